@@ -1,0 +1,1 @@
+//! The plugin configuration (version "1"): types, strict loading, compilation.

@@ -1,0 +1,259 @@
+//! The inside of JSON strings: scanning, unescaping, escaping, and the map between decoded and
+//! written offsets.
+
+use std::ops::Range;
+
+use super::parse::ErrorKind;
+
+/// A string that was scanned to its closing quote.
+pub(super) struct Scanned {
+    /// Bytes between the quotes.
+    pub(super) length: usize,
+    /// At least one escape sequence was seen.
+    pub(super) escaped: bool,
+}
+
+/// Scans `body`, which begins behind the opening quote. Errors carry the offset into `body`.
+pub(super) fn scan(body: &[u8]) -> Result<Scanned, (ErrorKind, usize)> {
+    let mut at = 0;
+    let mut escaped = false;
+    loop {
+        let rest = body.get(at..).unwrap_or_default();
+        let Some(step) = plain_length(rest) else {
+            return Err((ErrorKind::UnexpectedEnd, body.len()));
+        };
+        at += step;
+        match body.get(at) {
+            Some(b'"') => return Ok(Scanned { length: at, escaped }),
+            Some(b'\\') => {
+                at += escape_length(body.get(at..).unwrap_or_default()).map_err(|kind| (kind, at))?;
+                escaped = true;
+            }
+            _ => return Err((ErrorKind::InvalidString, at)),
+        }
+    }
+}
+
+/// How many bytes come before the first quote, backslash or control character; `None` if there is none.
+///
+/// Short strings are the rule, so the first bytes are looked at one by one; long ones are searched
+/// with SIMD for the delimiter and then checked for control characters in a branch-free fold.
+fn plain_length(bytes: &[u8]) -> Option<usize> {
+    let special = |byte: &u8| matches!(*byte, b'"' | b'\\' | 0..=0x1f);
+    let (head, tail) = bytes.split_at(bytes.len().min(BYTEWISE));
+    if let Some(found) = head.iter().position(special) {
+        return Some(found);
+    }
+    let end = memchr::memchr2(b'"', b'\\', tail);
+    let span = tail.get(..end.unwrap_or(tail.len())).unwrap_or_default();
+    for (index, chunk) in span.chunks(256).enumerate() {
+        if chunk.iter().fold(false, |control, byte| control | (*byte < 0x20)) {
+            return chunk.iter().position(special).map(|found| head.len() + index * 256 + found);
+        }
+    }
+    end.map(|end| head.len() + end)
+}
+
+/// The length of the escape sequence that `bytes` begins with, a surrogate pair counted as one.
+fn escape_length(bytes: &[u8]) -> Result<usize, ErrorKind> {
+    match bytes.get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+        Some(b'u') => match hex4(bytes.get(2..6))? {
+            0xd800..=0xdbff => {
+                if bytes.get(6..8) != Some(b"\\u") {
+                    return Err(ErrorKind::LoneSurrogate);
+                }
+                match hex4(bytes.get(8..12))? {
+                    0xdc00..=0xdfff => Ok(12),
+                    _ => Err(ErrorKind::LoneSurrogate),
+                }
+            }
+            0xdc00..=0xdfff => Err(ErrorKind::LoneSurrogate),
+            _ => Ok(6),
+        },
+        Some(_) => Err(ErrorKind::InvalidString),
+        None => Err(ErrorKind::UnexpectedEnd),
+    }
+}
+
+fn hex4(digits: Option<&[u8]>) -> Result<u32, ErrorKind> {
+    let digits = digits.ok_or(ErrorKind::UnexpectedEnd)?;
+    digits.iter().try_fold(0, |value, digit| match char::from(*digit).to_digit(16) {
+        Some(digit) => Ok(value * 16 + digit),
+        None => Err(ErrorKind::InvalidString),
+    })
+}
+
+/// Unescapes the inside of a JSON string that passed the strict parse. Anything that could not have
+/// passed it is kept as written.
+#[must_use]
+pub fn unescape(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    for piece in Pieces::new(raw) {
+        match piece.decoded {
+            Decoded::Plain(text) => out.push_str(text),
+            Decoded::Char(character) => out.push(character),
+        }
+    }
+    out
+}
+
+/// Maps a byte range of the unescaped string to the byte range of `raw` that spells it. A range that
+/// cuts through an escape sequence is widened to the whole of it.
+pub(super) fn raw_range(raw: &str, decoded: Range<usize>) -> Range<usize> {
+    let (mut start, mut end) = (None, raw.len());
+    let mut offset = 0;
+    for piece in Pieces::new(raw) {
+        let length = piece.decoded.len();
+        let (from, to) = (offset, offset + length);
+        let plain = matches!(piece.decoded, Decoded::Plain(_));
+        if start.is_none() && decoded.start < to {
+            start = Some(piece.at + if plain { decoded.start - from } else { 0 });
+        }
+        if decoded.end <= to {
+            end = if plain { piece.at + (decoded.end - from) } else { piece.at + piece.written };
+            break;
+        }
+        offset = to;
+    }
+    let start = start.unwrap_or(raw.len());
+    start..end.max(start)
+}
+
+/// The text as the inside of a JSON string: only what must be escaped is.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            // U+2028, U+2029 and U+0085 end a line for some SSE readers.
+            '\0'..='\u{1f}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// The text as a JSON string, quotes included.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    format!("\"{}\"", escape(text))
+}
+
+/// The parts of a written string: runs without escapes, and single escapes.
+struct Pieces<'a> {
+    raw: &'a str,
+    at: usize,
+}
+
+struct Piece<'a> {
+    at: usize,
+    written: usize,
+    decoded: Decoded<'a>,
+}
+
+enum Decoded<'a> {
+    Plain(&'a str),
+    Char(char),
+}
+
+impl Decoded<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(text) => text.len(),
+            Self::Char(character) => character.len_utf8(),
+        }
+    }
+}
+
+impl<'a> Pieces<'a> {
+    fn new(raw: &'a str) -> Self {
+        Self { raw, at: 0 }
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let at = self.at;
+        let rest = self.raw.get(at..).filter(|rest| !rest.is_empty())?;
+        let bytes = rest.as_bytes();
+        let (written, decoded) = match memchr::memchr(b'\\', bytes) {
+            Some(0) => match escape_length(bytes) {
+                Ok(written) => (written, Decoded::Char(decode_escape(bytes))),
+                Err(_) => (1, Decoded::Plain(rest.get(..1)?)),
+            },
+            Some(run) => (run, Decoded::Plain(rest.get(..run)?)),
+            None => (rest.len(), Decoded::Plain(rest)),
+        };
+        self.at += written;
+        Some(Piece { at, written, decoded })
+    }
+}
+
+/// Decodes an escape that [`escape_length`] has accepted.
+fn decode_escape(bytes: &[u8]) -> char {
+    match bytes.get(1) {
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => {
+            let high = hex4(bytes.get(2..6)).unwrap_or(0xfffd);
+            let code = match high {
+                0xd800..=0xdbff => {
+                    let low = hex4(bytes.get(8..12)).unwrap_or(0xdc00);
+                    0x10000 + ((high - 0xd800) << 10) + low.saturating_sub(0xdc00)
+                }
+                _ => high,
+            };
+            char::from_u32(code).unwrap_or('\u{fffd}')
+        }
+        Some(byte) => char::from(*byte),
+        None => '\u{fffd}',
+    }
+}
+
+/// Strings shorter than this are scanned byte by byte.
+const BYTEWISE: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unescapes_every_escape() {
+        assert_eq!(unescape(r#"a\"\\\/\b\f\n\r\tA\ud83d\ude00é"#), "a\"\\/\u{8}\u{c}\n\r\tA😀é");
+    }
+
+    #[test]
+    fn maps_decoded_ranges_to_written_ones() {
+        let raw = r"ab\u0063d\ud83d\ude00f";
+        let decoded = unescape(raw);
+        assert_eq!(decoded, "abcd😀f");
+        for (range, written) in
+            [(0..2, "ab"), (2..3, r"\u0063"), (1..4, r"b\u0063d"), (4..8, r"\ud83d\ude00"), (8..9, "f"), (0..9, raw)]
+        {
+            assert_eq!(&raw[raw_range(raw, range.clone())], written, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn finds_control_characters_far_into_long_strings() {
+        for at in [0, 23, 24, 25, 279, 280, 281, 999] {
+            let mut body = vec![b'x'; 1000];
+            body[at] = 0x1f;
+            body.push(b'"');
+            assert_eq!(scan(&body).err(), Some((ErrorKind::InvalidString, at)));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The sans-I/O core of Portcullis, a firewall for the Model Context Protocol (MCP).
+//!
+//! Bytes and facts go in, verdicts with their reasons come out: no network, no clock, no threads,
+//! no randomness. The Envoy filter, the command line and every test drive this same code.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod json;
+pub mod mcp;
+pub mod policy;
+pub mod principal;
+pub mod scan;
