@@ -4,9 +4,15 @@
 //! no randomness. The Envoy filter, the command line and every test drive this same code.
 #![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod audit;
 pub mod config;
+pub mod exchange;
+pub mod firewall;
+pub mod http;
 pub mod json;
 pub mod mcp;
 pub mod policy;
 pub mod principal;
 pub mod scan;
+pub mod sse;

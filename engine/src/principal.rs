@@ -41,3 +41,16 @@ pub enum PrincipalKind {
     /// An automated workflow.
     Workflow,
 }
+
+impl PrincipalKind {
+    /// The word used in configuration and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Agent => "agent",
+            Self::Service => "service",
+            Self::Workflow => "workflow",
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::parse::{self, Limits, ParseError};
-use super::string::{quote, unescape};
+use super::string::unescape;
 
 /// A strictly parsed JSON text. Holding one is the proof that the text passed the strict parse.
 #[derive(Debug)]
@@ -324,19 +324,4 @@ pub(super) struct Entry {
 
 impl Entry {
     const NOTHING: Self = Self { kind: Kind::Null, escaped: false, start: 0, end: 0, next: u32::MAX };
-}
-
-/// Builds a JSON text for answers of our own out of ordered members whose values are raw JSON.
-pub(crate) fn object(members: &[(&str, &str)]) -> String {
-    let mut out = String::from("{");
-    for (index, (key, value)) in members.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        out.push_str(&quote(key));
-        out.push(':');
-        out.push_str(value);
-    }
-    out.push('}');
-    out
 }

@@ -1,0 +1,153 @@
+//! Answers in place of the upstream's, in the forms that existing MCP clients survive.
+//!
+//! A denied `tools/call` is a result with `isError`, so that the agent's transcript shows why; any
+//! other method gets a JSON-RPC error with the identical id. Both travel as HTTP 200, because clients
+//! lose the session on other statuses. What was no MCP message at all is refused on the HTTP level.
+
+use crate::http::Reply;
+use crate::json::quote;
+
+/// Why a message was not let through, as its sender is told.
+#[derive(Clone, Debug)]
+pub struct Denial<'a> {
+    /// One of the `CODE_*` constants.
+    pub code: i32,
+    /// The sentence for a person reading the agent's transcript.
+    pub text: &'a str,
+    /// The rule that decided.
+    pub rule: &'a str,
+    /// The policy's version.
+    pub policy_version: &'a str,
+    /// The correlation id of the audit record.
+    pub correlation_id: &'a str,
+}
+
+impl Denial<'_> {
+    /// The JSON-RPC message that answers the request `id` (raw JSON) of method `method`.
+    #[must_use]
+    pub fn message(&self, id: &str, method: &str) -> String {
+        if method == "tools/call" { self.tool_result(id) } else { self.error(id) }
+    }
+
+    /// A `tools/call` result with `isError`; `resultType` is required by clients of 2026-07-28 and harmless to others.
+    fn tool_result(&self, id: &str) -> String {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","content":[{{"type":"text","text":{}}}],"isError":true,"_meta":{{{}:{}}}}}}}"#,
+            quote(self.text),
+            quote(META_KEY),
+            self.facts(),
+        )
+    }
+
+    /// A JSON-RPC error with `id` (raw JSON).
+    #[must_use]
+    pub fn error(&self, id: &str) -> String {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{},"message":{},"data":{}}}}}"#,
+            self.code,
+            quote(self.text),
+            self.facts(),
+        )
+    }
+
+    fn facts(&self) -> String {
+        format!(
+            r#"{{"rule":{},"policyVersion":{},"correlationId":{}}}"#,
+            quote(self.rule),
+            quote(self.policy_version),
+            quote(self.correlation_id),
+        )
+    }
+}
+
+/// The JSON-RPC error for a name that does not exist, word for word what the reference servers say.
+#[must_use]
+pub fn not_found(id: &str, method: &str, name: &str) -> String {
+    let (code, text) = match method {
+        "tools/call" => (-32602, format!("Unknown tool: {name}")),
+        "prompts/get" | "completion/complete" => (-32602, format!("Unknown prompt: {name}")),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" | "subscriptions/listen" => {
+            (-32002, format!("Resource not found: {name}"))
+        }
+        _ => (-32601, "Method not found".to_owned()),
+    };
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{}}}}}"#, quote(&text))
+}
+
+/// A JSON-RPC error that refuses what was no valid message; the id is unknown.
+#[must_use]
+pub fn malformed(code: i32, text: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":{}}}}}"#, quote(text))
+}
+
+/// A JSON reply.
+#[must_use]
+pub fn json_reply(status: u16, body: String, correlation_id: &str) -> Reply {
+    Reply {
+        status,
+        headers: vec![
+            ("content-type", "application/json".to_owned()),
+            ("cache-control", "no-store".to_owned()),
+            ("x-portcullis-correlation-id", correlation_id.to_owned()),
+        ],
+        body,
+    }
+}
+
+/// A reply without a body.
+#[must_use]
+pub fn empty_reply(status: u16, correlation_id: &str) -> Reply {
+    Reply { status, headers: vec![("x-portcullis-correlation-id", correlation_id.to_owned())], body: String::new() }
+}
+
+/// A server's request that may not reach the client, answered to the server so that it does not wait for ever.
+#[must_use]
+pub fn decline(id: &str, method: &str) -> String {
+    match method {
+        "elicitation/create" => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"decline"}}}}"#),
+        _ => format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{CODE_POLICY},"message":"Refused by the firewall between server and client"}}}}"#
+        ),
+    }
+}
+
+/// JSON-RPC: the body is no JSON (JSON-RPC 2.0 section 5.1).
+pub const PARSE_ERROR: i32 = -32700;
+/// JSON-RPC: the body is no valid message (JSON-RPC 2.0 section 5.1).
+pub const INVALID_REQUEST: i32 = -32600;
+/// MCP 2026-07-28: a mirrored header disagrees with the body.
+pub const HEADER_MISMATCH: i32 = -32020;
+/// Denied by policy. Own codes lie outside the ranges that JSON-RPC and MCP reserve.
+pub const CODE_POLICY: i32 = -31001;
+/// A scanner blocked the content.
+pub const CODE_CONTENT: i32 = -31002;
+/// Approval is required.
+pub const CODE_APPROVAL: i32 = -31003;
+/// The server's answer was refused (malformed, too large, compressed).
+pub const CODE_RESPONSE: i32 = -31004;
+/// The `_meta` key of our facts in a denied tool result.
+const META_KEY: &str = "dev.portcullis/decision";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_json_with_the_identical_id() {
+        let denial = Denial {
+            code: CODE_POLICY,
+            text: "no \"way\"\n",
+            rule: "r",
+            policy_version: "v",
+            correlation_id: "c",
+        };
+        for id in ["1", "\"a\\u0062\"", "1.50"] {
+            for method in ["tools/call", "prompts/get", "x"] {
+                for message in [denial.message(id, method), not_found(id, method, "n\"")] {
+                    let _: serde_json::Value = serde_json::from_str(&message).unwrap();
+                    assert!(message.contains(&format!("\"id\":{id},")));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The record of one message: who did what, what was decided and why. Never a value.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use crate::json::quote;
+use crate::principal::Principal;
+use crate::scan::{Direction, ScanAction};
+
+/// What happened to one message. Written as one JSON line by [`Record::to_json`].
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// When the message was judged, microseconds since the Unix epoch.
+    pub time_us: u64,
+    /// Ties together everything that came of one HTTP request.
+    pub correlation_id: String,
+    /// Which way the message travelled.
+    pub direction: Direction,
+    /// The caller.
+    pub principal: Principal,
+    /// The configured server's name; empty where none matched.
+    pub server: String,
+    /// JSON-RPC method, or `http/…`; empty where none could be read.
+    pub method: String,
+    /// The capability the message touches.
+    pub capability: &'static str,
+    /// Tool, prompt, resource URI or task id.
+    pub name: Option<String>,
+    /// What was done.
+    pub decision: Decided,
+    /// The rule that decided.
+    pub rule: String,
+    /// Why, in one sentence without content.
+    pub reason: String,
+    /// What would have been done were it not for shadow mode.
+    pub would: Option<(Decided, String)>,
+    /// SHA-256 of the canonical configuration.
+    pub policy_version: String,
+    /// Sorted top-level argument names.
+    pub argument_keys: Vec<String>,
+    /// Keyed hash of the arguments as they were written.
+    pub input_hash: Option<String>,
+    /// What the scanners found.
+    pub findings: Vec<Found>,
+    /// JSON Pointers of what was redacted.
+    pub redacted: Vec<String>,
+    /// Entries removed from a list result.
+    pub hidden: u32,
+    /// From the request's arrival to the end of the exchange, microseconds.
+    pub latency_us: Option<u64>,
+    /// HTTP status of the upstream; `None` where it was never asked.
+    pub upstream_status: Option<u16>,
+    /// Bytes of the request's body.
+    pub request_bytes: u64,
+    /// Bytes of the response's body.
+    pub response_bytes: u64,
+}
+
+/// One finding as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The scanner.
+    pub scanner: &'static str,
+    /// Its rule.
+    pub rule: String,
+    /// What was done about it.
+    pub action: ScanAction,
+    /// Which way the text travelled.
+    pub direction: Direction,
+    /// JSON Pointer within the message, or the header's name.
+    pub location: String,
+}
+
+/// What was done with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// Forwarded.
+    Allow,
+    /// Forwarded, and marked for attention.
+    LogOnly,
+    /// Forwarded with parts replaced.
+    Redact,
+    /// Refused, for want of an approval.
+    RequireApproval,
+    /// Refused.
+    Deny,
+    /// Refused because it was no valid message.
+    Malformed,
+    /// Not MCP: passed without a look at its body.
+    Pass,
+}
+
+impl Decided {
+    /// The word used in records, metrics and filter state.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::LogOnly => "log_only",
+            Self::Redact => "redact",
+            Self::RequireApproval => "require_approval",
+            Self::Deny => "deny",
+            Self::Malformed => "malformed",
+            Self::Pass => "pass",
+        }
+    }
+
+    /// True where the message did not go on.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::RequireApproval | Self::Deny | Self::Malformed)
+    }
+}
+
+impl Record {
+    /// The record as one line of JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut line = Line::new();
+        line.text("time", &rfc3339(self.time_us));
+        line.text("correlation_id", &self.correlation_id);
+        line.text("direction", direction(self.direction));
+        line.optional("tenant", self.principal.tenant.as_deref());
+        if self.principal.is_anonymous() {
+            line.raw("principal", "null");
+        } else {
+            line.text("principal", &self.principal.id);
+            line.text("principal_kind", self.principal.kind.map_or("", |kind| kind.as_str()));
+            line.list("roles", &self.principal.roles);
+            line.optional("agent", self.principal.agent.as_deref());
+        }
+        line.text("server", &self.server);
+        line.text("method", &self.method);
+        line.text("capability", self.capability);
+        line.optional("tool", self.name.as_deref());
+        line.text("decision", self.decision.as_str());
+        line.text("rule", &self.rule);
+        line.text("reason", &self.reason);
+        if let Some((decision, rule)) = &self.would {
+            line.text("shadow_decision", decision.as_str());
+            line.text("shadow_rule", rule);
+        }
+        line.text("policy_version", &self.policy_version);
+        line.list("argument_keys", &self.argument_keys);
+        line.optional("input_hash", self.input_hash.as_deref());
+        line.raw("findings", &self.findings_json());
+        line.list("redacted", &self.redacted);
+        if self.hidden > 0 {
+            line.raw("hidden", &self.hidden.to_string());
+        }
+        line.raw("latency_us", &self.latency_us.map_or("null".to_owned(), |latency| latency.to_string()));
+        line.raw("upstream_status", &self.upstream_status.map_or("null".to_owned(), |status| status.to_string()));
+        line.raw("request_bytes", &self.request_bytes.to_string());
+        line.raw("response_bytes", &self.response_bytes.to_string());
+        line.end()
+    }
+
+    fn findings_json(&self) -> String {
+        let mut out = String::from("[");
+        // One row per scanner, rule, action and place: a thousand hits in one text are one row with a count.
+        let mut rows: BTreeMap<(&str, &str, &str, &str, &str), u32> = BTreeMap::new();
+        for found in &self.findings {
+            let key = (
+                found.scanner,
+                found.rule.as_str(),
+                action(found.action),
+                direction(found.direction),
+                found.location.as_str(),
+            );
+            *rows.entry(key).or_default() += 1;
+        }
+        for (index, ((scanner, rule, action, direction, location), count)) in rows.iter().take(MAX_ROWS).enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            let mut row = Line::new();
+            row.text("scanner", scanner);
+            row.text("rule", rule);
+            row.text("action", action);
+            row.text("direction", direction);
+            row.text("location", location);
+            row.raw("count", &count.to_string());
+            out.push_str(&row.end());
+        }
+        out.push(']');
+        out
+    }
+}
+
+/// A JSON object written member by member.
+struct Line(String);
+
+impl Line {
+    fn new() -> Self {
+        Self(String::with_capacity(640))
+    }
+
+    fn raw(&mut self, key: &str, json: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push('"');
+        self.0.push_str(key);
+        self.0.push_str("\":");
+        self.0.push_str(json);
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.raw(key, &quote(clip(text)));
+    }
+
+    fn optional(&mut self, key: &str, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(key, text),
+            None => self.raw(key, "null"),
+        }
+    }
+
+    fn list(&mut self, key: &str, items: &[String]) {
+        let quoted: Vec<String> = items.iter().take(MAX_ROWS).map(|item| quote(clip(item))).collect();
+        self.raw(key, &format!("[{}]", quoted.join(",")));
+    }
+
+    fn end(mut self) -> String {
+        if self.0.is_empty() {
+            self.0.push('{');
+        }
+        self.0.push('}');
+        self.0
+    }
+}
+
+/// Keeps what a peer chose to send from making a record huge.
+fn clip(text: &str) -> &str {
+    let mut end = text.len().min(MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Request => "request",
+        Direction::Response => "response",
+    }
+}
+
+fn action(action: ScanAction) -> &'static str {
+    match action {
+        ScanAction::Log => "log",
+        ScanAction::Redact => "redact",
+        ScanAction::RequireApproval => "require_approval",
+        ScanAction::Block => "block",
+    }
+}
+
+/// Microseconds since the epoch as RFC 3339 in UTC.
+fn rfc3339(time_us: u64) -> String {
+    humantime::format_rfc3339_micros(SystemTime::UNIX_EPOCH + Duration::from_micros(time_us)).to_string()
+}
+
+/// Longest text of a field, in bytes.
+const MAX_TEXT: usize = 512;
+/// Most items of a list.
+const MAX_ROWS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clips_at_character_boundaries() {
+        let text = "é".repeat(MAX_TEXT);
+        assert_eq!(clip(&text).len(), MAX_TEXT);
+        assert_eq!(clip(&format!("a{text}")).len(), MAX_TEXT - 1);
+    }
+}

@@ -1,0 +1,310 @@
+//! The request's headers: is this MCP, who calls, and may its body be read?
+
+use std::collections::BTreeSet;
+
+use super::{Call, Exchange, Forward, Refusal, RequestStep, State};
+use crate::answer::INVALID_REQUEST;
+use crate::audit::Decided;
+use crate::config::{Mode, Unmatched};
+use crate::http::{self, HeaderOp, Headers};
+use crate::mcp::{Capability, HTTP_DELETE, HTTP_STREAM, Revision};
+use crate::policy::{self, IdentityFacts, RouteFacts};
+use crate::scan::Direction;
+
+/// What the host knows about a request beyond its headers, as [`policy::Policy::fact_needs`] asked for it.
+#[derive(Clone, Debug, Default)]
+pub struct Facts<'a> {
+    /// Envoy's route name.
+    pub route: Option<&'a str>,
+    /// Envoy's upstream cluster name.
+    pub cluster: Option<&'a str>,
+    /// What Envoy verified about the caller. The key header is read by the exchange itself.
+    pub identity: IdentityFacts<'a>,
+}
+
+/// A POST whose headers passed, waiting for its body.
+#[derive(Debug, Default)]
+pub(super) struct Awaited {
+    pub(super) ops: Vec<HeaderOp>,
+    pub(super) content_length: Option<u64>,
+    /// `MCP-Protocol-Version`.
+    pub(super) version: Option<String>,
+    /// `Mcp-Method`, as sent.
+    pub(super) method: Option<String>,
+    /// `Mcp-Name`, decoded; the inner `None` is one that could not be.
+    pub(super) name: Option<Option<String>>,
+    /// `Mcp-Param-*`: header name and decoded value.
+    pub(super) params: Vec<(String, Option<String>)>,
+}
+
+impl Exchange {
+    /// Judges the request's headers. `end` says that no body follows.
+    pub fn request_headers(&mut self, headers: &Headers<'_>, facts: &Facts<'_>, end: bool, now_us: u64) -> RequestStep {
+        self.scene.started_us = now_us;
+        if self.firewall.policy.config().mode == Mode::Disabled {
+            self.state = State::Bypass;
+            return RequestStep::Forward(Forward::default());
+        }
+        if let Some(id) = correlation_id(headers) {
+            self.scene.correlation_id = id;
+        }
+        match self.judge_head(headers, facts, end, now_us) {
+            Ok(step) => step,
+            Err(refusal) => self.refuse(refusal, now_us),
+        }
+    }
+
+    fn judge_head(
+        &mut self,
+        headers: &Headers<'_>,
+        facts: &Facts<'_>,
+        end: bool,
+        now_us: u64,
+    ) -> Result<RequestStep, Refusal> {
+        let firewall = self.firewall.clone();
+        let policy = &firewall.policy;
+        let method = headers.get(":method").unwrap_or_default();
+        let path = headers.get(":path").unwrap_or_default();
+        self.scene.get = method != "POST";
+
+        let mut identity = facts.identity.clone();
+        if let Some(name) = &policy.fact_needs().key_header {
+            let value = headers.items_named(name);
+            if value.len() > 1 {
+                return Err(Refusal::malformed(
+                    400,
+                    INVALID_REQUEST,
+                    "http:ambiguous-header",
+                    format!("The header {name} occurs more than once"),
+                ));
+            }
+            identity.key = value.first().and_then(|value| std::str::from_utf8(value).ok());
+        }
+        self.scene.principal = policy.identify(&identity);
+
+        let ops = self.hygiene(headers);
+        if method == "OPTIONS" || is_well_known(path) {
+            return Ok(self.pass(ops, method, now_us));
+        }
+        let authority = headers.get(":authority").unwrap_or_default();
+        self.scene.authority = authority.to_owned();
+        let route = RouteFacts { authority, path, route: facts.route, cluster: facts.cluster };
+        match policy.server(&route) {
+            Some(server) => self.scene.server = server.name().to_owned(),
+            None if policy.config().unmatched == Unmatched::Pass => return Ok(self.pass(ops, method, now_us)),
+            None => return Err(Refusal::http(404, "http:unmatched", "No MCP server is configured for this address.")),
+        }
+        if policy.config().identity.required && self.scene.principal.is_anonymous() {
+            let mut refusal = Refusal::http(401, "identity:required", "A verified identity is required.");
+            refusal.headers.push(("www-authenticate", "Bearer".to_owned()));
+            return Err(refusal);
+        }
+        let ambiguous = |error: http::Ambiguous| {
+            Refusal::malformed(
+                400,
+                INVALID_REQUEST,
+                "http:ambiguous-header",
+                format!("The header {} occurs more than once or is not text", error.0),
+            )
+        };
+        for name in SINGLE {
+            headers.single(name).map_err(ambiguous)?;
+        }
+        self.scene.revision = headers.get("mcp-protocol-version").and_then(Revision::parse);
+        match method {
+            "POST" => self.judge_post(headers, path, ops, end),
+            "GET" => Ok(self.judge_bodyless(HTTP_STREAM, ops, now_us)),
+            "DELETE" => Ok(self.judge_bodyless(HTTP_DELETE, ops, now_us)),
+            _ => {
+                let mut refusal = Refusal::http(405, "http:method", "MCP uses POST, GET and DELETE.");
+                refusal.headers.push(("allow", "POST, GET, DELETE".to_owned()));
+                Err(refusal)
+            }
+        }
+    }
+
+    fn judge_post(
+        &mut self,
+        headers: &Headers<'_>,
+        path: &str,
+        ops: Vec<HeaderOp>,
+        end: bool,
+    ) -> Result<RequestStep, Refusal> {
+        if let Some(encoding) = headers.get("content-encoding")
+            && !encoding.eq_ignore_ascii_case("identity")
+        {
+            return Err(Refusal::malformed(
+                415,
+                INVALID_REQUEST,
+                "http:content-encoding",
+                "The body is compressed and could not be read",
+            ));
+        }
+        let content_type = headers.get("content-type").unwrap_or_default();
+        let utf8 = http::charset(content_type).is_none_or(|charset| charset == "utf-8" || charset == "utf8");
+        if http::media_type(content_type) != "application/json" || !utf8 {
+            return Err(Refusal::malformed(
+                415,
+                INVALID_REQUEST,
+                "http:content-type",
+                "The content-type must be application/json in UTF-8",
+            ));
+        }
+        let content_length = match headers.get("content-length").map(str::parse) {
+            None => None,
+            Some(Ok(length)) => Some(length),
+            Some(Err(_)) => {
+                return Err(Refusal::malformed(
+                    400,
+                    INVALID_REQUEST,
+                    "http:content-length",
+                    "The content-length is not a number",
+                ));
+            }
+        };
+        self.scene.old_transport = is_old_transport(headers, path);
+        let decoded = |name| headers.get(name).map(http::decode_mirrored);
+        self.state = State::AwaitBody(Awaited {
+            ops,
+            content_length,
+            version: headers.get("mcp-protocol-version").map(str::to_owned),
+            method: headers.get("mcp-method").map(str::to_owned),
+            name: decoded("mcp-name"),
+            params: mirrored_params(headers)?,
+        });
+        if content_length.is_some_and(|length| length > self.max_body()) {
+            return Err(self.too_large());
+        }
+        if end {
+            return Err(Refusal::malformed(400, crate::answer::PARSE_ERROR, "http:empty", "The body is empty"));
+        }
+        Ok(RequestStep::Hold)
+    }
+
+    /// A request without a message: a stream to listen on, or the end of a session.
+    fn judge_bodyless(&mut self, method: &'static str, ops: Vec<HeaderOp>, now_us: u64) -> RequestStep {
+        let call = policy::Call {
+            server: &self.scene.server,
+            method,
+            capability: Capability::Protocol,
+            name: None,
+            arguments: None,
+        };
+        let decision = self.firewall.policy.decide(&self.scene.principal, &call);
+        let mut record = self.record(Direction::Request, now_us);
+        record.method = method.to_owned();
+        record.capability = Capability::Protocol.as_str();
+        record.rule = decision.rule.to_string();
+        record.reason = decision.reason.to_string();
+        record.decision = super::client::decided(decision.action);
+        record.would = decision.would.as_ref().map(|would| (super::client::decided(would.action), would.rule.to_string()));
+        let refused = record.decision.is_refusal();
+        let reason = record.reason.clone();
+        self.calls.push(Call { id: None, method: method.to_owned(), capability: Capability::Protocol, record });
+        if refused {
+            self.state = State::Ended;
+            // 405 is what clients take for "this server offers no stream"; other statuses end their session.
+            let headers = vec![("allow", "POST".to_owned())];
+            return RequestStep::Reply(self.plain_reply(405, &reason, headers));
+        }
+        self.state = State::AwaitResponse;
+        RequestStep::Forward(Forward { headers: ops, body: None })
+    }
+
+    /// Lets a request pass that is no MCP message.
+    fn pass(&mut self, ops: Vec<HeaderOp>, method: &str, now_us: u64) -> RequestStep {
+        let mut record = self.record(Direction::Request, now_us);
+        record.method = format!("http/{}", method.to_ascii_lowercase());
+        record.capability = Capability::Protocol.as_str();
+        record.decision = Decided::Pass;
+        record.rule = "http:pass".to_owned();
+        self.calls.push(Call { id: None, method: String::new(), capability: Capability::Protocol, record });
+        self.state = State::Bypass;
+        RequestStep::Forward(Forward { headers: ops, body: None })
+    }
+
+    /// What never goes on to a server: credentials meant for the mesh, and headers that speak in our name.
+    /// `accept-encoding` goes, so that the answer can be read.
+    fn hygiene(&self, headers: &Headers<'_>) -> Vec<HeaderOp> {
+        let config = &self.firewall.policy.config().headers;
+        let enforcing = self.enforcing();
+        let unwanted = |name: &str| match name {
+            "accept-encoding" => true,
+            "authorization" => enforcing && !config.keep_authorization,
+            "cookie" => enforcing,
+            _ => {
+                name.starts_with("x-portcullis-")
+                    || (enforcing && config.remove.iter().any(|other| other.eq_ignore_ascii_case(name)))
+                    || (enforcing && self.firewall.policy.fact_needs().key_header.as_deref() == Some(name))
+            }
+        };
+        let names: BTreeSet<&str> = headers.iter().map(|(name, _)| name).filter(|name| unwanted(name)).collect();
+        names.into_iter().map(|name| HeaderOp::Remove(name.to_owned())).collect()
+    }
+
+    pub(super) fn max_body(&self) -> u64 {
+        self.firewall.policy.config().limits.max_body_bytes as u64
+    }
+}
+
+/// Envoy's request id, or the trace id, where it is fit to be printed.
+fn correlation_id(headers: &Headers<'_>) -> Option<String> {
+    let trace = || headers.get("traceparent").and_then(|value| value.split('-').nth(1));
+    let id = headers.get("x-request-id").or_else(trace)?;
+    let fit = (8..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    fit.then(|| id.to_owned())
+}
+
+/// Metadata documents of RFC 8615 (OAuth, RFC 9728), served beside every MCP endpoint. A path that only
+/// looks like one must not slip by: nothing after the prefix may climb out of it again.
+fn is_well_known(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.strip_prefix("/.well-known/").is_some_and(|rest| {
+        !rest.contains('%') && !rest.contains('\\') && rest.split('/').all(|segment| segment != "..")
+    })
+}
+
+/// The transport of 2024-11-05: the POST's URL carries the session, and the client, whose answers come on
+/// another stream, does not ask for one here.
+fn is_old_transport(headers: &Headers<'_>, path: &str) -> bool {
+    let session_in_url = path.split_once('?').is_some_and(|(_, query)| {
+        query.split('&').any(|pair| {
+            let name = pair.split('=').next().unwrap_or_default();
+            name.eq_ignore_ascii_case("sessionid") || name.eq_ignore_ascii_case("session_id")
+        })
+    });
+    let streamable = headers.get("accept").is_some_and(|accept| accept.contains("text/event-stream"))
+        || headers.has("mcp-session-id")
+        || headers.has("mcp-protocol-version");
+    session_in_url && !streamable
+}
+
+fn mirrored_params(headers: &Headers<'_>) -> Result<Vec<(String, Option<String>)>, Refusal> {
+    let mut seen = BTreeSet::new();
+    let mut params = Vec::new();
+    for (name, value) in headers.iter().filter(|(name, _)| name.starts_with("mcp-param-")) {
+        if !seen.insert(name) {
+            return Err(Refusal::malformed(
+                400,
+                INVALID_REQUEST,
+                "http:ambiguous-header",
+                "An Mcp-Param header occurs more than once",
+            ));
+        }
+        let value = std::str::from_utf8(value).ok().map(str::trim).and_then(http::decode_mirrored);
+        params.push((name.to_owned(), value));
+    }
+    Ok(params)
+}
+
+/// Headers whose meaning must not depend on which of two a reader picks.
+const SINGLE: [&str; 8] = [
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "mcp-method",
+    "mcp-name",
+    "last-event-id",
+];

@@ -1,0 +1,352 @@
+//! One HTTP request and its response on their way through the firewall.
+//!
+//! The exchange is a state machine without I/O: the host feeds it headers, bodies, facts and the
+//! time, and does what the returned step says. It never calls the host. Two hosts drive it: the
+//! Envoy filter, and [`crate::driver`] for tests, fuzzing and the command line.
+//!
+//! ```text
+//! request_headers ─▶ Forward | Hold | Reply
+//! request_body    ─▶ Forward | Ask | Reply        answer ─▶ Forward | Reply
+//! response_headers ─▶ Forward | Hold | Stream | Reply
+//! response_body   ─▶ Forward | Reply              response_chunk ─▶ bytes
+//! finish          ─▶ the audit records
+//! ```
+
+mod client;
+mod content;
+mod head;
+mod lists;
+mod request;
+mod response;
+mod server;
+mod stream;
+
+use std::sync::Arc;
+
+use crate::answer::{self, Denial};
+use crate::audit::{Decided, Record};
+use crate::firewall::Firewall;
+use crate::http::{HeaderOp, Reply};
+use crate::mcp::{Capability, Revision};
+use crate::principal::Principal;
+use crate::scan::Direction;
+use stream::Stream;
+
+pub use head::Facts;
+
+/// One HTTP request and its response. See the [module](self).
+#[derive(Debug)]
+pub struct Exchange {
+    firewall: Arc<Firewall>,
+    scene: Scene,
+    state: State,
+    /// The client's messages: one record each, completed by [`Exchange::finish`].
+    calls: Vec<Call>,
+    /// Records that are complete.
+    done: Vec<Record>,
+    /// Messages owed to the server: answers to requests of its own that may not reach the client.
+    owed: Vec<String>,
+}
+
+impl Exchange {
+    /// Starts an exchange. `unique` is a number that does not repeat: the correlation id is made
+    /// of it where the request brings none.
+    #[must_use]
+    pub fn new(firewall: Arc<Firewall>, unique: u64) -> Self {
+        Self {
+            firewall,
+            scene: Scene { correlation_id: format!("pc-{unique:016x}"), ..Scene::default() },
+            state: State::Start,
+            calls: Vec::new(),
+            done: Vec::new(),
+            owed: Vec::new(),
+        }
+    }
+
+    /// Records that became complete while a stream runs on. What is left comes with [`Exchange::finish`].
+    pub fn take_records(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// JSON-RPC messages that must be POSTed to the server on the client's behalf: a request of its
+    /// own that was dropped needs an answer, or it waits for ever.
+    pub fn take_owed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.owed)
+    }
+
+    /// The id that ties together the audit records, answers and traces of this exchange.
+    #[must_use]
+    pub fn correlation_id(&self) -> &str {
+        &self.scene.correlation_id
+    }
+
+    /// The record of the client's first message, as far as it is known.
+    #[must_use]
+    pub fn first_record(&self) -> Option<&Record> {
+        self.calls.first().map(|call| &call.record)
+    }
+
+    /// True while a response is being streamed event by event.
+    #[must_use]
+    pub fn is_streaming(&self) -> bool {
+        matches!(self.state, State::Streaming(_))
+    }
+
+    /// Ends the exchange, however it ended, and returns the records not taken yet.
+    pub fn finish(&mut self, now_us: u64) -> Vec<Record> {
+        if let State::Streaming(stream) = std::mem::replace(&mut self.state, State::Ended) {
+            self.scene.response_bytes = stream.received();
+        }
+        let latency = now_us.saturating_sub(self.scene.started_us);
+        for call in self.calls.drain(..) {
+            let mut record = call.record;
+            record.latency_us = Some(latency);
+            record.upstream_status = self.scene.upstream_status;
+            record.request_bytes = self.scene.request_bytes;
+            record.response_bytes = self.scene.response_bytes;
+            self.done.push(record);
+        }
+        std::mem::take(&mut self.done)
+    }
+
+    /// True where decisions are carried out; false where they are only recorded.
+    fn enforcing(&self) -> bool {
+        self.firewall.enforcing()
+    }
+
+    /// A record of this exchange with everything that does not depend on the message.
+    fn record(&self, direction: Direction, now_us: u64) -> Record {
+        Record {
+            time_us: now_us,
+            correlation_id: self.scene.correlation_id.clone(),
+            direction,
+            principal: self.scene.principal.clone(),
+            server: self.scene.server.clone(),
+            method: String::new(),
+            capability: Capability::Unknown.as_str(),
+            name: None,
+            decision: Decided::Allow,
+            rule: String::new(),
+            reason: String::new(),
+            would: None,
+            policy_version: self.firewall.version().to_owned(),
+            argument_keys: Vec::new(),
+            input_hash: None,
+            findings: Vec::new(),
+            redacted: Vec::new(),
+            hidden: 0,
+            latency_us: None,
+            upstream_status: None,
+            request_bytes: 0,
+            response_bytes: 0,
+        }
+    }
+
+    /// The denial as its sender is told, with the facts every answer carries.
+    fn denial<'a>(&'a self, code: i32, rule: &'a str, text: &'a str) -> Denial<'a> {
+        Denial {
+            code,
+            text,
+            rule,
+            policy_version: self.firewall.version(),
+            correlation_id: &self.scene.correlation_id,
+        }
+    }
+
+    /// The sentence for a person reading the agent's transcript.
+    fn explain(&self, what: &str, rule: &str, reason: &str) -> String {
+        format!(
+            "Blocked by the Portcullis firewall: {what}. {reason} Rule: {rule}. Policy version: {}. Correlation id: {}.",
+            self.firewall.version().get(..12).unwrap_or_default(),
+            self.scene.correlation_id,
+        )
+    }
+
+    /// Refuses a whole HTTP request: the record is written, nothing is forwarded. In shadow mode the
+    /// record says what would have been, and the request passes untouched.
+    fn refuse(&mut self, refusal: Refusal, now_us: u64) -> RequestStep {
+        let mut record = self.record(Direction::Request, now_us);
+        record.method = refusal.method;
+        record.capability = Capability::of_client_method(&record.method).as_str();
+        record.reason = refusal.reason.clone();
+        if self.enforcing() {
+            record.decision = refusal.decided;
+            record.rule = refusal.rule.to_owned();
+        } else {
+            record.decision = Decided::Pass;
+            record.would = Some((refusal.decided, refusal.rule.to_owned()));
+        }
+        self.calls.push(Call { id: None, method: String::new(), capability: Capability::Unknown, record });
+        if !self.enforcing() {
+            self.state = State::Bypass;
+            return RequestStep::Forward(Forward::default());
+        }
+        self.state = State::Ended;
+        let body = match refusal.json_rpc {
+            Some(code) => answer::malformed(code, &refusal.reason),
+            None => return RequestStep::Reply(self.plain_reply(refusal.status, &refusal.reason, refusal.headers)),
+        };
+        RequestStep::Reply(answer::json_reply(refusal.status, body, &self.scene.correlation_id))
+    }
+
+    fn plain_reply(&self, status: u16, text: &str, headers: Vec<(&'static str, String)>) -> Reply {
+        let mut reply = answer::empty_reply(status, &self.scene.correlation_id);
+        reply.headers.push(("content-type", "text/plain; charset=utf-8".to_owned()));
+        reply.headers.extend(headers);
+        reply.body = format!("{text}\n");
+        reply
+    }
+}
+
+/// What the host does with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestStep {
+    /// Let it go on, changed as said.
+    Forward(Forward),
+    /// Keep headers and body, and call again with more body.
+    Hold,
+    /// Answer it; nothing reaches the upstream.
+    Reply(Reply),
+    /// Ask somebody, then call [`Exchange::answer`]. Keep holding meanwhile.
+    Ask(Question),
+}
+
+/// What the host does with a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponseStep {
+    /// Let it go on, changed as said.
+    Forward(Forward),
+    /// Keep headers and body, and call [`Exchange::response_body`] at its end.
+    Hold,
+    /// Let the changed headers go on at once, and pass each piece of the body through
+    /// [`Exchange::response_chunk`].
+    Stream(Vec<HeaderOp>),
+    /// Replace the whole response.
+    Reply(Reply),
+}
+
+/// Changes to a message that goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forward {
+    /// Changes to the headers, in order.
+    pub headers: Vec<HeaderOp>,
+    /// The new body; `None` leaves it byte for byte.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What somebody outside must answer before a call goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// May this call go on?
+    Approval {
+        /// The rule that asks.
+        rule: String,
+        /// The tool, prompt or resource.
+        name: Option<String>,
+    },
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It may.
+    Approved,
+    /// It may not.
+    Refused,
+    /// Nobody is there to be asked.
+    NotConfigured,
+}
+
+/// What is known about the whole exchange.
+#[derive(Debug, Default)]
+struct Scene {
+    correlation_id: String,
+    principal: Principal,
+    server: String,
+    /// The host the client named.
+    authority: String,
+    started_us: u64,
+    revision: Option<Revision>,
+    /// The request came by the transport of 2024-11-05, whose answers travel on another stream.
+    old_transport: bool,
+    get: bool,
+    upstream_status: Option<u16>,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+/// A message of the client and, if it is a request, what its answer is judged by.
+#[derive(Debug)]
+struct Call {
+    /// Raw JSON id of a request that still waits for its answer.
+    id: Option<String>,
+    method: String,
+    capability: Capability,
+    record: Record,
+}
+
+#[derive(Debug)]
+enum State {
+    Start,
+    /// Not MCP, or nothing is to be judged: bytes pass unread in both directions.
+    Bypass,
+    /// The request's headers are judged, its body is awaited.
+    AwaitBody(head::Awaited),
+    /// Somebody is asked; what to do by either answer is ready.
+    Asking(Box<Parked>),
+    /// The request went on.
+    AwaitResponse,
+    /// The response's headers are held until its body is complete.
+    AwaitResponseBody(response::Held),
+    /// Events are judged as they come.
+    Streaming(Box<Stream>),
+    /// Nothing more happens.
+    Ended,
+}
+
+#[derive(Debug)]
+struct Parked {
+    forward: Forward,
+    refusal: Reply,
+}
+
+/// A request refused before any message of it could be judged.
+#[derive(Debug)]
+struct Refusal {
+    decided: Decided,
+    status: u16,
+    /// The JSON-RPC error code of the body; `None` for a plain text.
+    json_rpc: Option<i32>,
+    rule: &'static str,
+    reason: String,
+    method: String,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Refusal {
+    /// What was no valid message or request.
+    fn malformed(status: u16, code: i32, rule: &'static str, reason: impl Into<String>) -> Self {
+        Self {
+            decided: Decided::Malformed,
+            status,
+            json_rpc: Some(code),
+            rule,
+            reason: reason.into(),
+            method: String::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// What the firewall does not let on as HTTP.
+    fn http(status: u16, rule: &'static str, reason: impl Into<String>) -> Self {
+        Self {
+            decided: Decided::Deny,
+            status,
+            json_rpc: None,
+            rule,
+            reason: reason.into(),
+            method: String::new(),
+            headers: Vec::new(),
+        }
+    }
+}

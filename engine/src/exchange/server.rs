@@ -1,0 +1,204 @@
+//! One message of the server: may it go on to the client?
+
+use super::content::{self, Content};
+use super::{Exchange, lists};
+use crate::answer::{self, CODE_CONTENT, CODE_POLICY};
+use crate::audit::{Decided, Record};
+use crate::config::Action;
+use crate::json::{Edits, Kind, Value};
+use crate::mcp::{Capability, Message};
+use crate::policy;
+use crate::scan::{Context, Direction, Surface};
+
+/// What becomes of a message of the server.
+#[derive(Debug)]
+pub(super) enum Passed {
+    /// It goes on, with the edits that were noted.
+    Forward,
+    /// Another message goes on in its place.
+    Replace(String),
+    /// It does not go on.
+    Drop,
+}
+
+impl Exchange {
+    /// Judges one message of the server. Findings in an answer belong to the record of its call;
+    /// everything else gets a record of its own.
+    pub(super) fn judge_server(
+        &mut self,
+        value: Value<'_>,
+        message: &Message<'_>,
+        edits: &mut Edits,
+        now_us: u64,
+    ) -> Passed {
+        match message {
+            Message::Request { id, method, params } => {
+                let passed = self.judge_server_call(value, method, *params, edits, now_us);
+                if matches!(passed, Passed::Drop) {
+                    self.owed.push(answer::decline(id.raw(), method));
+                }
+                passed
+            }
+            Message::Notification { method, params } => self.judge_server_call(value, method, *params, edits, now_us),
+            Message::Result { id, result } => self.judge_answer_of(value, Some(*id), Some(*result), edits, now_us),
+            Message::Error { id, .. } => self.judge_answer_of(value, *id, None, edits, now_us),
+        }
+    }
+
+    fn judge_server_call(
+        &mut self,
+        value: Value<'_>,
+        method: &str,
+        params: Option<Value<'_>>,
+        edits: &mut Edits,
+        now_us: u64,
+    ) -> Passed {
+        let capability = Capability::of_server_method(method);
+        let mut record = self.record(Direction::Response, now_us);
+        record.method = method.to_owned();
+        record.capability = capability.as_str();
+        let call = policy::Call { server: &self.scene.server, method, capability, name: None, arguments: params };
+        let decision = self.firewall.policy.decide(&self.scene.principal, &call);
+        record.decision = super::client::decided(decision.action);
+        record.rule = decision.rule.to_string();
+        record.reason = decision.reason.to_string();
+        record.would =
+            decision.would.as_ref().map(|would| (super::client::decided(would.action), would.rule.to_string()));
+        if !decision.action.lets_through() {
+            self.done.push(record);
+            return Passed::Drop;
+        }
+        let surface = match capability {
+            Capability::Sampling | Capability::Elicitation | Capability::Roots => Surface::ServerRequest,
+            _ => Surface::Notification,
+        };
+        let context = Context { direction: Direction::Response, surface };
+        let passed = match content::scan(self, context, value, edits, &mut record) {
+            Content::Clean => Passed::Forward,
+            Content::Blocked(block) => {
+                note_block(&mut record, &block);
+                Passed::Drop
+            }
+        };
+        self.done.push(record);
+        passed
+    }
+
+    fn judge_answer_of(
+        &mut self,
+        value: Value<'_>,
+        id: Option<Value<'_>>,
+        result: Option<Value<'_>>,
+        edits: &mut Edits,
+        now_us: u64,
+    ) -> Passed {
+        let position = id.and_then(|id| self.calls.iter().position(|call| call.id.as_deref().is_some_and(|known| same_id(known, id))));
+        let (method, mut record, is_ours) = match position.and_then(|position| self.calls.get_mut(position)) {
+            Some(call) => (call.method.clone(), call.record.clone(), true),
+            None => {
+                let mut record = self.record(Direction::Response, now_us);
+                record.method = "response".to_owned();
+                record.rule = "builtin:protocol".to_owned();
+                (String::new(), record, false)
+            }
+        };
+        let passed = self.judge_content_of(value, id, result, &method, edits, &mut record);
+        if is_ours {
+            if let Some(call) = position.and_then(|position| self.calls.get_mut(position)) {
+                call.record = record;
+                call.id = None;
+            }
+        } else {
+            self.done.push(record);
+        }
+        passed
+    }
+
+    fn judge_content_of(
+        &mut self,
+        value: Value<'_>,
+        id: Option<Value<'_>>,
+        result: Option<Value<'_>>,
+        method: &str,
+        edits: &mut Edits,
+        record: &mut Record,
+    ) -> Passed {
+        let id = id.map_or("null", Value::raw);
+        if let Some(result) = result {
+            if let Some(refused) = self.refused_input_request(result) {
+                record.decision = Decided::Deny;
+                record.rule = refused.rule.to_string();
+                record.reason = refused.reason.to_string();
+                let what = "the server asks the client for something policy refuses";
+                let text = self.explain(what, &refused.rule, &refused.reason);
+                return Passed::Replace(self.denial(CODE_POLICY, &refused.rule, &text).message(id, method));
+            }
+            record.hidden += lists::filter(self, result, edits);
+        }
+        let surface = match result {
+            None => Surface::Error,
+            Some(result) if describes(result) => Surface::Description,
+            Some(_) => Surface::Result,
+        };
+        let context = Context { direction: Direction::Response, surface };
+        match content::scan(self, context, value, edits, record) {
+            Content::Clean => Passed::Forward,
+            Content::Blocked(block) => {
+                note_block(record, &block);
+                let text = self.explain(
+                    "the server's answer holds content that may not reach the client",
+                    &block.rule,
+                    &format!("Found at {}.", block.location),
+                );
+                Passed::Replace(self.denial(CODE_CONTENT, &block.rule, &text).message(id, method))
+            }
+        }
+    }
+
+    /// An `input_required` result carries requests to the client (2026-07-28); the first that policy refuses.
+    fn refused_input_request(&self, result: Value<'_>) -> Option<policy::Decision> {
+        let requests = result.get("inputRequests")?;
+        let members = requests.members().map(|(_, request)| request);
+        for request in members.chain(requests.elements()) {
+            let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
+            let call = policy::Call {
+                server: &self.scene.server,
+                method: &method,
+                capability: Capability::of_server_method(&method),
+                name: None,
+                arguments: request.get("params"),
+            };
+            let decision = self.firewall.policy.decide(&self.scene.principal, &call);
+            if decision.action == Action::Deny || decision.action == Action::RequireApproval {
+                return Some(decision);
+            }
+        }
+        None
+    }
+}
+
+fn note_block(record: &mut Record, block: &content::Block) {
+    record.decision = if block.ask { Decided::RequireApproval } else { Decided::Deny };
+    record.rule = block.rule.clone();
+    record.reason = "A scanner found content that may not go on.".to_owned();
+}
+
+/// True where the answer's id is the one the request had: strings by content, numbers by value, for a
+/// server may spell them anew.
+fn same_id(known: &str, id: Value<'_>) -> bool {
+    match id.kind() {
+        Kind::Number => known == id.raw() || (known.parse::<f64>().is_ok() && known.parse().ok() == id.as_f64()),
+        _ if known == id.raw() => true,
+        _ => known
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .is_some_and(|inner| id.as_str().as_deref() == Some(crate::json::unescape(inner).as_str())),
+    }
+}
+
+/// True for answers by which a server describes itself or what it offers.
+fn describes(result: Value<'_>) -> bool {
+    ["tools", "prompts", "resources", "resourceTemplates", "serverInfo", "instructions", "supportedVersions"]
+        .iter()
+        .any(|key| result.get(key).is_some())
+}
