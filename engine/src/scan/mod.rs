@@ -1,9 +1,53 @@
 //! Scanners: rules as data over every string of a message.
+//!
+//! One pass of a gram filter over the text finds the keywords of all rules of all scanners; only
+//! near such a hit is a rule verified, anchored and with a bounded number of steps, so the work per
+//! byte is bounded whatever the text.
+//!
+//! ```
+//! use portcullis_engine::json::{Document, Edits, Limits};
+//! use portcullis_engine::scan::{Context, Direction, ScannersConfig, Scanners, Surface};
+//!
+//! let scanners = Scanners::compile(&ScannersConfig::default()).unwrap();
+//! let text = br#"{"db": {"password": "kT9!vQ2#mZ7x"}}"#;
+//! let doc = Document::parse(text, &Limits::default()).unwrap();
+//! let context = Context { direction: Direction::Response, surface: Surface::Result };
+//! let mut found = Vec::new();
+//! scanners.scan_value(context, doc.root(), &mut found);
+//! assert_eq!(found[0].location(), "/db/password");
+//! let mut edits = Edits::default();
+//! found.iter().for_each(|located| located.redact(&mut edits));
+//! assert_eq!(edits.apply(text), br#"{"db": {"password": "[REDACTED:password]"}}"#);
+//! ```
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::json::{Edits, Value};
+
+mod checks;
+mod config;
+mod generic;
+mod pattern;
+mod prefilter;
+mod rule;
+mod scanner;
+mod structured;
+
+pub use config::{ScanConfigError, ScannersConfig, SecretsConfig};
+pub use rule::{Check, Rule};
+pub use scanner::Scanners;
+
+/// What the scanners are told about a text: rules and actions are chosen by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Which way the message travels.
+    pub direction: Direction,
+    /// Where in the message the text stands.
+    pub surface: Surface,
+}
 
 /// Which way a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -84,4 +128,26 @@ pub struct Finding {
     pub range: Range<usize>,
     /// What stands in its place after redaction, e.g. `[REDACTED:github-token]`.
     pub placeholder: Arc<str>,
+}
+
+/// A finding and the string (or key) of the document it lies in.
+#[derive(Clone, Debug)]
+pub struct Located<'d> {
+    /// What was found; its range is within the unescaped string.
+    pub finding: Finding,
+    /// The string or key; its [`Value::location`] is the finding's JSON Pointer.
+    pub value: Value<'d>,
+}
+
+impl Located<'_> {
+    /// The RFC 6901 JSON Pointer from the root of the document; a key is located by its member.
+    #[must_use]
+    pub fn location(&self) -> String {
+        self.value.location()
+    }
+
+    /// Adds the edit that puts the placeholder in place of the found text.
+    pub fn redact(&self, edits: &mut Edits) {
+        edits.replace_in_string(self.value, self.finding.range.clone(), &self.finding.placeholder);
+    }
 }
