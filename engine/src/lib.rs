@@ -10,3 +10,4 @@ pub mod mcp;
 pub mod policy;
 pub mod principal;
 pub mod scan;
+pub mod sse;
