@@ -1,4 +1,5 @@
 //! Server-Sent Events: whatever the chunks, the events are those of the standard and no byte is lost.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use portcullis_engine::sse::{Event, Field, Framer, Rewrite, TooLarge};
 use proptest::prelude::*;
