@@ -2,7 +2,7 @@
 
 use crate::config::{Config, ConfigError, Fallback, Mode};
 use crate::json;
-use crate::policy::Policy;
+use crate::policy::{FactNeeds, Policy};
 use crate::scan::Scanners;
 
 /// A policy and its scanners, compiled once and shared by all exchanges.
@@ -12,6 +12,8 @@ pub struct Firewall {
     pub policy: Policy,
     /// What may be said.
     pub scanners: Scanners,
+    /// What the host must find out about each request.
+    pub needs: FactNeeds,
     hash_key: [u8; 32],
     lists_depend_on_caller: bool,
     passive: bool,
@@ -25,7 +27,9 @@ impl Firewall {
     /// The first mistake found, with its JSON Pointer.
     pub fn from_json(configuration: &[u8], fallback_key: [u8; 32]) -> Result<Self, ConfigError> {
         let config = Config::from_json(configuration)?;
-        let scanners = Scanners::compile(&config.scanners).map_err(|error| error.within("/scanners"))?;
+        let scanners = Scanners::compile(&config.scanners).map_err(|error| {
+            ConfigError { pointer: format!("/scanners{}", error.pointer), message: error.message, remedy: None }
+        })?;
         let hash_key = match &config.audit.hash_key {
             Some(key) => blake3::derive_key(KEY_CONTEXT, key.as_bytes()),
             None => fallback_key,
@@ -33,7 +37,8 @@ impl Firewall {
         let lists_depend_on_caller = !(config.rules.is_empty() && config.default == Fallback::Allow);
         let passive = config.mode != Mode::Enforce && config.rules.iter().all(|rule| rule.mode != Some(Mode::Enforce));
         let policy = Policy::compile(config)?;
-        Ok(Self { policy, scanners, hash_key, lists_depend_on_caller, passive })
+        let needs = policy.fact_needs();
+        Ok(Self { policy, scanners, needs, hash_key, lists_depend_on_caller, passive })
     }
 
     /// SHA-256 of the canonical configuration, in hexadecimal.

@@ -1,1 +1,149 @@
-//! The plugin configuration (version "1"): types, strict loading, compilation.
+//! The plugin configuration (version "1"): its types, loaded strictly.
+//!
+//! Every struct refuses unknown fields, and every error names the place by JSON Pointer: a typing
+//! mistake in a firewall's configuration must stop the load, never be skipped. What the types
+//! cannot say (ranges, patterns, references) is checked by [`crate::policy::Policy::compile`].
+
+mod canonical;
+mod error;
+mod host;
+mod identity;
+mod literal;
+mod load;
+mod rule;
+mod server;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scan::ScannersConfig;
+
+pub use canonical::canonical_json;
+pub(crate) use canonical::sha256_hex;
+pub use error::ConfigError;
+pub(crate) use error::nearest;
+pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig};
+pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
+pub use literal::Literal;
+pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, PrincipalMatch, RuleConfig};
+pub use server::{ServerConfig, ServerMatch};
+
+/// The whole plugin configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where an editor finds the JSON Schema of this file. Ignored.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// Version of the configuration's format.
+    pub version: Version,
+    /// Whether decisions are enforced, only recorded, or not made at all.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What happens to a call that no rule matches.
+    #[serde(default)]
+    pub default: Fallback,
+    /// Name of the environment this filter runs in; rules can match on it.
+    #[serde(default)]
+    pub environment: String,
+    /// True: a call refused by the default is answered as if the tool, resource or prompt did not exist.
+    #[serde(default)]
+    pub hide_denied: bool,
+    /// What happens to an HTTP request that belongs to none of the servers. `OPTIONS` and
+    /// `/.well-known/*` always pass.
+    #[serde(default)]
+    pub unmatched: Unmatched,
+    /// The MCP servers behind this filter. The first whose matcher fits a request is its server.
+    #[serde(default)]
+    pub servers: Vec<ServerConfig>,
+    /// How a verified identity becomes a principal.
+    #[serde(default)]
+    pub identity: IdentityConfig,
+    /// The rules. The highest priority wins, then the most restrictive action, then document order.
+    #[serde(default)]
+    pub rules: Vec<RuleConfig>,
+    /// The content scanners.
+    #[serde(default)]
+    pub scanners: ScannersConfig,
+    /// Bounds on what is read.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// What is done to request headers before they are forwarded.
+    #[serde(default)]
+    pub headers: HeadersConfig,
+    /// The audit record of every message.
+    #[serde(default)]
+    pub audit: AuditConfig,
+    /// SHA-256 of the canonical form of the text this was loaded from; empty if it was built in code.
+    #[serde(skip)]
+    pub(crate) digest: String,
+}
+
+impl Config {
+    /// Loads a configuration: the strict JSON parse of [`crate::json`] first (so duplicate keys and
+    /// the like are refused), then the types.
+    ///
+    /// # Errors
+    /// The first mistake found, with its JSON Pointer.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ConfigError> {
+        load::load(bytes)
+    }
+}
+
+/// The JSON Schema (2020-12) of the configuration, for editors.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn config_schema() -> serde_json::Value {
+    schemars::schema_for!(Config).to_value()
+}
+
+/// Version of the configuration's format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Version {
+    /// The only one so far.
+    #[default]
+    #[serde(rename = "1")]
+    V1,
+}
+
+/// What becomes of decisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// They are enforced.
+    #[default]
+    Enforce,
+    /// They are recorded and everything passes.
+    Shadow,
+    /// They are not made.
+    Disabled,
+}
+
+/// What happens to a call that no rule matches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Fallback {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It passes.
+    Allow,
+}
+
+/// What happens to an HTTP request that belongs to none of the servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Unmatched {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It passes unread.
+    Pass,
+}
+
+/// Largest configuration text in bytes: 4 MiB.
+pub const MAX_CONFIG_BYTES: usize = 4 << 20;

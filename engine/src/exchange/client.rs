@@ -55,7 +55,7 @@ impl Client<'_> {
             Message::Request { id, .. } => Some(id.raw().to_owned()),
             _ => None,
         };
-        (Call { id, method, capability, record }, verdict)
+        (Call { id, method, record }, verdict)
     }
 
     /// Scans mirrored argument headers of a single message: where the argument was redacted, the

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::{Call, Exchange, Forward, Refusal, RequestStep, State};
 use crate::answer::INVALID_REQUEST;
 use crate::audit::Decided;
-use crate::config::{Mode, Unmatched};
+use crate::config::Mode;
 use crate::http::{self, HeaderOp, Headers};
 use crate::mcp::{Capability, HTTP_DELETE, HTTP_STREAM, Revision};
-use crate::policy::{self, IdentityFacts, RouteFacts};
+use crate::policy::{self, IdentityFacts, RouteFacts, Routed};
 use crate::scan::Direction;
 
 /// What the host knows about a request beyond its headers, as [`policy::Policy::fact_needs`] asked for it.
@@ -68,7 +68,7 @@ impl Exchange {
         self.scene.get = method != "POST";
 
         let mut identity = facts.identity.clone();
-        if let Some(name) = &policy.fact_needs().key_header {
+        if let Some(name) = &firewall.needs.key_header {
             let value = headers.items_named(name);
             if value.len() > 1 {
                 return Err(Refusal::malformed(
@@ -89,10 +89,15 @@ impl Exchange {
         let authority = headers.get(":authority").unwrap_or_default();
         self.scene.authority = authority.to_owned();
         let route = RouteFacts { authority, path, route: facts.route, cluster: facts.cluster };
-        match policy.server(&route) {
-            Some(server) => self.scene.server = server.name().to_owned(),
-            None if policy.config().unmatched == Unmatched::Pass => return Ok(self.pass(ops, method, now_us)),
-            None => return Err(Refusal::http(404, "http:unmatched", "No MCP server is configured for this address.")),
+        match policy.route(&route) {
+            Routed::Server(server) => self.scene.server = server.name.to_string(),
+            Routed::Pass => return Ok(self.pass(ops, method, now_us)),
+            Routed::Refuse => {
+                return Err(Refusal::http(404, "http:unmatched", "No MCP server is configured for this address."));
+            }
+            Routed::Ambiguous => {
+                return Err(Refusal::http(400, "http:ambiguous-path", "The path can be read in more than one way."));
+            }
         }
         if policy.config().identity.required && self.scene.principal.is_anonymous() {
             let mut refusal = Refusal::http(401, "identity:required", "A verified identity is required.");
@@ -110,6 +115,8 @@ impl Exchange {
         for name in SINGLE {
             headers.single(name).map_err(ambiguous)?;
         }
+        let session = SESSION.iter().filter_map(|name| Some(((*name).to_owned(), headers.get(name)?.to_owned())));
+        self.scene.session.headers = session.collect();
         self.scene.revision = headers.get("mcp-protocol-version").and_then(Revision::parse);
         match method {
             "POST" => self.judge_post(headers, path, ops, end),
@@ -200,7 +207,7 @@ impl Exchange {
         record.would = decision.would.as_ref().map(|would| (super::client::decided(would.action), would.rule.to_string()));
         let refused = record.decision.is_refusal();
         let reason = record.reason.clone();
-        self.calls.push(Call { id: None, method: method.to_owned(), capability: Capability::Protocol, record });
+        self.calls.push(Call { id: None, method: method.to_owned(), record });
         if refused {
             self.state = State::Ended;
             // 405 is what clients take for "this server offers no stream"; other statuses end their session.
@@ -218,7 +225,7 @@ impl Exchange {
         record.capability = Capability::Protocol.as_str();
         record.decision = Decided::Pass;
         record.rule = "http:pass".to_owned();
-        self.calls.push(Call { id: None, method: String::new(), capability: Capability::Protocol, record });
+        self.calls.push(Call { id: None, method: String::new(), record });
         self.state = State::Bypass;
         RequestStep::Forward(Forward { headers: ops, body: None })
     }
@@ -235,7 +242,7 @@ impl Exchange {
             _ => {
                 name.starts_with("x-portcullis-")
                     || (enforcing && config.remove.iter().any(|other| other.eq_ignore_ascii_case(name)))
-                    || (enforcing && self.firewall.policy.fact_needs().key_header.as_deref() == Some(name))
+                    || (enforcing && self.firewall.needs.key_header.as_deref() == Some(name))
             }
         };
         let names: BTreeSet<&str> = headers.iter().map(|(name, _)| name).filter(|name| unwanted(name)).collect();
@@ -296,6 +303,9 @@ fn mirrored_params(headers: &Headers<'_>) -> Result<Vec<(String, Option<String>)
     }
     Ok(params)
 }
+
+/// Headers that a message sent on the client's behalf must repeat.
+const SESSION: [&str; 2] = ["mcp-session-id", "mcp-protocol-version"];
 
 /// Headers whose meaning must not depend on which of two a reader picks.
 const SINGLE: [&str; 8] = [

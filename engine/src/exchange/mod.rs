@@ -70,8 +70,13 @@ impl Exchange {
 
     /// JSON-RPC messages that must be POSTed to the server on the client's behalf: a request of its
     /// own that was dropped needs an answer, or it waits for ever.
-    pub fn take_owed(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.owed)
+    pub fn take_owed(&mut self) -> Vec<Owed> {
+        let messages = std::mem::take(&mut self.owed);
+        let session = &self.scene.session;
+        messages
+            .into_iter()
+            .map(|message| Owed { message, headers: session.headers.clone(), endpoint: session.endpoint.clone() })
+            .collect()
     }
 
     /// The id that ties together the audit records, answers and traces of this exchange.
@@ -84,6 +89,18 @@ impl Exchange {
     #[must_use]
     pub fn first_record(&self) -> Option<&Record> {
         self.calls.first().map(|call| &call.record)
+    }
+
+    /// True where the complete body of the request must be passed to [`Exchange::request_body`].
+    #[must_use]
+    pub fn awaits_request_body(&self) -> bool {
+        matches!(self.state, State::AwaitBody(_))
+    }
+
+    /// True where the complete body of the response must be passed to [`Exchange::response_body`].
+    #[must_use]
+    pub fn awaits_response_body(&self) -> bool {
+        matches!(self.state, State::AwaitResponseBody(_))
     }
 
     /// True while a response is being streamed event by event.
@@ -176,7 +193,7 @@ impl Exchange {
             record.decision = Decided::Pass;
             record.would = Some((refusal.decided, refusal.rule.to_owned()));
         }
-        self.calls.push(Call { id: None, method: String::new(), capability: Capability::Unknown, record });
+        self.calls.push(Call { id: None, method: String::new(), record });
         if !self.enforcing() {
             self.state = State::Bypass;
             return RequestStep::Forward(Forward::default());
@@ -257,9 +274,28 @@ pub enum Answer {
     NotConfigured,
 }
 
+/// A message owed to the server. See [`Exchange::take_owed`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// The JSON-RPC message.
+    pub message: String,
+    /// Headers that tie it to the session.
+    pub headers: Vec<(String, String)>,
+    /// Where to POST it (path and query), if not where the client's own request went.
+    pub endpoint: Option<String>,
+}
+
+/// What ties a message to the session it belongs to.
+#[derive(Debug, Default)]
+struct Session {
+    headers: Vec<(String, String)>,
+    endpoint: Option<String>,
+}
+
 /// What is known about the whole exchange.
 #[derive(Debug, Default)]
 struct Scene {
+    session: Session,
     correlation_id: String,
     principal: Principal,
     server: String,
@@ -281,7 +317,6 @@ struct Call {
     /// Raw JSON id of a request that still waits for its answer.
     id: Option<String>,
     method: String,
-    capability: Capability,
     record: Record,
 }
 

@@ -26,6 +26,13 @@ impl Exchange {
             return ResponseStep::Forward(Forward::default());
         }
         self.scene.upstream_status = Some(status);
+        if let Some(id) = headers.get("mcp-session-id") {
+            // The answer to `initialize` names the session that its stream already belongs to.
+            let known = &mut self.scene.session.headers;
+            if known.iter().all(|(name, _)| name != "mcp-session-id") {
+                known.push(("mcp-session-id".to_owned(), id.to_owned()));
+            }
+        }
         if end {
             self.state = State::Ended;
             return ResponseStep::Forward(Forward::default());

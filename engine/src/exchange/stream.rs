@@ -75,6 +75,7 @@ impl Exchange {
         };
         if event.event_type() == Some(b"endpoint") {
             if self.endpoint_is_ours(&data) {
+                self.scene.session.endpoint = path_of(&data);
                 out.extend_from_slice(event.raw());
             } else {
                 self.withhold(stream, &event, out, "sse:endpoint", "The endpoint event names another host", now_us);
@@ -213,4 +214,14 @@ impl Exchange {
         };
         authority.eq_ignore_ascii_case(&self.scene.authority)
     }
+}
+
+/// Path and query of an endpoint that [`Exchange::endpoint_is_ours`] accepted; `None` for one relative to the stream's.
+fn path_of(target: &[u8]) -> Option<String> {
+    let target = std::str::from_utf8(target).ok()?;
+    let target = match target.split_once("//") {
+        Some(("" | "http:" | "https:", rest)) => rest.get(rest.find('/')?..)?,
+        _ => target,
+    };
+    target.starts_with('/').then(|| target.to_owned())
 }

@@ -1,0 +1,147 @@
+//! Bytes to [`Config`]: the strict parse, the types, and errors that lead to the mistake.
+
+use serde_path_to_error::Segment;
+
+use super::error::{ConfigError, nearest};
+use super::{Config, MAX_CONFIG_BYTES, canonical_json, sha256_hex};
+use crate::json::{Document, Limits};
+
+pub(super) fn load(bytes: &[u8]) -> Result<Config, ConfigError> {
+    let limits = Limits { max_bytes: MAX_CONFIG_BYTES, ..Limits::default() };
+    let document = Document::parse(bytes, &limits).map_err(|error| {
+        let (line, column) = position(bytes, error.offset);
+        ConfigError::new("", format!("{} at line {line}, column {column}", error.kind.message()))
+            .remedy("the configuration must be one strict JSON object")
+    })?;
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let mut config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| explain(&error))?;
+    config.digest = sha256_hex(canonical_json(document.root()).as_bytes());
+    Ok(config)
+}
+
+/// Turns serde's error into one with a JSON Pointer, the nearest valid name, and no value in it.
+fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
+    let text = error.inner().to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    let mut pointer = pointer(error.path());
+    let names: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let Some((found, valid)) = names.split_first() else {
+        return ConfigError::new(pointer, without_value(text));
+    };
+    if let Some(rest) = text.strip_prefix("unknown ") {
+        let what = if rest.starts_with("field") { "field" } else { "value" };
+        if what == "field" && !pointer.ends_with(&format!("/{}", escape(found))) {
+            pointer = format!("{pointer}/{}", escape(found));
+        }
+        let error = ConfigError::new(pointer, format!("unknown {what} `{found}`"));
+        return match nearest(found, valid.iter().copied()) {
+            Some(name) => error.remedy(format!("did you mean `{name}`?")),
+            None if valid.is_empty() => error,
+            None => error.remedy(format!("expected one of {}", list(valid))),
+        };
+    }
+    ConfigError::new(pointer, without_value(text))
+}
+
+/// `invalid type: string "…", expected u64` without the value, which might be a secret in the wrong place.
+fn without_value(text: &str) -> String {
+    let Some((found, expected)) = text
+        .strip_prefix("invalid ")
+        .and_then(|rest| rest.split_once(": "))
+        .and_then(|(_, r)| r.rsplit_once(", expected "))
+    else {
+        return text.to_owned();
+    };
+    let kind = ["string", "integer", "floating point", "boolean", "map", "sequence", "null"]
+        .into_iter()
+        .find(|kind| found.starts_with(kind));
+    let kind = match kind {
+        Some("map") => "object",
+        Some("sequence") => "array",
+        Some("floating point" | "integer") => "number",
+        Some(kind) => kind,
+        None => "value that does not fit",
+    };
+    format!("found {} {kind}, expected {expected}", if kind == "object" || kind == "array" { "an" } else { "a" })
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+fn escape(token: &str) -> String {
+    token.replace('~', "~0").replace('/', "~1")
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Line and column (in bytes) of an offset, both from 1.
+fn position(bytes: &[u8], offset: usize) -> (usize, usize) {
+    let before = bytes.get(..offset).unwrap_or(bytes);
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Config::from_json(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_place_and_the_remedy() {
+        for (text, expected) in [
+            ("{}", "configuration: missing field `version`"),
+            (
+                "",
+                "configuration: unexpected end of the message at line 1, column 1; the configuration must be one strict JSON object",
+            ),
+            (
+                "{\"version\":\"1\",\n\"mode\":\"enforce\",\"mode\":\"shadow\"}",
+                "configuration: duplicate object key at line 2, column 18; the configuration must be one strict JSON object",
+            ),
+            (r#"{"version":"2"}"#, "/version: unknown value `2`; expected one of `1`"),
+            (r#"{"version":1}"#, "/version: found a number, expected string or map"),
+            (r#"{"version":"1","rule":[]}"#, "/rule: unknown field `rule`; did you mean `rules`?"),
+            (r#"{"version":"1","mode":"enforced"}"#, "/mode: unknown value `enforced`; did you mean `enforce`?"),
+            (
+                r#"{"version":"1","rules":[{"id":"a","action":"allow","match":{"nane":["x"]}}]}"#,
+                "/rules/0/match/nane: unknown field `nane`; did you mean `name`?",
+            ),
+            (r#"{"version":"1","rules":[{"id":"a"}]}"#, "/rules/0: missing field `action`"),
+            (
+                r#"{"version":"1","rules":[{"id":"a","action":"allow","match":{"principal":{"kind":["robot"]}}}]}"#,
+                "/rules/0/match/principal/kind/0: unknown value `robot`; expected one of `human`, `agent`, `service`, `workflow`",
+            ),
+            (r#"{"version":"1","limits":{"max_depth":"s3cret"}}"#, "/limits/max_depth: found a string, expected usize"),
+            (r#"{"version":"1","servers":{"a/b":1}}"#, "/servers: found an object, expected a sequence"),
+        ] {
+            assert_eq!(error(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn accepts_schema_and_null_values() {
+        let config = Config::from_json(
+            br#"{"$schema":"./s.json","version":"1","rules":[{"id":"a","action":"deny","arguments":[
+                {"path":"/a","op":"eq","value":null},{"path":"/b","op":"exists"},{"path":"/c","op":"lt","value":12345678901234567890123.0}]}]}"#,
+        )
+        .unwrap();
+        let values: Vec<_> =
+            config.rules[0].arguments.iter().map(|p| p.value.as_ref().map(|v| v.as_json().to_owned())).collect();
+        assert_eq!(values, [Some("null".to_owned()), None, Some("12345678901234567890123.0".to_owned())]);
+    }
+}

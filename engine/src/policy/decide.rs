@@ -1,0 +1,245 @@
+//! From rules in their order of precedence to one decision.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Call;
+use super::predicate::Lookups;
+use super::rule::Rule;
+use crate::config::{Action, Fallback, Mode};
+use crate::mcp::Capability;
+use crate::principal::Principal;
+
+/// What is done about a message, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What is enforced.
+    pub action: Action,
+    /// Id of the rule that decided: one of the policy's, `default`, `builtin:protocol`,
+    /// `builtin:list`, `builtin:shadow` or `builtin:disabled`.
+    pub rule: Arc<str>,
+    /// Why, for the caller: the rule's `reason`, or a sentence of our own. Holds no value of the call.
+    pub reason: Arc<str>,
+    /// True where a refusal is answered as if the tool, resource or prompt did not exist.
+    pub hide: bool,
+    /// What would have been decided if every shadow rule (and a deployment in shadow mode) were
+    /// enforced; `None` where that is the same action.
+    pub would: Option<Verdict>,
+}
+
+impl Decision {
+    /// True where the message passes at once ([`Action::Allow`], [`Action::LogOnly`]).
+    #[must_use]
+    pub fn lets_through(&self) -> bool {
+        self.action.lets_through()
+    }
+}
+
+/// An action with its rule and reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What is decided.
+    pub action: Action,
+    /// Id of the rule that decides.
+    pub rule: Arc<str>,
+    /// Why.
+    pub reason: Arc<str>,
+}
+
+/// The compiled rules with what happens without one.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// By precedence: priority, then restriction, then document order.
+    ranked: Vec<Rule>,
+    /// Candidates by server; those for a name that is no server of the configuration stand under `""`.
+    by_server: BTreeMap<Box<str>, Candidates>,
+    fallbacks: Fallbacks,
+}
+
+impl Rules {
+    /// `rules` in document order; `servers` are the names of the configuration's servers.
+    pub(super) fn new(mut rules: Vec<Rule>, servers: &[Arc<str>], fallbacks: Fallbacks) -> Self {
+        // The sort is stable: document order decides what is left.
+        rules.sort_by(|a, b| b.priority.cmp(&a.priority).then(b.action.cmp(&a.action)));
+        let mut by_server: BTreeMap<Box<str>, Candidates> =
+            servers.iter().map(|name| (Box::from(&**name), Candidates::new(&rules, Some(name)))).collect();
+        by_server.entry(Box::from("")).or_insert_with(|| Candidates::new(&rules, None));
+        Self { ranked: rules, by_server, fallbacks }
+    }
+
+    pub(super) fn decide(&self, principal: &Principal, call: &Call<'_>) -> Decision {
+        let lookups = Lookups::new(call.arguments);
+        let mut enforced = None;
+        let mut would = None;
+        for rule in self.candidates(call.server, call.name) {
+            if !rule.fits(principal, call.server, Some(call.method), call.capability, call.name) {
+                continue;
+            }
+            if would.is_some() && rule.shadow {
+                continue;
+            }
+            if !rule.conditions.hold(&lookups) {
+                continue;
+            }
+            would = would.or(Some(rule));
+            if !rule.shadow {
+                enforced = Some(rule);
+                break;
+            }
+        }
+        let fallback = self.fallbacks.get(call.capability);
+        let (verdict, hide) = match enforced {
+            Some(rule) => (rule.verdict(), rule.hide),
+            None => (fallback.enforced.clone(), fallback.hide),
+        };
+        let would = would.map_or(&fallback.would, |rule| &rule.verdict);
+        let would = (would.action != verdict.action).then(|| would.clone());
+        let hide = hide && verdict.action == Action::Deny;
+        Decision { action: verdict.action, rule: verdict.rule, reason: verdict.reason, hide, would }
+    }
+
+    pub(super) fn visible(&self, principal: &Principal, server: &str, capability: Capability, name: &str) -> bool {
+        for rule in self.candidates(server, Some(name)) {
+            let method = used_by(capability);
+            if rule.shadow || !rule.fits(principal, server, method, capability, Some(name)) {
+                continue;
+            }
+            match (rule.action, rule.conditions.is_empty()) {
+                // It would refuse whatever the arguments.
+                (Action::Deny, true) => return false,
+                // It would for some arguments only: what comes behind it decides about the others.
+                (Action::Deny, false) => {}
+                // There may be arguments with which the call passes, at once or after approval.
+                (Action::Allow | Action::LogOnly | Action::RequireApproval, _) => return true,
+            }
+        }
+        self.fallbacks.get(capability).enforced.action != Action::Deny
+    }
+
+    /// The rules that can match by server and name, by precedence.
+    fn candidates<'s>(&'s self, server: &str, name: Option<&str>) -> impl Iterator<Item = &'s Rule> {
+        let candidates = self.by_server.get(server).or_else(|| self.by_server.get(""));
+        candidates
+            .into_iter()
+            .flat_map(move |candidates| candidates.by_name(name))
+            .filter_map(|rank| self.ranked.get(rank as usize))
+    }
+}
+
+/// What happens to a message that no rule matches.
+#[derive(Debug)]
+pub(super) struct Fallbacks {
+    protocol: Fallen,
+    list: Fallen,
+    other: Fallen,
+}
+
+#[derive(Debug)]
+struct Fallen {
+    enforced: Verdict,
+    would: Verdict,
+    hide: bool,
+}
+
+impl Fallbacks {
+    pub(super) fn new(mode: Mode, default: Fallback, hide_denied: bool) -> Self {
+        let builtin = |rule: &str, reason: &str| {
+            let verdict = Verdict { action: Action::Allow, rule: Arc::from(rule), reason: Arc::from(reason) };
+            Fallen { enforced: verdict.clone(), would: verdict, hide: false }
+        };
+        let by_default = match default {
+            Fallback::Deny => Verdict {
+                action: Action::Deny,
+                rule: Arc::from("default"),
+                reason: Arc::from("no rule of the policy allows it"),
+            },
+            Fallback::Allow => Verdict {
+                action: Action::Allow,
+                rule: Arc::from("default"),
+                reason: Arc::from("the policy allows what no rule forbids"),
+            },
+        };
+        let other = match mode {
+            Mode::Enforce => Fallen { enforced: by_default.clone(), would: by_default, hide: hide_denied },
+            Mode::Shadow => Fallen { would: by_default, ..builtin("builtin:shadow", "the policy is in shadow mode") },
+            Mode::Disabled => builtin("builtin:disabled", "the policy is disabled"),
+        };
+        Self {
+            protocol: builtin("builtin:protocol", "part of every MCP session"),
+            list: builtin("builtin:list", "lists are filtered entry by entry"),
+            other,
+        }
+    }
+
+    fn get(&self, capability: Capability) -> &Fallen {
+        match capability {
+            Capability::Protocol => &self.protocol,
+            Capability::List => &self.list,
+            Capability::Tool
+            | Capability::Resource
+            | Capability::Prompt
+            | Capability::Completion
+            | Capability::Sampling
+            | Capability::Elicitation
+            | Capability::Roots
+            | Capability::Task
+            | Capability::Unknown => &self.other,
+        }
+    }
+}
+
+/// Ranks of the rules that can match on one server.
+#[derive(Debug)]
+struct Candidates {
+    /// Rules that name what they are about literally, by that name.
+    named: BTreeMap<Box<str>, Vec<u32>>,
+    /// All the others.
+    rest: Vec<u32>,
+}
+
+impl Candidates {
+    /// `server`: `None` for names that are no server of the configuration.
+    fn new(rules: &[Rule], server: Option<&str>) -> Self {
+        let mut named: BTreeMap<Box<str>, Vec<u32>> = BTreeMap::new();
+        let mut rest = Vec::new();
+        for (rank, rule) in (0_u32..).zip(rules) {
+            if server.is_some_and(|server| !rule.fits_server(server)) {
+                continue;
+            }
+            match rule.literal_names() {
+                Some(names) => {
+                    for name in names {
+                        let ranks = named.entry(name.into()).or_default();
+                        // A rule that lists a name twice is one candidate all the same.
+                        if ranks.last() != Some(&rank) {
+                            ranks.push(rank);
+                        }
+                    }
+                }
+                None => rest.push(rank),
+            }
+        }
+        Self { named, rest }
+    }
+
+    /// Both lists merged by rank.
+    fn by_name<'s>(&'s self, name: Option<&str>) -> impl Iterator<Item = u32> + use<'s> {
+        let named = name.and_then(|name| self.named.get(name)).map_or(&[][..], Vec::as_slice);
+        let (mut named, mut rest) = (named.iter().copied().peekable(), self.rest.iter().copied().peekable());
+        std::iter::from_fn(move || match (named.peek(), rest.peek()) {
+            (Some(a), Some(b)) if a < b => named.next(),
+            (Some(_), None) => named.next(),
+            _ => rest.next(),
+        })
+    }
+}
+
+/// The method by which a listed thing is used.
+fn used_by(capability: Capability) -> Option<&'static str> {
+    match capability {
+        Capability::Tool => Some("tools/call"),
+        Capability::Resource => Some("resources/read"),
+        Capability::Prompt => Some("prompts/get"),
+        _ => None,
+    }
+}

@@ -1,0 +1,236 @@
+//! Conditions on a call's arguments.
+//!
+//! A condition comes to one of three outcomes. [`Outcome::Unknown`] (the value is absent, of the
+//! wrong type, or can be read in two ways) fails closed: it counts as not holding in a rule that
+//! lets through, and as holding in a rule that restricts.
+
+mod equal;
+mod host_in;
+mod kind;
+mod number;
+mod order;
+mod path;
+mod path_within;
+mod size;
+mod text;
+
+use std::fmt;
+
+use self::path::{Leaf, Path};
+use crate::config::{Action, ConfigError, Missing, Op, PredicateConfig};
+use crate::json::{Document, Kind, Limits, Value};
+
+pub(crate) use self::number::Decimal;
+pub(super) use self::path::Lookups;
+
+/// The conditions of one rule; all must hold.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    predicates: Vec<Predicate>,
+    /// True in a rule that restricts.
+    restrictive: bool,
+}
+
+impl Conditions {
+    pub(super) fn compile(configs: &[PredicateConfig], action: Action, at: &str) -> Result<Self, ConfigError> {
+        let predicates = configs.iter().enumerate();
+        let predicates = predicates.map(|(index, config)| Predicate::compile(config, &format!("{at}/{index}")));
+        Ok(Self { predicates: predicates.collect::<Result<_, _>>()?, restrictive: !action.lets_through() })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.predicates.is_empty()
+    }
+
+    pub(super) fn hold<'p>(&'p self, lookups: &Lookups<'p, '_>) -> bool {
+        self.predicates.iter().all(|predicate| predicate.holds(lookups, self.restrictive))
+    }
+}
+
+#[derive(Debug)]
+struct Predicate {
+    path: Path,
+    test: Test,
+    missing: Outcome,
+}
+
+#[derive(Debug)]
+enum Test {
+    /// Whether there is a value at all.
+    Exists(bool),
+    /// What the value is.
+    Value { check: Box<dyn Check>, negated: bool },
+}
+
+impl Predicate {
+    fn compile(config: &PredicateConfig, at: &str) -> Result<Self, ConfigError> {
+        let path = Path::parse(&config.path).map_err(|problem| problem.at(&format!("{at}/path")))?;
+        let test = Test::compile(config, at)?;
+        let missing = match (config.missing, &test) {
+            (Some(_), Test::Exists(_)) => {
+                return Err(ConfigError::new(format!("{at}/missing"), "has no meaning with `exists`")
+                    .remedy("leave it out; `value` says which of the two holds"));
+            }
+            (Some(Missing::Holds), Test::Value { .. }) => Outcome::Holds,
+            (Some(Missing::Fails), Test::Value { .. }) => Outcome::Fails,
+            (None, _) => Outcome::Unknown,
+        };
+        Ok(Self { path, test, missing })
+    }
+
+    /// A rule that lets through wants every value to fit, a rule that restricts is content with one.
+    fn holds<'p>(&'p self, lookups: &Lookups<'p, '_>, restrictive: bool) -> bool {
+        let leaves = lookups.find(&self.path);
+        let mut spent = 0;
+        let mut outcomes = leaves.iter().map(|leaf| self.outcome(leaf, &mut spent));
+        if restrictive {
+            outcomes.any(|outcome| outcome != Outcome::Fails)
+        } else {
+            outcomes.all(|outcome| outcome == Outcome::Holds)
+        }
+    }
+
+    fn outcome(&self, leaf: &Leaf<'_>, spent: &mut usize) -> Outcome {
+        match (&self.test, leaf) {
+            (_, Leaf::Odd) => Outcome::Unknown,
+            (Test::Exists(wanted), Leaf::Found(_)) => Outcome::from(*wanted),
+            (Test::Exists(wanted), Leaf::Missing) => Outcome::from(!*wanted),
+            (Test::Value { .. }, Leaf::Missing) => self.missing,
+            (Test::Value { check, negated }, Leaf::Found(value)) => {
+                let outcome = check.check(*value, spent);
+                if *negated { outcome.negated() } else { outcome }
+            }
+        }
+    }
+}
+
+impl Test {
+    fn compile(config: &PredicateConfig, at: &str) -> Result<Self, ConfigError> {
+        let value_at = format!("{at}/value");
+        let text = config.value.as_ref().map(|literal| literal.as_json());
+        let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
+        let document = match text.map(|text| Document::parse(text.as_bytes(), &limits)) {
+            Some(Ok(document)) => Some(document),
+            Some(Err(error)) => return Err(ConfigError::new(value_at, error.to_string())),
+            None => None,
+        };
+        let value = document.as_ref().map(Document::root);
+        if config.op == Op::Exists {
+            return match value.map(|value| value.as_bool()) {
+                None => Ok(Self::Exists(true)),
+                Some(Some(wanted)) => Ok(Self::Exists(wanted)),
+                Some(None) => Err(Problem::new("is no boolean", "use `true` or `false`").at(&value_at)),
+            };
+        }
+        let Some(value) = value else {
+            return Err(ConfigError::new(at, "missing field `value`").remedy("only `exists` does without"));
+        };
+        check(config.op, value).map(|(check, negated)| Self::Value { check, negated }).map_err(|p| p.at(&value_at))
+    }
+}
+
+/// The check behind each operation, and whether its outcome is turned round.
+fn check(op: Op, value: Value<'_>) -> Result<(Box<dyn Check>, bool), Problem> {
+    use order::Order;
+    Ok(match op {
+        Op::Eq => (Box::new(equal::OneOf::single(value)?), false),
+        Op::Neq => (Box::new(equal::OneOf::single(value)?), true),
+        Op::In => (Box::new(equal::OneOf::list(value)?), false),
+        Op::NotIn => (Box::new(equal::OneOf::list(value)?), true),
+        Op::Lt => (Box::new(Order::less(value)?), false),
+        Op::Gte => (Box::new(Order::less(value)?), true),
+        Op::Gt => (Box::new(Order::greater(value)?), false),
+        Op::Lte => (Box::new(Order::greater(value)?), true),
+        Op::Regex => (Box::new(text::Pattern::new(value)?), false),
+        Op::NotRegex => (Box::new(text::Pattern::new(value)?), true),
+        Op::Glob => (Box::new(text::Globs::new(value)?), false),
+        Op::PathWithin => (Box::new(path_within::PathWithin::new(value)?), false),
+        Op::HostIn => (Box::new(host_in::HostIn::new(value)?), false),
+        Op::MaxLen => (Box::new(size::MaxLen::new(value)?), false),
+        Op::MaxSize => (Box::new(size::MaxSize::new(value)?), false),
+        Op::Type | Op::Exists => (Box::new(kind::OfType::new(value)?), false),
+    })
+}
+
+/// One kind of comparison with a value that is present.
+trait Check: fmt::Debug + Send + Sync {
+    /// Compares. `spent` counts the bytes that costly checks have read for this condition so far.
+    fn check(&self, value: Value<'_>, spent: &mut usize) -> Outcome;
+}
+
+/// What a comparison comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Holds,
+    Fails,
+    /// Cannot be said: counts against the call.
+    Unknown,
+}
+
+impl Outcome {
+    fn negated(self) -> Self {
+        match self {
+            Self::Holds => Self::Fails,
+            Self::Fails => Self::Holds,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<bool> for Outcome {
+    fn from(holds: bool) -> Self {
+        if holds { Self::Holds } else { Self::Fails }
+    }
+}
+
+/// What is wrong with a condition's path or value, before the place is known.
+#[derive(Debug, PartialEq, Eq)]
+struct Problem {
+    /// Where within the value, as a JSON Pointer.
+    within: String,
+    message: String,
+    remedy: String,
+}
+
+impl Problem {
+    fn new(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { within: String::new(), message: message.into(), remedy: remedy.into() }
+    }
+
+    fn element(mut self, index: usize) -> Self {
+        self.within = format!("/{index}{}", self.within);
+        self
+    }
+
+    fn at(self, pointer: &str) -> ConfigError {
+        ConfigError::new(format!("{pointer}{}", self.within), self.message).remedy(self.remedy)
+    }
+}
+
+/// The elements of a list that must not be empty, or the one value in its place.
+fn one_or_list<T>(value: Value<'_>, read: impl Fn(Value<'_>) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
+    if value.kind() != Kind::Array {
+        return Ok(vec![read(value)?]);
+    }
+    let elements = value.elements().enumerate();
+    let list: Vec<T> =
+        elements.map(|(index, element)| read(element).map_err(|p| p.element(index))).collect::<Result<_, _>>()?;
+    if list.is_empty() {
+        return Err(Problem::new("is an empty list", "name at least one"));
+    }
+    Ok(list)
+}
+
+/// A string of the configuration.
+fn string(value: Value<'_>) -> Result<String, Problem> {
+    match (value.kind(), value.as_str()) {
+        (Kind::String, Some(text)) => Ok(text.into_owned()),
+        _ => Err(Problem::new("is no string", "write it in quotes")),
+    }
+}
+
+/// Longest string that patterns, paths and hosts are read from, in bytes.
+const MAX_TEXT: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests;
