@@ -16,3 +16,4 @@ pub mod policy;
 pub mod principal;
 pub mod scan;
 pub mod sse;
+pub mod telemetry;

@@ -1,0 +1,254 @@
+//! One HTTP request: Envoy's callbacks drive an [`Exchange`].
+//!
+//! The last step of a body runs the same from the end of the stream and from trailers, for an HTTP/2
+//! request with trailers, or one behind a decompressor, never ends its body otherwise.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use portcullis_engine::exchange::{Answer, Exchange, Forward, RequestStep, ResponseStep};
+use portcullis_engine::firewall::Firewall;
+use portcullis_engine::http::{HeaderOp, Reply};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use crate::facts::{self, Fetched};
+use crate::host::{self, Side};
+use crate::telemetry::Telemetry;
+
+/// The filter of one request.
+pub struct Filter {
+    firewall: Arc<Firewall>,
+    telemetry: Rc<Telemetry>,
+    exchange: Exchange,
+    /// Bytes of the held request body so far.
+    request_size: usize,
+    /// Bytes of the held response body so far.
+    response_size: usize,
+    streamed: bool,
+    ended: bool,
+}
+
+impl Filter {
+    pub fn new(firewall: Arc<Firewall>, telemetry: Rc<Telemetry>, unique: u64) -> Self {
+        let exchange = Exchange::new(firewall.clone(), unique);
+        Self { firewall, telemetry, exchange, request_size: 0, response_size: 0, streamed: false, ended: false }
+    }
+
+    fn finish_request(&mut self) -> Action {
+        if !self.exchange.awaits_request_body() {
+            let step = self.exchange.request_progress(self.request_size as u64, host::now_us());
+            return self.apply_request(step);
+        }
+        let body = match self.request_size {
+            0 => Vec::new(),
+            size => match host::body(Side::Request, size) {
+                Some(body) => body,
+                None => return self.fail(),
+            },
+        };
+        let started = host::now_ns();
+        let step = self.exchange.request_body(&body, started / 1000);
+        self.telemetry.judged(host::now_ns().saturating_sub(started));
+        self.apply_request(step)
+    }
+
+    fn finish_response(&mut self) -> Action {
+        if self.exchange.is_streaming() {
+            return self.stream(0, true);
+        }
+        if !self.exchange.awaits_response_body() {
+            return Action::Continue;
+        }
+        let body = match self.response_size {
+            0 => Vec::new(),
+            size => match host::body(Side::Response, size) {
+                Some(body) => body,
+                None => return self.fail(),
+            },
+        };
+        let step = self.exchange.response_body(&body, host::now_us());
+        self.apply_response(step)
+    }
+
+    /// Passes the next `size` bytes of a stream through the exchange.
+    fn stream(&mut self, size: usize, end: bool) -> Action {
+        let bytes = match size {
+            0 => Vec::new(),
+            size => match host::body(Side::Response, size) {
+                Some(bytes) => bytes,
+                None => return self.fail(),
+            },
+        };
+        if let Some(out) = self.exchange.response_chunk(&bytes, end, host::now_us()) {
+            host::set_body(Side::Response, &out);
+        }
+        self.flush();
+        Action::Continue
+    }
+
+    fn apply_request(&mut self, step: RequestStep) -> Action {
+        let action = match step {
+            RequestStep::Hold => return Action::Pause,
+            RequestStep::Forward(forward) => {
+                apply(Side::Request, &forward);
+                Action::Continue
+            }
+            RequestStep::Reply(reply) => send(&reply),
+            RequestStep::Ask(_) => {
+                // Without an approval service there is nobody to ask.
+                let step = self.exchange.answer(Answer::NotConfigured);
+                return self.apply_request(step);
+            }
+        };
+        if let Some(record) = self.exchange.first_record() {
+            self.telemetry.publish(record);
+        }
+        action
+    }
+
+    fn apply_response(&mut self, step: ResponseStep) -> Action {
+        let action = match step {
+            ResponseStep::Hold => return Action::Pause,
+            ResponseStep::Forward(forward) => {
+                apply(Side::Response, &forward);
+                Action::Continue
+            }
+            ResponseStep::Stream(ops) => {
+                change_headers(Side::Response, &ops);
+                self.streamed = true;
+                self.telemetry.stream_opened();
+                Action::Continue
+            }
+            ResponseStep::Reply(reply) => send(&reply),
+        };
+        self.flush();
+        action
+    }
+
+    /// The host did not give what it announced: nothing may go on.
+    fn fail(&mut self) -> Action {
+        send(&Reply { status: 500, headers: Vec::new(), body: String::new() })
+    }
+
+    /// Writes what became known while the exchange goes on, and pays what is owed to the server.
+    fn flush(&mut self) {
+        for record in self.exchange.take_records() {
+            self.telemetry.record(&self.firewall, &record);
+        }
+        for owed in self.exchange.take_owed() {
+            facts::pay(&owed);
+        }
+    }
+
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let first = self.exchange.first_record().cloned();
+        if let Some(record) = &first {
+            self.telemetry.publish(record);
+        }
+        for record in self.exchange.finish(host::now_us()) {
+            self.telemetry.record(&self.firewall, &record);
+        }
+        if self.streamed {
+            self.telemetry.stream_closed();
+        }
+    }
+}
+
+impl Context for Filter {
+    fn on_done(&mut self) -> bool {
+        self.end();
+        true
+    }
+}
+
+impl HttpContext for Filter {
+    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+        let Some(blob) = host::headers(Side::Request) else { return self.fail() };
+        let headers = blob.read();
+        #[cfg(feature = "trap")]
+        if headers.has("x-portcullis-trap") {
+            std::process::abort();
+        }
+        let fetched = Fetched::fetch(&self.firewall.needs);
+        let step = self.exchange.request_headers(&headers, &fetched.facts(), end, host::now_us());
+        self.apply_request(step)
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        // While paused, `size` is all that is buffered; it is read once, at the end.
+        self.request_size = size;
+        if end {
+            return self.finish_request();
+        }
+        let step = self.exchange.request_progress(size as u64, host::now_us());
+        self.apply_progress(step)
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.finish_request()
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+        let Some(blob) = host::headers(Side::Response) else { return self.fail() };
+        let step = self.exchange.response_headers(&blob.read(), end, host::now_us());
+        self.apply_response(step)
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        if self.exchange.is_streaming() {
+            return self.stream(size, end);
+        }
+        self.response_size = size;
+        if end {
+            return self.finish_response();
+        }
+        let step = self.exchange.response_progress(size as u64, host::now_us());
+        match step {
+            ResponseStep::Forward(_) => Action::Continue,
+            step => self.apply_response(step),
+        }
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.finish_response()
+    }
+
+    fn on_log(&mut self) {
+        self.end();
+    }
+}
+
+impl Filter {
+    /// A body that passes unread needs no further word.
+    fn apply_progress(&mut self, step: RequestStep) -> Action {
+        match step {
+            RequestStep::Forward(_) => Action::Continue,
+            step => self.apply_request(step),
+        }
+    }
+}
+
+fn apply(side: Side, forward: &Forward) {
+    change_headers(side, &forward.headers);
+    if let Some(body) = &forward.body {
+        host::set_body(side, body);
+    }
+}
+
+fn change_headers(side: Side, ops: &[HeaderOp]) {
+    for op in ops {
+        match op {
+            HeaderOp::Remove(name) => host::remove_header(side, name),
+            HeaderOp::Set(name, value) => host::set_header(side, name, value),
+        }
+    }
+}
+
+fn send(reply: &Reply) -> Action {
+    host::send_reply(reply);
+    Action::Pause
+}

@@ -1,0 +1,94 @@
+//! Audit lines, filter state and metrics.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use portcullis_engine::audit::Record;
+use portcullis_engine::config::AuditLog;
+use portcullis_engine::firewall::Firewall;
+use portcullis_engine::telemetry::{self, Kind, Sample};
+
+use crate::host::{self, Level, Metric};
+
+/// The metrics that this VM has defined so far.
+#[derive(Default)]
+pub struct Telemetry {
+    ids: RefCell<HashMap<String, u32>>,
+}
+
+impl Telemetry {
+    /// Writes a complete record: one line of JSON, and what it counts for.
+    pub fn record(&self, firewall: &Firewall, record: &Record) {
+        let refused = record.decision.is_refusal() || record.would.is_some();
+        let wanted = match firewall.policy.config().audit.log {
+            AuditLog::All => true,
+            AuditLog::Denied => refused,
+            AuditLog::None => false,
+        };
+        if wanted {
+            let level = if refused { Level::Warn } else { Level::Info };
+            host::log(level, &format!("portcullis_audit {}", record.to_json()));
+        }
+        telemetry::of_record(record, &mut |sample| self.count(&sample));
+    }
+
+    /// Sets the filter state that access logs and trace tags read.
+    pub fn publish(&self, record: &Record) {
+        let decision = record.would.as_ref().map_or("", |(decision, _)| decision.as_str());
+        for (name, value) in [
+            ("portcullis.decision", record.decision.as_str()),
+            ("portcullis.shadow_decision", decision),
+            ("portcullis.rule", &record.rule),
+            ("portcullis.policy_version", &record.policy_version),
+            ("portcullis.correlation_id", &record.correlation_id),
+            ("portcullis.server", &record.server),
+            ("portcullis.method", &record.method),
+            ("portcullis.tool", record.name.as_deref().unwrap_or_default()),
+            ("portcullis.principal", &record.principal.id),
+            ("portcullis.tenant", record.principal.tenant.as_deref().unwrap_or_default()),
+        ] {
+            if !value.is_empty() {
+                host::set_property(name, value);
+            }
+        }
+    }
+
+    /// A configuration was taken.
+    pub fn loaded(&self, firewall: &Firewall) {
+        telemetry::of_configuration(firewall, &mut |sample| self.count(&sample));
+    }
+
+    /// A request's body was judged in so many nanoseconds.
+    pub fn judged(&self, nanoseconds: u64) {
+        telemetry::of_judgement(nanoseconds, &mut |sample| self.count(&sample));
+    }
+
+    pub fn stream_opened(&self) {
+        telemetry::of_streams(1, &mut |sample| self.count(&sample));
+    }
+
+    pub fn stream_closed(&self) {
+        telemetry::of_streams(-1, &mut |sample| self.count(&sample));
+    }
+
+    fn count(&self, sample: &Sample<'_>) {
+        let known = self.ids.borrow().get(sample.name).copied();
+        let kind = match sample.kind {
+            Kind::Counter => Metric::Counter,
+            Kind::Gauge | Kind::Level => Metric::Gauge,
+            Kind::Histogram => Metric::Histogram,
+        };
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let Some(id) = host::define_metric(kind, sample.name) else { return };
+                self.ids.borrow_mut().insert(sample.name.to_owned(), id);
+                id
+            }
+        };
+        match sample.kind {
+            Kind::Counter | Kind::Gauge => host::increment_metric(id, sample.value),
+            Kind::Level | Kind::Histogram => host::record_metric(id, sample.value.unsigned_abs()),
+        }
+    }
+}
