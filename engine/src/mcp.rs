@@ -252,11 +252,18 @@ impl Capability {
             "completion/complete" => Self::Completion,
             "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list" => Self::List,
             "tasks/get" | "tasks/result" | "tasks/list" | "tasks/cancel" | "tasks/update" => Self::Task,
-            "initialize" | "ping" | "server/discover" | "logging/setLevel" | "subscriptions/listen"
-            | "notifications/initialized" | "notifications/cancelled" | "notifications/progress"
-            | "notifications/roots/list_changed" | "notifications/tasks/status" | HTTP_STREAM | HTTP_DELETE => {
-                Self::Protocol
-            }
+            "initialize"
+            | "ping"
+            | "server/discover"
+            | "logging/setLevel"
+            | "subscriptions/listen"
+            | "notifications/initialized"
+            | "notifications/cancelled"
+            | "notifications/progress"
+            | "notifications/roots/list_changed"
+            | "notifications/tasks/status"
+            | HTTP_STREAM
+            | HTTP_DELETE => Self::Protocol,
             _ => Self::Unknown,
         }
     }
@@ -323,10 +330,7 @@ pub fn names<'d>(method: &str, params: Option<Value<'d>>) -> Result<Vec<Cow<'d, 
         "subscriptions/listen" => {
             let places = [params, params.and_then(|params| params.get("notifications"))];
             let lists = places.iter().flatten().filter_map(|place| place.get("resourceSubscriptions"));
-            lists
-                .flat_map(Value::elements)
-                .map(|uri| uri.as_str().ok_or(InvalidMessage::MissingName))
-                .collect()
+            lists.flat_map(Value::elements).map(|uri| uri.as_str().ok_or(InvalidMessage::MissingName)).collect()
         }
         _ => Ok(Vec::new()),
     }

@@ -90,7 +90,11 @@ impl Client<'_> {
                     ScanAction::Redact => clean.replace_range(finding.range.clone(), &finding.placeholder),
                     ScanAction::RequireApproval | ScanAction::Block => {
                         let id = call.id.clone().unwrap_or_default();
-                        let block = content::Block { rule: format!("{}:{}", finding.scanner, finding.rule), location: name.clone(), ask: false };
+                        let block = content::Block {
+                            rule: format!("{}:{}", finding.scanner, finding.rule),
+                            location: name.clone(),
+                            ask: false,
+                        };
                         let method = call.method.clone();
                         *verdict = self.refuse_content(&id, &method, &block, &mut call.record);
                         return Vec::new();
@@ -241,7 +245,8 @@ impl Client<'_> {
         };
         let (code, ask, reason) = if decision.action == Action::RequireApproval {
             let question = Question::Approval { rule: decision.rule.to_string(), name: record.name.clone() };
-            let reason = format!("It needs an approval, and the approval service is not configured. {}", decision.reason);
+            let reason =
+                format!("It needs an approval, and the approval service is not configured. {}", decision.reason);
             (CODE_APPROVAL, Some(question), reason)
         } else {
             (CODE_POLICY, None, decision.reason.to_string())

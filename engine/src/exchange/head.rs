@@ -204,7 +204,8 @@ impl Exchange {
         record.rule = decision.rule.to_string();
         record.reason = decision.reason.to_string();
         record.decision = super::client::decided(decision.action);
-        record.would = decision.would.as_ref().map(|would| (super::client::decided(would.action), would.rule.to_string()));
+        record.would =
+            decision.would.as_ref().map(|would| (super::client::decided(would.action), would.rule.to_string()));
         let refused = record.decision.is_refusal();
         let reason = record.reason.clone();
         self.calls.push(Call { id: None, method: method.to_owned(), record });

@@ -97,7 +97,11 @@ impl Exchange {
             ops.extend(header_edits);
         }
         self.calls = calls;
-        let step = if batch { self.settle_batch(root, judged, &mut edits) } else { self.settle_single(root, judged, &mut edits) };
+        let step = if batch {
+            self.settle_batch(root, judged, &mut edits)
+        } else {
+            self.settle_single(root, judged, &mut edits)
+        };
         Ok(match step {
             Settled::Answer(reply) => {
                 self.state = State::Ended;
@@ -120,7 +124,12 @@ impl Exchange {
         declared: bool,
     ) -> Result<Vec<(Value<'d>, Message<'d>)>, Refusal> {
         let invalid = |error: InvalidMessage| {
-            Refusal::malformed(400, INVALID_REQUEST, "json-rpc:invalid", format!("Invalid request: {}", error.message()))
+            Refusal::malformed(
+                400,
+                INVALID_REQUEST,
+                "json-rpc:invalid",
+                format!("Invalid request: {}", error.message()),
+            )
         };
         if !batch {
             return Ok(vec![(root, Message::from_value(root).map_err(invalid)?)]);
@@ -160,7 +169,9 @@ impl Exchange {
         let mirrored = awaited.method.is_some() || awaited.name.is_some() || !awaited.params.is_empty();
         let single = match messages {
             [(_, message)] if !batch => message,
-            _ if mirrored => return Err(mismatch("A batch cannot be described by Mcp-Method, Mcp-Name or Mcp-Param headers")),
+            _ if mirrored => {
+                return Err(mismatch("A batch cannot be described by Mcp-Method, Mcp-Name or Mcp-Param headers"));
+            }
             _ => return Ok(()),
         };
         if let Some(method) = &awaited.method
@@ -280,7 +291,9 @@ fn mirrors_a_scalar(arguments: Value<'_>, text: &str) -> bool {
         Kind::Object => arguments.members().any(|(_, value)| mirrors_a_scalar(value, text)),
         Kind::Array => arguments.elements().any(|value| mirrors_a_scalar(value, text)),
         Kind::String | Kind::Key => arguments.is_str(text),
-        Kind::Number => arguments.raw() == text || (arguments.as_f64().is_some() && arguments.as_f64() == text.parse().ok()),
+        Kind::Number => {
+            arguments.raw() == text || (arguments.as_f64().is_some() && arguments.as_f64() == text.parse().ok())
+        }
         Kind::True => text == "true",
         Kind::False => text == "false",
         Kind::Null => false,

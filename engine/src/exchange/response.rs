@@ -42,7 +42,11 @@ impl Exchange {
             .iter()
             .any(|encoding| !encoding.trim_ascii().eq_ignore_ascii_case(b"identity"));
         if encoded {
-            return self.refuse_response("http:content-encoding", "The server's answer is compressed and cannot be read", now_us);
+            return self.refuse_response(
+                "http:content-encoding",
+                "The server's answer is compressed and cannot be read",
+                now_us,
+            );
         }
         let media_type = http::media_type(headers.get("content-type").unwrap_or_default());
         if media_type == "text/event-stream" {
@@ -86,7 +90,11 @@ impl Exchange {
         let success = (200..300).contains(&held.status);
         if held.media_type != "application/json" {
             if success {
-                return self.refuse_response("http:content-type", "The server's answer is neither JSON nor a stream of events", now_us);
+                return self.refuse_response(
+                    "http:content-type",
+                    "The server's answer is neither JSON nor a stream of events",
+                    now_us,
+                );
             }
             return self.judge_text(&held, body, now_us);
         }
@@ -101,7 +109,9 @@ impl Exchange {
         match self.judge_messages(document.root(), &mut edits, now_us) {
             Ok(Passed::Forward) => {}
             Ok(Passed::Replace(message)) => edits.replace(document.root().span(), message),
-            Ok(Passed::Drop) => return self.refuse_response("response:dropped", "The server's answer was withheld", now_us),
+            Ok(Passed::Drop) => {
+                return self.refuse_response("response:dropped", "The server's answer was withheld", now_us);
+            }
             // An error of the HTTP level need not be JSON-RPC (RFC 6749 has its own shape).
             Err(_) if !success => return self.judge_text(&held, body, now_us),
             Err(reason) => return self.refuse_response("json-rpc:invalid", &reason, now_us),
@@ -114,7 +124,8 @@ impl Exchange {
 
     /// Judges the message, or each of the messages, of a body or an event.
     pub(super) fn judge_messages(&mut self, root: Value<'_>, edits: &mut Edits, now_us: u64) -> Result<Passed, String> {
-        let invalid = |error: crate::mcp::InvalidMessage| format!("The server's message is invalid: {}", error.message());
+        let invalid =
+            |error: crate::mcp::InvalidMessage| format!("The server's message is invalid: {}", error.message());
         if root.kind() != Kind::Array {
             let message = Message::from_value(root).map_err(invalid)?;
             return Ok(self.judge_server(root, &message, edits, now_us));

@@ -92,7 +92,9 @@ impl Exchange {
         edits: &mut Edits,
         now_us: u64,
     ) -> Passed {
-        let position = id.and_then(|id| self.calls.iter().position(|call| call.id.as_deref().is_some_and(|known| same_id(known, id))));
+        let position = id.and_then(|id| {
+            self.calls.iter().position(|call| call.id.as_deref().is_some_and(|known| same_id(known, id)))
+        });
         let (method, mut record, is_ours) = match position.and_then(|position| self.calls.get_mut(position)) {
             Some(call) => (call.method.clone(), call.record.clone(), true),
             None => {

@@ -105,7 +105,8 @@ impl Exchange {
     fn clean_fields(&mut self, event: Event, now_us: u64) -> Event {
         let foreign = self.enforcing() && event.has_foreign_line_breaks();
         let event = if foreign { event.harden() } else { event };
-        let plain = event.fields().all(|field| !matches!(field, Field::Comment(_) | Field::Id(_) | Field::Unknown { .. }));
+        let plain =
+            event.fields().all(|field| !matches!(field, Field::Comment(_) | Field::Id(_) | Field::Unknown { .. }));
         if plain {
             return event;
         }
@@ -134,7 +135,11 @@ impl Exchange {
         });
         if !found.is_empty() {
             let mut record = self.event_record("sse:field", "A field of an event was scanned.", now_us);
-            record.decision = if found.iter().any(|found| found.action != ScanAction::Log) { Decided::Redact } else { Decided::Allow };
+            record.decision = if found.iter().any(|found| found.action != ScanAction::Log) {
+                Decided::Redact
+            } else {
+                Decided::Allow
+            };
             record.findings = found;
             self.done.push(record);
         }
@@ -210,7 +215,10 @@ impl Exchange {
         }
         let authority = match target.split_once("//") {
             Some(("" | "http:" | "https:", rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
-            _ => return target.starts_with('/') || !target.split(['/', '?', '#']).next().unwrap_or_default().contains(':'),
+            _ => {
+                return target.starts_with('/')
+                    || !target.split(['/', '?', '#']).next().unwrap_or_default().contains(':');
+            }
         };
         authority.eq_ignore_ascii_case(&self.scene.authority)
     }

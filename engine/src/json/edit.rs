@@ -1,5 +1,6 @@
 //! Edits of byte spans: what is not edited stays byte-identical.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use super::string::{escape, quote, raw_range};
@@ -32,15 +33,17 @@ impl Edits {
         self.replace(value.span(), quote(text));
     }
 
-    /// Replaces the byte range `decoded` of the unescaped content of a string (or key) by `text`.
+    /// Replaces the byte range `decoded` of the unescaped content of a string (or key) by `text`. A range that
+    /// cuts through a character is widened to the whole of it; what lies behind the string is not touched.
     pub fn replace_in_string(&mut self, string: Value<'_>, decoded: Range<usize>, text: &str) {
         let Some(raw) = string.raw_str() else { return };
-        let inner = if string.has_escapes() { raw_range(raw, decoded) } else { decoded };
+        let inner = raw_range(raw, decoded);
         let base = string.span().start + 1;
         self.replace(base + inner.start..base + inner.end, escape(text));
     }
 
-    /// Removes the elements of `array` for which `keep` is false, with their commas.
+    /// Removes the elements of `array` for which `keep` is false, with their commas. To be called once for an
+    /// array.
     pub fn retain_elements(&mut self, array: Value<'_>, mut keep: impl FnMut(Value<'_>) -> bool) {
         let elements: Vec<(Range<usize>, bool)> = array.elements().map(|value| (value.span(), keep(value))).collect();
         let Some(first_kept) = elements.iter().position(|(_, kept)| *kept) else {
@@ -63,13 +66,15 @@ impl Edits {
         }
     }
 
-    /// Sets the member `key` of `object` to the JSON text `json`, adding it at the end where it is missing.
+    /// Sets the member `key` of `object` to the JSON text `json`, adding it at the end where it is missing. Each
+    /// key is to be set once at most.
     pub fn set_member(&mut self, object: Value<'_>, key: &str, json: &str) {
         if let Some(value) = object.get(key) {
             self.replace(value.span(), json);
         } else if object.kind() == Kind::Object {
-            let comma = if object.members().next().is_some() { "," } else { "" };
             let at = object.span().end.saturating_sub(1);
+            let first = object.members().next().is_none() && !self.items.iter().any(|(span, _)| *span == (at..at));
+            let comma = if first { "" } else { "," };
             self.replace(at..at, format!("{comma}{}:{json}", quote(key)));
         }
     }
@@ -77,7 +82,9 @@ impl Edits {
     /// The text with all edits applied.
     #[must_use]
     pub fn apply(mut self, text: &[u8]) -> Vec<u8> {
-        self.items.sort_by(|a, b| a.0.start.cmp(&b.0.start).then(b.0.end.cmp(&a.0.end)));
+        // At the same start what is inserted comes first, then the outermost of what is replaced.
+        let order = |span: &Range<usize>| (span.start, !span.is_empty(), Reverse(span.end));
+        self.items.sort_by_key(|(span, _)| order(span));
         let mut out = Vec::with_capacity(text.len() + 64);
         let mut done = 0;
         for (span, with) in &self.items {
@@ -127,6 +134,11 @@ mod tests {
     #[test]
     fn sets_members() {
         assert_eq!(edit("{}", |root, edits| edits.set_member(root, "a", "1")), r#"{"a":1}"#);
+        let two = edit("{}", |root, edits| {
+            edits.set_member(root, "a", "1");
+            edits.set_member(root, "b", "2");
+        });
+        assert_eq!(two, r#"{"a":1,"b":2}"#);
         assert_eq!(edit(r#"{"b": 2 }"#, |root, edits| edits.set_member(root, "a", "1")), r#"{"b": 2 ,"a":1}"#);
         assert_eq!(edit(r#"{"a": 2 }"#, |root, edits| edits.set_member(root, "a", "1")), r#"{"a": 1 }"#);
     }
@@ -146,6 +158,25 @@ mod tests {
             edits.replace_in_string(string, 2..5, "Y");
         });
         assert_eq!(overlapping, r#"["Xf"]"#);
+    }
+
+    #[test]
+    fn inserts_at_a_character_and_keeps_within_the_string() {
+        for (text, range, expected) in [
+            (r#"["ab\u0063d"]"#, 0..0, r#"["Xab\u0063d"]"#),
+            (r#"["ab\u0063d"]"#, 2..2, r#"["abX\u0063d"]"#),
+            (r#"["ab\u0063d"]"#, 3..3, r#"["ab\u0063Xd"]"#),
+            (r#"["ab\u0063d"]"#, 4..4, r#"["ab\u0063dX"]"#),
+            (r#"["\u0063"]"#, 0..0, r#"["X\u0063"]"#),
+            (r#"["ab"]"#, 1..9, r#"["aX"]"#),
+            (r#"["ab"]"#, 7..9, r#"["abX"]"#),
+            (r#"["aéb"]"#, 2..3, r#"["aXb"]"#),
+            (r#"["aé\n"]"#, 1..2, r#"["aX\n"]"#),
+        ] {
+            let result =
+                edit(text, |root, edits| edits.replace_in_string(root.element(0).unwrap(), range.clone(), "X"));
+            assert_eq!(result, expected, "{text} {range:?}");
+        }
     }
 
     #[test]

@@ -99,25 +99,35 @@ pub fn unescape(raw: &str) -> String {
 }
 
 /// Maps a byte range of the unescaped string to the byte range of `raw` that spells it. A range that
-/// cuts through an escape sequence is widened to the whole of it.
+/// cuts through an escape sequence or a character is widened to the whole of it; an empty one stays empty.
 pub(super) fn raw_range(raw: &str, decoded: Range<usize>) -> Range<usize> {
-    let (mut start, mut end) = (None, raw.len());
+    let mut start = None;
     let mut offset = 0;
     for piece in Pieces::new(raw) {
-        let length = piece.decoded.len();
-        let (from, to) = (offset, offset + length);
-        let plain = matches!(piece.decoded, Decoded::Plain(_));
+        let to = offset + piece.decoded.len();
         if start.is_none() && decoded.start < to {
-            start = Some(piece.at + if plain { decoded.start - from } else { 0 });
+            let from = piece.at
+                + match piece.decoded {
+                    Decoded::Plain(text) => text.floor_char_boundary(decoded.start - offset),
+                    Decoded::Char(_) => 0,
+                };
+            if decoded.is_empty() {
+                return from..from;
+            }
+            start = Some(from);
         }
-        if decoded.end <= to {
-            end = if plain { piece.at + (decoded.end - from) } else { piece.at + piece.written };
-            break;
+        if let Some(start) = start
+            && decoded.end <= to
+        {
+            let end = match piece.decoded {
+                Decoded::Plain(text) => text.ceil_char_boundary(decoded.end - offset),
+                Decoded::Char(_) => piece.written,
+            };
+            return start..piece.at + end;
         }
         offset = to;
     }
-    let start = start.unwrap_or(raw.len());
-    start..end.max(start)
+    start.unwrap_or(raw.len())..raw.len()
 }
 
 /// The text as the inside of a JSON string: only what must be escaped is.
@@ -243,7 +253,7 @@ mod tests {
         for (range, written) in
             [(0..2, "ab"), (2..3, r"\u0063"), (1..4, r"b\u0063d"), (4..8, r"\ud83d\ude00"), (8..9, "f"), (0..9, raw)]
         {
-            assert_eq!(&raw[raw_range(raw, range.clone())], written, "{range:?}");
+            assert_eq!(raw.get(raw_range(raw, range.clone())), Some(written), "{range:?}");
         }
     }
 

@@ -167,7 +167,7 @@ impl<'d> Value<'d> {
             let token = token.replace("~1", "/").replace("~0", "~");
             here = match here.kind() {
                 Kind::Object => here.get(&token)?,
-                Kind::Array => here.element(token.parse().ok()?)?,
+                Kind::Array => here.element(array_index(&token)?)?,
                 _ => return None,
             };
         }
@@ -291,6 +291,12 @@ impl<'d> Iterator for Strings<'d> {
     }
 }
 
+/// An array index as RFC 6901 section 4 spells it: no sign, no leading zero.
+fn array_index(token: &str) -> Option<usize> {
+    let spelled = token == "0" || !token.starts_with(['0', '+']);
+    token.parse().ok().filter(|_| spelled)
+}
+
 /// The kinds of JSON values; object keys are told apart from string values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -324,4 +330,29 @@ pub(super) struct Entry {
 
 impl Entry {
     const NOTHING: Self = Self { kind: Kind::Null, escaped: false, start: 0, end: 0, next: u32::MAX };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers_are_spelled_one_way() {
+        let doc = Document::parse(br#"{"a":[0,[1]],"":{"~1/":2}}"#, &Limits::default()).unwrap();
+        for (pointer, found) in [
+            ("", Some(doc.text())),
+            ("/a/0", Some("0")),
+            ("/a/1/0", Some("1")),
+            ("//~01~1", Some("2")),
+            ("/a/01", None),
+            ("/a/+1", None),
+            ("/a/-", None),
+            ("/a/2", None),
+            ("/a/", None),
+            ("a", None),
+            ("/a/0/0", None),
+        ] {
+            assert_eq!(doc.root().pointer(pointer).map(Value::raw), found, "{pointer:?}");
+        }
+    }
 }
