@@ -83,7 +83,7 @@ impl Exchange {
         self.scene.principal = policy.identify(&identity);
 
         let ops = self.hygiene(headers);
-        if method == "OPTIONS" || is_well_known(path) {
+        if end && (method == "OPTIONS" || (matches!(method, "GET" | "HEAD") && is_well_known(path))) {
             return Ok(self.pass(ops, method, now_us));
         }
         let authority = headers.get(":authority").unwrap_or_default();
@@ -120,6 +120,10 @@ impl Exchange {
         self.scene.revision = headers.get("mcp-protocol-version").and_then(Revision::parse);
         match method {
             "POST" => self.judge_post(headers, path, ops, end),
+            // A body here would pass unread.
+            "GET" | "DELETE" | "OPTIONS" if !end => {
+                Err(Refusal::malformed(400, INVALID_REQUEST, "http:body", "Only a POST may have a body"))
+            }
             "GET" => Ok(self.judge_bodyless(HTTP_STREAM, ops, now_us)),
             "DELETE" => Ok(self.judge_bodyless(HTTP_DELETE, ops, now_us)),
             _ => {
@@ -240,6 +244,7 @@ impl Exchange {
             "accept-encoding" => true,
             "authorization" => enforcing && !config.keep_authorization,
             "cookie" => enforcing,
+            name if OVERRIDES.contains(&name) => enforcing,
             _ => {
                 name.starts_with("x-portcullis-")
                     || (enforcing && config.remove.iter().any(|other| other.eq_ignore_ascii_case(name)))
@@ -304,6 +309,10 @@ fn mirrored_params(headers: &Headers<'_>) -> Result<Vec<(String, Option<String>)
     }
     Ok(params)
 }
+
+/// Headers by which some frameworks let a request be another than its first line says.
+const OVERRIDES: [&str; 5] =
+    ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 
 /// Headers that a message sent on the client's behalf must repeat.
 const SESSION: [&str; 2] = ["mcp-session-id", "mcp-protocol-version"];

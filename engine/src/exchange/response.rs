@@ -48,6 +48,9 @@ impl Exchange {
                 now_us,
             );
         }
+        if headers.items_named("content-type").len() > 1 {
+            return self.refuse_response("http:ambiguous-header", "The server's answer has two content types", now_us);
+        }
         let media_type = http::media_type(headers.get("content-type").unwrap_or_default());
         if media_type == "text/event-stream" {
             let limits = &self.firewall.policy.config().limits;
@@ -89,7 +92,8 @@ impl Exchange {
         }
         let success = (200..300).contains(&held.status);
         if held.media_type != "application/json" {
-            if success {
+            // Servers of 2024-11-05 say "Accepted" in words; clients do not read the body of a 202.
+            if success && held.status != 202 {
                 return self.refuse_response(
                     "http:content-type",
                     "The server's answer is neither JSON nor a stream of events",
@@ -100,6 +104,7 @@ impl Exchange {
         }
         let document = match Document::parse(body, &self.firewall.json_limits()) {
             Ok(document) => document,
+            Err(_) if !success => return self.judge_text(&held, body, now_us),
             Err(error) => {
                 let reason = format!("The server's answer is no valid JSON: {error}");
                 return self.refuse_response("json:strict", &reason, now_us);
