@@ -25,6 +25,10 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     let mut pointer = pointer(error.path());
     let names: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    if text == "expected value" {
+        // All that serde_json says about an enum that is no string.
+        return ConfigError::new(pointer, "is of the wrong type").remedy("write one of its names in quotes");
+    }
     let Some((found, valid)) = names.split_first() else {
         return ConfigError::new(pointer, without_value(text));
     };
@@ -114,7 +118,7 @@ mod tests {
                 "configuration: duplicate object key at line 2, column 18; the configuration must be one strict JSON object",
             ),
             (r#"{"version":"2"}"#, "/version: unknown value `2`; expected one of `1`"),
-            (r#"{"version":1}"#, "/version: found a number, expected string or map"),
+            (r#"{"version":1}"#, "/version: is of the wrong type; write one of its names in quotes"),
             (r#"{"version":"1","rule":[]}"#, "/rule: unknown field `rule`; did you mean `rules`?"),
             (r#"{"version":"1","mode":"enforced"}"#, "/mode: unknown value `enforced`; did you mean `enforce`?"),
             (

@@ -221,7 +221,7 @@ fn rules(config: &Config, servers: &[Arc<str>]) -> Result<Vec<Rule>, ConfigError
 }
 
 fn rule(config: &RuleConfig, mode: Mode, servers: &[Arc<str>], at: &str) -> Result<Rule, ConfigError> {
-    if config.priority.abs() > MAX_PRIORITY {
+    if !(-MAX_PRIORITY..=MAX_PRIORITY).contains(&config.priority) {
         return Err(ConfigError::new(format!("{at}/priority"), "is out of range")
             .remedy(format!("use a number from -{MAX_PRIORITY} to {MAX_PRIORITY}")));
     }
