@@ -54,14 +54,24 @@ fn main() {
             for located in &found {
                 let text = located.value.as_str().unwrap_or_default();
                 let range = located.finding.range.clone();
-                let from = (0..=range.start.saturating_sub(40)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-                println!("ALARM {source} {} {:?} >>{:?}<<", located.finding.rule, text.get(from..range.start), text.get(range.clone()));
+                let from =
+                    (0..=range.start.saturating_sub(40)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+                println!(
+                    "ALARM {source} {} {:?} >>{:?}<<",
+                    located.finding.rule,
+                    text.get(from..range.start),
+                    text.get(range.clone())
+                );
             }
         }
     }
     for ((_, source), [attacks, caught, benign, alarms]) in &table {
         let percent = |part: usize, whole: usize| if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 };
-        println!("{source:24} recall {caught:5}/{attacks:5} {:6.1} %   alarms {alarms:4}/{benign:5} {:5.2} %", percent(*caught, *attacks), percent(*alarms, *benign));
+        println!(
+            "{source:24} recall {caught:5}/{attacks:5} {:6.1} %   alarms {alarms:4}/{benign:5} {:5.2} %",
+            percent(*caught, *attacks),
+            percent(*alarms, *benign)
+        );
     }
     if flag("--rules") {
         by_rule.iter().for_each(|(rule, [right, wrong])| println!("{rule:40} {right:5} {wrong:5}"));

@@ -9,10 +9,10 @@ pub(super) fn holds(check: Check, secret: &[u8]) -> bool {
         Check::Luhn => luhn(secret),
         Check::Digit => secret.iter().any(u8::is_ascii_digit),
         Check::Letter => secret.iter().any(u8::is_ascii_alphabetic),
-        Check::MixedCase => {
-            secret.iter().any(u8::is_ascii_lowercase) && secret.iter().any(u8::is_ascii_uppercase)
-        }
-        Check::NotPlaceholder => !is_placeholder(secret),
+        Check::MixedCase => secret.iter().any(u8::is_ascii_lowercase) && secret.iter().any(u8::is_ascii_uppercase),
+        // Depends on the direction: looked at when the finding is made.
+        Check::NotDocumented => true,
+        Check::NotPlaceholder => !is_placeholder(secret) && !is_dummy(secret),
     }
 }
 
@@ -39,7 +39,10 @@ pub(super) fn entropy(bytes: &[u8]) -> f64 {
 /// True if a text that stands where a secret would is none: a template, a repeated character, one
 /// of the words people write instead.
 pub(super) fn is_placeholder(text: &[u8]) -> bool {
-    let trimmed = text.trim_ascii();
+    let mut trimmed = text.trim_ascii();
+    while let [b'\'' | b'"', rest @ ..] = trimmed {
+        trimmed = rest;
+    }
     if trimmed.is_empty() || is_template(trimmed) {
         return true;
     }
@@ -53,12 +56,30 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
     contains_word(trimmed, PLACEHOLDERS)
 }
 
+/// True for the words documentation writes where a password goes.
+pub(super) fn is_dummy(text: &[u8]) -> bool {
+    DUMMIES.iter().any(|dummy| text.eq_ignore_ascii_case(dummy.as_bytes()))
+}
+
+/// True if a token is filled up with `x` or `*`, as in documentation.
+pub(super) fn is_filler(text: &[u8]) -> bool {
+    text.windows(8)
+        .any(|run| matches!(run, [first @ (b'x' | b'X' | b'*'), rest @ ..] if rest.iter().all(|byte| byte == first)))
+}
+
 /// True for the notations of templates and variables: `${X}`, `{{x}}`, `<x>`, `%(x)s`, `$X`, `#{x}`, `[x]`.
 pub(super) fn is_template(text: &[u8]) -> bool {
     let inner = |from: &[u8]| text.windows(from.len()).any(|window| window == from);
-    matches!(text, [b'<', .., b'>'] | [b'[', .., b']'] | [b'{', .., b'}'] | [b'%', .., b'%'] | [b'_', b'_', .., b'_', b'_'])
-        || matches!(text, [b'$', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'_' | b'{' | b'(' ))
-        || inner(b"${") || inner(b"{{") || inner(b"#{") || inner(b"%(") || inner(b"$(") || inner(b"<%")
+    matches!(
+        text,
+        [b'<', .., b'>'] | [b'[', .., b']'] | [b'{', .., b'}'] | [b'%', .., b'%'] | [b'_', b'_', .., b'_', b'_']
+    ) || matches!(text, [b'$', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'_' | b'{' | b'(' ))
+        || inner(b"${")
+        || inner(b"{{")
+        || inner(b"#{")
+        || inner(b"%(")
+        || inner(b"$(")
+        || inner(b"<%")
         || inner(b"%s") && text.len() < 12
 }
 
@@ -109,7 +130,8 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 /// ISO/IEC 7812-1, annex B.
 fn luhn(text: &[u8]) -> bool {
-    let digits: Vec<u32> = text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0')).collect();
+    let digits: Vec<u32> =
+        text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0')).collect();
     let sum: u32 = digits
         .iter()
         .rev()
@@ -152,12 +174,53 @@ pub(super) fn base64(text: &[u8], limit: usize) -> Option<Vec<u8>> {
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+const DUMMIES: &[&str] = &[
+    "password", "pass", "passwd", "pwd", "secret", "token", "key", "apikey", "api_key", "test", "pw", "username",
+    "user",
+];
+
 /// Words that stand in what is no secret.
 const PLACEHOLDERS: &[&str] = &[
-    "example", "changeme", "change_me", "change-me", "placeholder", "your_", "your-", "yourpass", "yourtoken",
-    "yourkey", "yoursecret", "redacted", "dummy", "insert", "replace", "todo", "fixme", "undefined", "xxxx", "****",
-    "<your", "not_set", "notset", "sample", "fakekey", "my_secret", "my-secret", "mysecret", "my_token", "my-token",
-    "my_api", "my-api", "enter_", "secret_here", "key_here", "token_here", "removed", "hidden", "filtered", "masked",
+    "example",
+    "changeme",
+    "change_me",
+    "change-me",
+    "placeholder",
+    "your_",
+    "your-",
+    "yourpass",
+    "yourtoken",
+    "yourkey",
+    "yoursecret",
+    "redacted",
+    "dummy",
+    "insert",
+    "replace",
+    "todo",
+    "fixme",
+    "undefined",
+    "xxxx",
+    "****",
+    "<your",
+    "not_set",
+    "notset",
+    "sample",
+    "fakekey",
+    "my_secret",
+    "my-secret",
+    "mysecret",
+    "my_token",
+    "my-token",
+    "my_api",
+    "my-api",
+    "enter_",
+    "secret_here",
+    "key_here",
+    "token_here",
+    "removed",
+    "hidden",
+    "filtered",
+    "masked",
 ];
 
 #[cfg(test)]
@@ -184,7 +247,16 @@ mod tests {
 
     #[test]
     fn placeholders() {
-        for text in ["${TOKEN}", "<token>", "xxxxxxxxxxxx", "your_api_key", "{{ secret }}", "********", "$PASSWORD", "aaaaaaaaaaaaaaaaaaaaaaaa"] {
+        for text in [
+            "${TOKEN}",
+            "<token>",
+            "xxxxxxxxxxxx",
+            "your_api_key",
+            "{{ secret }}",
+            "********",
+            "$PASSWORD",
+            "aaaaaaaaaaaaaaaaaaaaaaaa",
+        ] {
             assert!(is_placeholder(text.as_bytes()), "{text}");
         }
         assert!(!is_placeholder(b"kT9!vQ2#mZ7x"));

@@ -43,19 +43,30 @@ pub(super) enum Link {
 
 /// Reads the assignment whose name holds the keyword `hit`. The end is how far was looked at.
 pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_>> {
+    let hit = hit.start..word_end(text, &hit);
+    if !is_component(text, &hit) {
+        return None;
+    }
     let name_start = hit.start - back(text, hit.start, MAX_NAME, is_name);
     let name_end = hit.end + forth(text, hit.end, MAX_NAME, is_name);
     // A sentence's full stop is no part of a name.
     let name = text.get(name_start..name_end)?;
-    let mut at = name_end + forth(text, name_end, 8, |byte| {
-        matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b' ' | b'\t' | b'*')
-    });
+    let mut at = name_end
+        + forth(text, name_end, 8, |byte| {
+            matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b' ' | b'\t' | b'*')
+        });
     let gap = at > name_end && text.get(at - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
     let operator = forth(text, at, 4, |byte| matches!(byte, b'=' | b':' | b'?' | b'|' | b'>' | b'-' | b'~' | b'+'));
     let signs = text.get(at..at + operator)?;
     let mut link = match signs {
         b"==" | b"===" | b"=~" | b"-" | b"--" | b"?" | b"|" | b"||" | b"+" | b"::" | b"~" => {
-            if gap && signs == b"-" { Link::Space } else if signs == b"--" || signs == b"-" { return None } else { return None }
+            if gap && signs == b"-" {
+                Link::Space
+            } else if signs == b"--" || signs == b"-" {
+                return None;
+            } else {
+                return None;
+            }
         }
         b"" => match text.get(at) {
             Some(b',' | b'(') => {
@@ -70,26 +81,74 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
         _ => Link::Operator,
     };
     at += operator;
-    at += forth(text, at, 24, |byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+    let lines = link == Link::Argument;
+    at += forth(text, at, 24, |byte| matches!(byte, b' ' | b'\t') || lines && matches!(byte, b'\r' | b'\n'));
+    if signs == b">" {
+        return element(text, at).map(|range| Assignment {
+            name,
+            keyword_end: hit.end - name_start,
+            value: text.get(range.clone()).unwrap_or_default(),
+            range,
+            link: Link::Operator,
+            quoted: true,
+        });
+    }
     if link == Link::Tight && text.get(at - 1).is_some_and(u8::is_ascii_whitespace) {
         link = Link::Operator;
     }
     // `password: String = "…"`: the type is skipped.
     if link == Link::Operator && signs == b":" {
-        let kind = forth(text, at, 32, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'&' | b'<' | b'>' | b'?' | b'[' | b']' | b'.' | b'|' | b'_'));
+        let kind = forth(text, at, 32, |byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'&' | b'<' | b'>' | b'?' | b'[' | b']' | b'.' | b'|' | b'_')
+        });
         let spaces = forth(text, at + kind, 2, |byte| byte == b' ');
-        if kind > 0 && spaces > 0 && text.get(at + kind + spaces) == Some(&b'=') && text.get(at + kind + spaces + 1) != Some(&b'=') {
+        if kind > 0
+            && spaces > 0
+            && text.get(at + kind + spaces) == Some(&b'=')
+            && text.get(at + kind + spaces + 1) != Some(&b'=')
+        {
             at += kind + spaces + 1;
             at += forth(text, at, 4, |byte| byte == b' ');
         }
     }
     at += forth(text, at, 2, |byte| matches!(byte, b'[' | b'(' | b'\\'));
-    let prefix = forth(text, at, 2, |byte| matches!(byte, b'b' | b'r' | b'u' | b'f' | b'@' | b'L' | b'N' | b'$' | b'%' | b'q'));
+    let prefix =
+        forth(text, at, 2, |byte| matches!(byte, b'b' | b'r' | b'u' | b'f' | b'@' | b'L' | b'N' | b'$' | b'%' | b'q'));
     if prefix > 0 && matches!(text.get(at + prefix), Some(b'"' | b'\'')) {
         at += prefix;
     }
     let (range, quoted) = value(text, at)?;
     Some(Assignment { name, keyword_end: hit.end - name_start, value: text.get(range.clone())?, range, link, quoted })
+}
+
+/// The last word of the text of a markup element that begins at `at`: what stands before it says
+/// what it is (`<secret>{AES x9…}</secret>`).
+fn element(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let length = forth(text, at, MAX_VALUE, |byte| !matches!(byte, b'<' | b'\n' | b'\r'));
+    let content = text.get(at..at + length).filter(|_| text.get(at + length) == Some(&b'<'))?;
+    let end = at + content.iter().rposition(|byte| !matches!(byte, b' ' | b'}' | b'\t')).map_or(0, |last| last + 1);
+    let content = text.get(at..end)?;
+    let start = at + content.iter().rposition(|byte| matches!(byte, b' ' | b'{')).map_or(0, |last| last + 1);
+    (start < end).then_some(start..end)
+}
+
+/// Where the word of a keyword such as `key=` ends: the sign behind it only makes it rare enough.
+fn word_end(text: &[u8], hit: &Range<usize>) -> usize {
+    let keyword = text.get(hit.clone()).unwrap_or_default();
+    hit.start + keyword.iter().rposition(u8::is_ascii_alphanumeric).map_or(keyword.len(), |last| last + 1)
+}
+
+/// True if a short keyword is a word of its own within the name: `api_key`, `apiKey`, not `monkey`.
+pub(super) fn is_component(text: &[u8], hit: &Range<usize>) -> bool {
+    let keyword = text.get(hit.clone()).unwrap_or_default();
+    let before = hit.start.checked_sub(1).and_then(|index| text.get(index));
+    keyword.len() > 4
+        || match (before, keyword.first()) {
+            (Some(before), Some(first)) => {
+                !before.is_ascii_alphabetic() || before.is_ascii_lowercase() && first.is_ascii_uppercase()
+            }
+            _ => true,
+        }
 }
 
 /// The quoted or bare word at `at`.
@@ -110,7 +169,24 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
     }
     let length = forth(text, at, MAX_VALUE, |byte| {
         !byte.is_ascii_whitespace()
-            && !matches!(byte, b'"' | b'\'' | b'`' | b',' | b';' | b'<' | b'>' | b'(' | b')' | b'{' | b'}' | b'[' | b']' | b'&' | b'|' | b'\\')
+            && !matches!(
+                byte,
+                b'"' | b'\''
+                    | b'`'
+                    | b','
+                    | b';'
+                    | b'<'
+                    | b'>'
+                    | b'('
+                    | b')'
+                    | b'{'
+                    | b'}'
+                    | b'['
+                    | b']'
+                    | b'&'
+                    | b'|'
+                    | b'\\'
+            )
     });
     let mut end = at + length;
     // What is called or indexed is code.
@@ -144,7 +220,17 @@ fn password(a: &Assignment<'_>) -> bool {
     if a.link == Link::Space && !(a.quoted || a.name.starts_with(b"-")) {
         return false;
     }
-    if looks_like_code(value) || is_path_or_url(value) || is_word(value) || contains_word(value, COMMON) && value.len() < 12 && !has_digit(value) {
+    if value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && value.contains(&b'.')
+        || is_hashed(value)
+        || is_weak(value)
+    {
+        return false;
+    }
+    if looks_like_code(value)
+        || is_path_or_url(value)
+        || is_word(value)
+        || contains_word(value, COMMON) && value.len() < 12 && !has_digit(value)
+    {
         return false;
     }
     let kinds = kinds(value);
@@ -163,13 +249,19 @@ fn token(a: &Assignment<'_>, floor: f64) -> bool {
         Link::Argument => 16,
         Link::Space => 16,
     };
-    if value.len() < least || !random(value) {
+    if value.len() < least || !random(value) || is_hashed(value) || is_alphabet(value) {
         return false;
     }
     if a.link == Link::Space && !a.quoted && !(has_digit(value) && value.len() >= 20) {
         return false;
     }
-    let enough = if value.len() < 16 { floor.min(2.8) } else if is_hex(value) { floor.min(2.8) } else { floor };
+    let enough = if value.len() < 16 {
+        floor.min(2.8)
+    } else if is_hex(value) {
+        floor.min(2.8)
+    } else {
+        floor
+    };
     entropy(value) >= enough
 }
 
@@ -179,8 +271,9 @@ fn named(a: &Assignment<'_>, floor: f64) -> bool {
     value.len() >= 16
         && value.len() <= 200
         && matches!(a.link, Link::Tight | Link::Operator | Link::Member | Link::Space | Link::Argument)
-        && (a.quoted || a.link != Link::Space)
+        && (a.quoted || a.link != Link::Space || is_bare_token(value))
         && has_digit(value)
+        && !is_alphabet(value)
         && random(value)
         && !is_uuid(value)
         && entropy(value) >= floor
@@ -188,7 +281,11 @@ fn named(a: &Assignment<'_>, floor: f64) -> bool {
 
 /// True for what a machine made: neither words nor code, and of the letters tokens are made of.
 fn random(value: &[u8]) -> bool {
-    if !value.iter().all(|byte| byte.is_ascii_graphic()) || looks_like_code(value) || is_path_or_url(value) || is_dotted(value) {
+    if !value.iter().all(|byte| byte.is_ascii_graphic())
+        || looks_like_code(value)
+        || is_path_or_url(value)
+        || is_dotted(value)
+    {
         return false;
     }
     if value.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'/' | b'+')) {
@@ -205,8 +302,48 @@ fn random(value: &[u8]) -> bool {
     !(is_words(value) && digits * 5 < value.len())
 }
 
+/// Letters and at least four digits, not hexadecimal: what stands behind a name without any sign.
+fn is_bare_token(value: &[u8]) -> bool {
+    value.len() >= 20
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
+        && !is_hex(value)
+}
+
+/// The output of crypt(3), bcrypt, argon2: `$2a$…`, `$6$…`.
+fn is_hashed(value: &[u8]) -> bool {
+    match value.strip_prefix(b"$").and_then(|rest| rest.iter().position(|byte| *byte == b'$').map(|at| (rest, at))) {
+        Some((_, at)) => (1..=10).contains(&at),
+        None => false,
+    }
+}
+
+/// A short word and digits that stand in every test: `test1`, `admin123`.
+fn is_weak(value: &[u8]) -> bool {
+    let word = value.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(value.len());
+    value.len() < 9
+        && WEAK.iter().any(|weak| value.get(..word).is_some_and(|word| word.eq_ignore_ascii_case(weak.as_bytes())))
+        && value.get(word..).is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
+}
+
+/// A stretch of the alphabet in order, as in made-up examples.
+fn is_alphabet(value: &[u8]) -> bool {
+    value
+        .windows(14)
+        .any(|run| run.windows(2).all(|two| matches!(two, [a, b] if a.is_ascii_alphabetic() && *b == a + 1)))
+}
+
 /// Names that hold a keyword but mean another thing: `token_url`, `password_length`, `public_key`, `primary_key`.
 fn names_something_else(a: &Assignment<'_>) -> bool {
+    if a.name
+        .get(a.keyword_end..)
+        .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_lowercase) && rest.len() > 3)
+        && !a.name.get(a.keyword_end..).is_some_and(|rest| rest.iter().any(|b| matches!(b, b'_' | b'-' | b'.')))
+        && is_words(a.name)
+        && a.link == Link::Space
+    {
+        return true;
+    }
     let suffix = a.name.get(a.keyword_end..).unwrap_or_default();
     let last = suffix.rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
     let tail = |word: &&str| {
@@ -232,7 +369,7 @@ fn strip_scheme(value: &[u8]) -> &[u8] {
 fn looks_like_code(value: &[u8]) -> bool {
     is_template(value)
         || value.windows(2).any(|two| matches!(two, b"::" | b"->" | b"()" | b"=>" | b"&&" | b"||" | b"$." | b"\\u"))
-        || value.iter().any(|byte| matches!(byte, b'(' | b')' | b'{' | b'}' | b'<' | b'>') ) && !has_digit(value)
+        || value.iter().any(|byte| matches!(byte, b'(' | b')' | b'{' | b'}' | b'<' | b'>')) && !has_digit(value)
 }
 
 fn is_path_or_url(value: &[u8]) -> bool {
@@ -244,17 +381,21 @@ fn is_path_or_url(value: &[u8]) -> bool {
     }
     let slashes = value.iter().filter(|byte| **byte == b'/').count();
     slashes > 0 && value.split(|byte| *byte == b'/').filter(|part| part.len() > 2).all(is_words)
-        || contains_word(value, EXTENSIONS) && value.iter().rposition(|byte| *byte == b'.').is_some_and(|dot| value.len() - dot <= 6)
+        || contains_word(value, EXTENSIONS)
+            && value.iter().rposition(|byte| *byte == b'.').is_some_and(|dot| value.len() - dot <= 6)
 }
 
 /// `a.b.c` of identifiers: an attribute, a host.
 fn is_dotted(value: &[u8]) -> bool {
     value.contains(&b'.')
-        && value.split(|byte| *byte == b'.').all(|part| !part.is_empty() && is_words(part) && part.iter().all(|b| is_name(*b)))
+        && value
+            .split(|byte| *byte == b'.')
+            .all(|part| !part.is_empty() && is_words(part) && part.iter().all(|b| is_name(*b)))
 }
 
 fn is_identifier(value: &[u8]) -> bool {
-    value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'/')) && is_words(value)
+    value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'/'))
+        && is_words(value)
 }
 
 /// One word, or words joined in the ways of identifiers, digits at the end allowed.
@@ -326,21 +467,48 @@ fn is_odd_pair(a: u8, b: u8) -> bool {
         b'j' | b'v' => !matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b's'),
         b'x' => !matches!(b, b'a' | b'e' | b'i' | b'o' | b'p' | b't' | b'c' | b'y' | b'x'),
         b'z' => !matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'z'),
-        b'b' => matches!(b, b'c' | b'd' | b'f' | b'g' | b'h' | b'k' | b'm' | b'n' | b'p' | b'q' | b'v' | b'w' | b'x' | b'z'),
+        b'b' => {
+            matches!(b, b'c' | b'd' | b'f' | b'g' | b'h' | b'k' | b'm' | b'n' | b'p' | b'q' | b'v' | b'w' | b'x' | b'z')
+        }
         b'c' => matches!(b, b'b' | b'd' | b'f' | b'g' | b'j' | b'm' | b'n' | b'p' | b'v' | b'w' | b'x' | b'z'),
         b'd' => matches!(b, b'c' | b'f' | b'k' | b'p' | b'q' | b'x' | b'z' | b't' | b'h'),
-        b'f' => matches!(b, b'b' | b'c' | b'd' | b'g' | b'h' | b'j' | b'k' | b'm' | b'n' | b'p' | b'q' | b'v' | b'w' | b'x' | b'z'),
+        b'f' => matches!(
+            b,
+            b'b' | b'c' | b'd' | b'g' | b'h' | b'j' | b'k' | b'm' | b'n' | b'p' | b'q' | b'v' | b'w' | b'x' | b'z'
+        ),
         b'g' => matches!(b, b'b' | b'c' | b'd' | b'f' | b'j' | b'k' | b'p' | b'q' | b'v' | b'w' | b'x' | b'z'),
         b'h' => matches!(b, b'b' | b'c' | b'd' | b'f' | b'g' | b'h' | b'j' | b'k' | b'p' | b'q' | b'v' | b'x' | b'z'),
         b'k' => matches!(b, b'b' | b'c' | b'd' | b'f' | b'g' | b'j' | b'm' | b'p' | b'q' | b't' | b'v' | b'x' | b'z'),
         b'l' => matches!(b, b'h' | b'j' | b'q' | b'r' | b'x' | b'z'),
-        b'm' => matches!(b, b'c' | b'd' | b'f' | b'g' | b'h' | b'j' | b'k' | b'q' | b'r' | b't' | b'v' | b'w' | b'x' | b'z'),
+        b'm' => {
+            matches!(b, b'c' | b'd' | b'f' | b'g' | b'h' | b'j' | b'k' | b'q' | b'r' | b't' | b'v' | b'w' | b'x' | b'z')
+        }
         b'n' => matches!(b, b'q' | b'x' | b'b' | b'p'),
-        b'p' => matches!(b, b'b' | b'c' | b'd' | b'f' | b'g' | b'j' | b'k' | b'm' | b'n' | b'q' | b'v' | b'w' | b'x' | b'z'),
+        b'p' => {
+            matches!(b, b'b' | b'c' | b'd' | b'f' | b'g' | b'j' | b'k' | b'm' | b'n' | b'q' | b'v' | b'w' | b'x' | b'z')
+        }
         b'r' => matches!(b, b'j' | b'q' | b'x' | b'z'),
         b's' => matches!(b, b'g' | b'j' | b'r' | b'v' | b'x' | b'z' | b'd' | b'b'),
         b't' => matches!(b, b'b' | b'd' | b'f' | b'g' | b'j' | b'k' | b'n' | b'p' | b'q' | b'v' | b'x' | b'z'),
-        b'w' => matches!(b, b'b' | b'c' | b'd' | b'f' | b'g' | b'j' | b'k' | b'm' | b'p' | b'q' | b't' | b'u' | b'v' | b'w' | b'x' | b'y' | b'z'),
+        b'w' => matches!(
+            b,
+            b'b' | b'c'
+                | b'd'
+                | b'f'
+                | b'g'
+                | b'j'
+                | b'k'
+                | b'm'
+                | b'p'
+                | b'q'
+                | b't'
+                | b'u'
+                | b'v'
+                | b'w'
+                | b'x'
+                | b'y'
+                | b'z'
+        ),
         b'y' => matches!(b, b'b' | b'f' | b'g' | b'h' | b'j' | b'k' | b'q' | b'u' | b'v' | b'w' | b'x' | b'y' | b'z'),
         b'a' => matches!(b, b'a' | b'j' | b'q' | b'o'),
         b'i' => matches!(b, b'h' | b'i' | b'j' | b'q' | b'u' | b'w' | b'x' | b'y'),
@@ -400,29 +568,152 @@ pub(super) fn name_holds(name: &[u8], word: &[u8]) -> bool {
 
 /// The last word of a name that says its value is about a credential but is none.
 const SUFFIXES: &[&str] = &[
-    "url", "uri", "endpoint", "host", "name", "names", "id", "ids", "file", "filename", "path", "dir", "type", "types",
-    "length", "len", "size", "count", "limit", "max", "min", "expiry", "expires", "expiration", "ttl", "timeout", "age",
-    "field", "fields", "header", "prefix", "suffix", "policy", "policies", "regex", "pattern", "format", "label",
-    "placeholder", "hint", "help", "message", "error", "errors", "enabled", "required", "valid", "exists", "class",
-    "hash", "digest", "fingerprint", "checksum", "arn", "version", "algorithm", "alg", "method", "mode", "scope",
-    "scopes", "provider", "manager", "service", "store", "storage", "index", "column", "table", "schema", "ref", "refs",
-    "bucket", "usage", "budget", "kind", "status", "state", "created", "updated", "at", "date", "time", "position",
+    "url",
+    "uri",
+    "endpoint",
+    "host",
+    "name",
+    "names",
+    "id",
+    "ids",
+    "file",
+    "filename",
+    "path",
+    "dir",
+    "type",
+    "types",
+    "length",
+    "len",
+    "size",
+    "count",
+    "limit",
+    "max",
+    "min",
+    "expiry",
+    "expires",
+    "expiration",
+    "ttl",
+    "timeout",
+    "age",
+    "field",
+    "fields",
+    "header",
+    "prefix",
+    "suffix",
+    "policy",
+    "policies",
+    "regex",
+    "pattern",
+    "format",
+    "label",
+    "placeholder",
+    "hint",
+    "help",
+    "message",
+    "error",
+    "errors",
+    "enabled",
+    "required",
+    "valid",
+    "exists",
+    "class",
+    "hash",
+    "digest",
+    "fingerprint",
+    "checksum",
+    "arn",
+    "version",
+    "algorithm",
+    "alg",
+    "method",
+    "mode",
+    "scope",
+    "scopes",
+    "provider",
+    "manager",
+    "service",
+    "store",
+    "storage",
+    "index",
+    "column",
+    "table",
+    "schema",
+    "ref",
+    "refs",
+    "bucket",
+    "usage",
+    "budget",
+    "kind",
+    "status",
+    "state",
+    "created",
+    "updated",
+    "at",
+    "date",
+    "time",
+    "position",
 ];
 
 /// Words in a name that make it no credential.
 const NAMES: &[&str] = &[
-    "public", "primary", "foreign", "partition", "sort_key", "sortkey", "tokenizer", "tokenize", "csrf", "xsrf",
-    "next_token", "nexttoken", "page_token", "pagetoken", "nextpage", "page", "continuation", "cursor", "sync_token", "keyboard",
-    "keyword", "monkey", "turkey", "hotkey", "checksum", "sha256", "sha1", "md5", "etag", "commit", "integrity", "thumbprint",
-    "cache_key", "cachekey", "keyframe", "max_token", "num_token", "n_token", "author", "translation",
+    "public",
+    "primary",
+    "foreign",
+    "partition",
+    "sort_key",
+    "sortkey",
+    "tokenizer",
+    "tokenize",
+    "csrf",
+    "xsrf",
+    "next_token",
+    "nexttoken",
+    "page_token",
+    "pagetoken",
+    "nextpage",
+    "page",
+    "continuation",
+    "cursor",
+    "sync_token",
+    "keyboard",
+    "keyword",
+    "monkey",
+    "turkey",
+    "hotkey",
+    "checksum",
+    "sha256",
+    "sha1",
+    "md5",
+    "etag",
+    "commit",
+    "integrity",
+    "thumbprint",
+    "cache_key",
+    "cachekey",
+    "keyframe",
+    "max_token",
+    "num_token",
+    "n_token",
+    "author",
+    "translation",
+    "mock",
+    "dummy",
+    "fake",
 ];
+
+const WEAK: &[&str] =
+    &["test", "pass", "admin", "user", "foo", "bar", "demo", "abc", "root", "guest", "value", "secret"];
 
 const SCHEMES: &[&str] = &["bearer ", "basic ", "token ", "apikey ", "oauth2:", "oauth ", "digest ", "key=", "bot "];
 
 /// Words so common in code and interfaces that a short value with one of them is no password.
-const COMMON: &[&str] = &["password", "passwd", "secret", "string", "null", "none", "true", "false", "token", "optional", "required"];
+const COMMON: &[&str] =
+    &["password", "passwd", "secret", "string", "null", "none", "true", "false", "token", "optional", "required"];
 
-const EXTENSIONS: &[&str] = &[".json", ".yml", ".yaml", ".txt", ".pem", ".key", ".crt", ".cer", ".p12", ".jks", ".js", ".ts", ".py", ".go", ".java", ".xml", ".html", ".php", ".rb", ".md", ".sh", ".com", ".org", ".net", ".io"];
+const EXTENSIONS: &[&str] = &[
+    ".json", ".yml", ".yaml", ".txt", ".pem", ".key", ".crt", ".cer", ".p12", ".jks", ".js", ".ts", ".py", ".go",
+    ".java", ".xml", ".html", ".php", ".rb", ".md", ".sh", ".com", ".org", ".net", ".io",
+];
 
 const MAX_NAME: usize = 48;
-const MAX_VALUE: usize = 512;
+const MAX_VALUE: usize = 2048;

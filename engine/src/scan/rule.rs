@@ -80,6 +80,8 @@ pub enum Matcher {
     PrivateKey,
     /// A JSON Web Token whose header decodes to an object with `alg`.
     Jwt,
+    /// A JSON Web Key with its private or symmetric part.
+    Jwk,
     /// A password in the authority of a URL.
     UrlCredentials,
 }
@@ -99,6 +101,8 @@ pub enum Check {
     Letter,
     /// At least one upper-case and one lower-case letter.
     MixedCase,
+    /// In answers of a server: not one of the keys that vendors' documentation shows.
+    NotDocumented,
     /// No placeholder: repeated characters, `example`, `changeme`, templates.
     NotPlaceholder,
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::checks::{contains_word, entropy, holds};
+use super::checks::{contains_word, entropy, holds, is_filler};
 use super::generic::{self, Assignment, Link};
 use super::pattern::Pattern;
 use super::prefilter::{GRAM, Hit, Prefilter};
@@ -101,6 +101,12 @@ impl Scanners {
     /// Looks at the value of a member whose key holds keywords.
     fn verify_member(&self, name: &str, hits: &[Hit], value: &str, pass: &mut Pass) {
         for hit in hits {
+            let trimmed = name.as_bytes().get(hit.start..hit.end.min(name.len())).unwrap_or_default();
+            let length = trimmed.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1);
+            let hit = &Hit { end: hit.start + length, ..*hit };
+            if !generic::is_component(name.as_bytes(), &(hit.start..hit.end)) {
+                continue;
+            }
             let assignment = Assignment {
                 name: name.as_bytes(),
                 keyword_end: hit.end.min(name.len()),
@@ -147,8 +153,7 @@ impl Scanners {
                 Matcher::Password | Matcher::Token | Matcher::Named => {
                     let Some(assignment) = generic::assignment(text, hit.start..hit.end) else { continue };
                     pass.work += (assignment.name.len() + assignment.value.len()) as u64;
-                    if generic::is_credential(rule.matcher, &assignment, rule.entropy)
-                        && rule.accepts(assignment.value)
+                    if generic::is_credential(rule.matcher, &assignment, rule.entropy) && rule.accepts(assignment.value)
                     {
                         pass.add(*index, rule, assignment.range.clone());
                         pass.cover(*index, assignment.range.end);
@@ -159,6 +164,7 @@ impl Scanners {
                 Matcher::PrivateKey => {
                     self.look(*index, rule, text, structured::private_key(text, hit.start, hit.end), hit, pass);
                 }
+                Matcher::Jwk => self.look(*index, rule, text, structured::jwk(text, hit.start), hit, pass),
                 Matcher::Jwt => self.look(*index, rule, text, structured::jwt(text, hit.start), hit, pass),
                 Matcher::UrlCredentials => {
                     self.look(*index, rule, text, structured::url_credentials(text, hit.end), hit, pass);
@@ -200,7 +206,8 @@ impl Scanners {
         for at in hit.end..end {
             let Some(byte) = text.get(at) else { return };
             let word = is_word_byte(*byte);
-            if word && !inside
+            if word
+                && !inside
                 && let Some(found) = pattern.match_at(text, at, rule.group, &mut pass.work)
                 && !text.get(found.whole.end).is_some_and(|next| is_word_byte(*next))
                 && rule.accepts(text.get(found.secret.clone()).unwrap_or_default())
@@ -243,6 +250,12 @@ impl Scanners {
 
     fn finish(&self, context: Context, text: &str, candidate: Candidate, emit: &mut impl FnMut(Finding)) {
         let Some(rule) = self.rules.get(candidate.rule) else { return };
+        if context.direction == Direction::Response
+            && rule.checks.contains(&super::Check::NotDocumented)
+            && text.as_bytes().get(candidate.range.clone()).is_some_and(|secret| contains_word(secret, &["example"]))
+        {
+            return;
+        }
         let plan = self.plan(rule);
         let (mut start, mut end) = (candidate.range.start, candidate.range.end);
         while !text.is_char_boundary(start) {
@@ -268,7 +281,7 @@ impl Scanners {
     fn rank(&self, candidate: &Candidate) -> (u8, super::Severity, std::cmp::Reverse<usize>) {
         let (specific, severity) = self.rules.get(candidate.rule).map_or((0, super::Severity::Low), |rule| {
             let specific = match rule.matcher {
-                Matcher::Pattern | Matcher::PrivateKey => 4,
+                Matcher::Pattern | Matcher::PrivateKey | Matcher::Jwk => 4,
                 Matcher::Jwt => 3,
                 Matcher::Assigned | Matcher::UrlCredentials => 2,
                 Matcher::Password | Matcher::Token => 1,
@@ -351,9 +364,10 @@ impl<'d> Walk<'_, 'd, '_> {
     fn is_member(&self, key: Value<'d>, string: Value<'d>) -> bool {
         let between = key.span().end.saturating_sub(self.base)..string.span().start.saturating_sub(self.base);
         string.kind() == Kind::String
-            && self.text.get(between).is_some_and(|gap| {
-                gap.bytes().all(|byte| byte.is_ascii_whitespace() || matches!(byte, b':' | b'['))
-            })
+            && self
+                .text
+                .get(between)
+                .is_some_and(|gap| gap.bytes().all(|byte| byte.is_ascii_whitespace() || matches!(byte, b':' | b'[')))
     }
 }
 
@@ -388,7 +402,9 @@ struct Compiled {
 impl Compiled {
     fn accepts(&self, secret: &[u8]) -> bool {
         let generic = matches!(self.matcher, Matcher::Password | Matcher::Token | Matcher::Named);
-        (self.entropy <= 0.0 || generic || entropy(secret) >= self.entropy)
+        // A generic rule has looked for fillers by itself, and at its own names.
+        (generic || self.matcher == Matcher::PrivateKey || !is_filler(secret))
+            && (self.entropy <= 0.0 || generic || entropy(secret) >= self.entropy)
             && self.checks.iter().all(|check| holds(*check, secret))
             && !self.deny_words.iter().any(|word| contains_word(secret, &[word.as_str()]))
     }
@@ -480,7 +496,8 @@ impl Builder {
     }
 
     fn add(&mut self, plan: usize, rule: &Rule, pointer: &str) -> Result<(), ScanConfigError> {
-        let refuse = |member: &str, message: String| ScanConfigError { pointer: format!("{pointer}/{member}"), message };
+        let refuse =
+            |member: &str, message: String| ScanConfigError { pointer: format!("{pointer}/{member}"), message };
         if rule.id.is_empty() || !rule.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
             return Err(refuse("id", "expected lower-case letters, digits and hyphens".to_owned()));
         }

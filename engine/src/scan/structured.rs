@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::checks::{base64, is_placeholder, is_template};
+use super::checks::{base64, is_dummy, is_placeholder, is_template};
 
 /// A look at a place: what was found there, and how far was looked at. A caller need not look
 /// within that stretch again, which keeps the work linear.
@@ -31,7 +31,12 @@ pub(super) fn private_key(text: &[u8], at: usize, end: usize) -> Look {
             let tail = rest.get(length..).unwrap_or_default();
             let footer = if tail.starts_with(b"-----END") { 8 } else { 0 };
             let dashes = tail.get(footer..(footer + 60).min(tail.len())).unwrap_or_default();
-            length + if footer > 0 { memchr::memmem::find(dashes, b"-----").map_or(footer, |found| footer + found + 5) } else { 0 }
+            length
+                + if footer > 0 {
+                    memchr::memmem::find(dashes, b"-----").map_or(footer, |found| footer + found + 5)
+                } else {
+                    0
+                }
         }
         None => body.iter().position(|byte| !is_key_body(*byte)).unwrap_or(body.len()),
     };
@@ -68,9 +73,11 @@ pub(super) fn jwt(text: &[u8], at: usize) -> Look {
         return Look { secret: None, seen: header.end };
     }
     let payload = part(header.end + 1, MAX_JWT);
-    // An encrypted token (RFC 7516) may have an empty second part; a signed one has a payload.
-    if text.get(payload.end) != Some(&b'.') || payload.len() < 8 && decoded.windows(5).all(|five| five != b"\"enc\"") {
-        return Look { secret: None, seen: payload.end };
+    if text.get(payload.end) != Some(&b'.') {
+        // Unsigned, or cut off: what claims to be a payload must be one.
+        let claims = text.get(payload.clone()).and_then(|bytes| base64(bytes, 16)).unwrap_or_default();
+        let secret = (payload.len() >= 16 && claims.starts_with(b"{\"")).then(|| at..payload.end);
+        return Look { secret, seen: payload.end };
     }
     let mut end = payload.end + 1;
     for _ in 0..3 {
@@ -90,13 +97,21 @@ pub(super) fn url_credentials(text: &[u8], end: usize) -> Look {
     let rest = text.get(end..text.len().min(end + MAX_AUTHORITY)).unwrap_or_default();
     let stop = rest
         .iter()
-        .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b',' | b';' | b'|' | 0..=b' '))
+        .position(|byte| {
+            matches!(
+                byte,
+                b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b',' | b';' | b'|' | 0..=b' '
+            )
+        })
         .unwrap_or(rest.len());
     let authority = rest.get(..stop).unwrap_or_default();
     let nothing = Look { secret: None, seen: end };
     let Some(userinfo) = authority.iter().rposition(|byte| *byte == b'@') else { return nothing };
     let host = authority.get(userinfo + 1..).unwrap_or_default();
-    if !host.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'[' | b'$' | b'{' | b'%' | b'_')) {
+    if !host
+        .first()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'[' | b'$' | b'{' | b'%' | b'_'))
+    {
         return nothing;
     }
     let info = authority.get(..userinfo).unwrap_or_default();
@@ -104,7 +119,7 @@ pub(super) fn url_credentials(text: &[u8], end: usize) -> Look {
         Some(colon) => {
             let password = info.get(colon + 1..).unwrap_or_default();
             let user = info.get(..colon).unwrap_or_default();
-            if password.len() < 3 || is_dummy(user, password) {
+            if password.len() < 3 || is_placeholder(password) || is_dummy(password) || is_template(user) {
                 return nothing;
             }
             Look { secret: Some(end + colon + 1..end + userinfo), seen: end + stop }
@@ -113,11 +128,33 @@ pub(super) fn url_credentials(text: &[u8], end: usize) -> Look {
     }
 }
 
-/// True for what documentation writes where a password goes.
-fn is_dummy(user: &[u8], password: &[u8]) -> bool {
-    is_placeholder(password)
-        || is_template(user)
-        || DUMMIES.iter().any(|dummy| password.eq_ignore_ascii_case(dummy.as_bytes()))
+/// A symmetric or private JSON Web Key (RFC 7518 section 6): the member `k` or `d` of an object
+/// that has a `kty` at `at`, as JSON or as source code.
+pub(super) fn jwk(text: &[u8], at: usize) -> Look {
+    let from = at.saturating_sub(MAX_JWK);
+    let to = text.len().min(at + MAX_JWK);
+    let before = text.get(from..at).unwrap_or_default();
+    let after = text.get(at..to).unwrap_or_default();
+    let start = before.iter().rposition(|byte| *byte == b'{').map_or(from, |open| from + open);
+    let end = after.iter().position(|byte| *byte == b'}').map_or(to, |close| at + close);
+    let object = text.get(start..end).unwrap_or_default();
+    let secret = object.iter().enumerate().filter(|(_, byte)| matches!(byte, b'd' | b'k')).find_map(|(index, _)| {
+        let lead = index.checked_sub(1).and_then(|index| object.get(index));
+        if lead.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
+            return None;
+        }
+        let mut value = index + 1;
+        let mut colon = false;
+        while let Some(byte @ (b'"' | b'\'' | b':' | b' ' | b'\\' | b'\n' | b'\t')) =
+            object.get(value).filter(|_| value < index + 12)
+        {
+            colon |= *byte == b':';
+            value += 1;
+        }
+        let length = object.get(value..).unwrap_or_default().iter().position(|byte| !is_base64url(*byte)).unwrap_or(0);
+        (colon && length >= 20).then(|| start + value..start + value + length)
+    });
+    Look { secret, seen: end.max(at + 1) }
 }
 
 fn is_base64url(byte: u8) -> bool {
@@ -129,8 +166,8 @@ fn is_key_body(byte: u8) -> bool {
         || matches!(byte, b'+' | b'/' | b'=' | b'-' | b':' | b',' | b'\\' | b'"' | b'\'' | b' ' | b'\t' | b'\r' | b'\n')
 }
 
-const DUMMIES: &[&str] = &["password", "pass", "passwd", "pwd", "secret", "token", "key", "apikey", "api_key"];
 const MAX_KEY: usize = 16 * 1024;
 const MAX_JWT: usize = 8 * 1024;
 const MAX_JWT_HEADER: usize = 1024;
 const MAX_AUTHORITY: usize = 320;
+const MAX_JWK: usize = 2048;
