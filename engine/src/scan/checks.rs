@@ -57,7 +57,7 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
 }
 
 /// True for the words documentation writes where a password goes.
-pub(super) fn is_dummy(text: &[u8]) -> bool {
+fn is_dummy(text: &[u8]) -> bool {
     DUMMIES.iter().any(|dummy| text.eq_ignore_ascii_case(dummy.as_bytes()))
 }
 

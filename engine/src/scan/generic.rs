@@ -41,6 +41,32 @@ pub(super) enum Link {
     Space,
 }
 
+/// Reads a value joined to the name: `acme-secret-9f8e…`. Only a long mixture counts.
+pub(super) fn joined(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_>> {
+    let hit = hit.start..word_end(text, &hit);
+    let end = hit.end + forth(text, hit.end, 160, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let tail = text.get(hit.end..end)?;
+    let mut start = 0;
+    for part in tail.split(|byte| matches!(byte, b'_' | b'-')) {
+        let rest = tail.get(start..)?;
+        let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
+        let long = part.len() >= 20 && digits >= 4 && digits < part.len();
+        if (long || is_uuid(rest)) && start > 0 {
+            let range = hit.end + start..end;
+            return Some(Assignment {
+                name: text.get(hit.start..hit.end + start)?,
+                keyword_end: hit.end - hit.start,
+                value: text.get(range.clone())?,
+                range,
+                link: Link::Tight,
+                quoted: false,
+            });
+        }
+        start += part.len() + 1;
+    }
+    None
+}
+
 /// Reads the assignment whose name holds the keyword `hit`. The end is how far was looked at.
 pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_>> {
     let hit = hit.start..word_end(text, &hit);
@@ -56,6 +82,20 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
             matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b' ' | b'\t' | b'*')
         });
     let gap = at > name_end && text.get(at - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    if text.get(at..at + 2) == Some(b".=") {
+        at += 1;
+    }
+    // `password is "…"`, `var token string = "…"`: the word between is skipped.
+    if gap {
+        let word = forth(text, at, 16, |byte| byte.is_ascii_alphabetic());
+        let spaces = forth(text, at + word, 2, |byte| byte == b' ');
+        let next = text.get(at + word + spaces).copied();
+        if text.get(at..at + word) == Some(b"is") && spaces > 0 {
+            at += word + spaces;
+        } else if word > 0 && spaces > 0 && next == Some(b'=') && text.get(at + word + spaces + 1) != Some(&b'=') {
+            at += word + spaces;
+        }
+    }
     let operator = forth(text, at, 4, |byte| matches!(byte, b'=' | b':' | b'?' | b'|' | b'>' | b'-' | b'~' | b'+'));
     let signs = text.get(at..at + operator)?;
     let mut link = match signs {
@@ -124,11 +164,14 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
 /// The last word of the text of a markup element that begins at `at`: what stands before it says
 /// what it is (`<secret>{AES x9…}</secret>`).
 fn element(text: &[u8], at: usize) -> Option<Range<usize>> {
-    let length = forth(text, at, MAX_VALUE, |byte| !matches!(byte, b'<' | b'\n' | b'\r'));
+    let at = at + forth(text, at, 24, |byte| byte.is_ascii_whitespace());
+    let length = forth(text, at, MAX_VALUE, |byte| byte != b'<');
     let content = text.get(at..at + length).filter(|_| text.get(at + length) == Some(&b'<'))?;
-    let end = at + content.iter().rposition(|byte| !matches!(byte, b' ' | b'}' | b'\t')).map_or(0, |last| last + 1);
+    let end =
+        at + content.iter().rposition(|byte| !byte.is_ascii_whitespace() && *byte != b'}').map_or(0, |last| last + 1);
     let content = text.get(at..end)?;
-    let start = at + content.iter().rposition(|byte| matches!(byte, b' ' | b'{')).map_or(0, |last| last + 1);
+    let start =
+        at + content.iter().rposition(|byte| byte.is_ascii_whitespace() || *byte == b'{').map_or(0, |last| last + 1);
     (start < end).then_some(start..end)
 }
 
@@ -217,8 +260,10 @@ fn password(a: &Assignment<'_>) -> bool {
     if value.len() < 5 || value.len() > 128 || value.iter().any(|byte| byte.is_ascii_whitespace() || !byte.is_ascii()) {
         return false;
     }
-    if a.link == Link::Space && !(a.quoted || a.name.starts_with(b"-")) {
-        return false;
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if a.link == Link::Space && !a.quoted && !a.name.starts_with(b"-") {
+        // `machine … password 012abc`: too little of a sign for anything but a mixture.
+        return value.len() >= 8 && digits >= 3 && digits < value.len() && value.iter().all(u8::is_ascii_alphanumeric);
     }
     if value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && value.contains(&b'.')
         || is_hashed(value)
@@ -249,7 +294,7 @@ fn token(a: &Assignment<'_>, floor: f64) -> bool {
         Link::Argument => 16,
         Link::Space => 16,
     };
-    if value.len() < least || !random(value) || is_hashed(value) || is_alphabet(value) {
+    if value.len() < least || !random(value) || is_hashed(value) {
         return false;
     }
     if a.link == Link::Space && !a.quoted && !(has_digit(value) && value.len() >= 20) {
@@ -273,7 +318,6 @@ fn named(a: &Assignment<'_>, floor: f64) -> bool {
         && matches!(a.link, Link::Tight | Link::Operator | Link::Member | Link::Space | Link::Argument)
         && (a.quoted || a.link != Link::Space || is_bare_token(value))
         && has_digit(value)
-        && !is_alphabet(value)
         && random(value)
         && !is_uuid(value)
         && entropy(value) >= floor
@@ -296,10 +340,10 @@ fn random(value: &[u8]) -> bool {
     }
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
     if digits == 0 {
-        return is_gibberish(value);
+        return value.split(|byte| matches!(byte, b'_' | b'-' | b'.')).any(is_gibberish);
     }
     // `my-service-key-1`, `handler_v2`: words with a number.
-    !(is_words(value) && digits * 5 < value.len())
+    !(is_words(value) && digits * 4 < value.len())
 }
 
 /// Letters and at least four digits, not hexadecimal: what stands behind a name without any sign.
@@ -324,13 +368,6 @@ fn is_weak(value: &[u8]) -> bool {
     value.len() < 9
         && WEAK.iter().any(|weak| value.get(..word).is_some_and(|word| word.eq_ignore_ascii_case(weak.as_bytes())))
         && value.get(word..).is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
-}
-
-/// A stretch of the alphabet in order, as in made-up examples.
-fn is_alphabet(value: &[u8]) -> bool {
-    value
-        .windows(14)
-        .any(|run| run.windows(2).all(|two| matches!(two, [a, b] if a.is_ascii_alphabetic() && *b == a + 1)))
 }
 
 /// Names that hold a keyword but mean another thing: `token_url`, `password_length`, `public_key`, `primary_key`.
@@ -413,7 +450,10 @@ fn is_words(value: &[u8]) -> bool {
             continue;
         }
         parts += 1;
-        if part.len() > 3 && is_gibberish(part) || part.len() > 24 {
+        if part.len() > 3 && is_gibberish(part)
+            || part.len() > 24
+            || part.len() > 4 && !part.iter().any(|byte| is_vowel(*byte))
+        {
             return false;
         }
     }
@@ -433,7 +473,7 @@ fn is_gibberish(value: &[u8]) -> bool {
         let lower = byte.to_ascii_lowercase();
         if lower.is_ascii_lowercase() {
             letters += 1;
-            if matches!(lower, b'a' | b'e' | b'i' | b'o' | b'u' | b'y') {
+            if is_vowel(lower) {
                 vowels += 1;
                 run = 0;
             } else {
@@ -458,6 +498,10 @@ fn is_gibberish(value: &[u8]) -> bool {
         return false;
     }
     longest >= 5 && odd > 0 || vowels * 6 < letters || jumps * 4 > letters || pairs > 0 && odd * 6 > pairs
+}
+
+fn is_vowel(byte: u8) -> bool {
+    matches!(byte.to_ascii_lowercase(), b'a' | b'e' | b'i' | b'o' | b'u' | b'y')
 }
 
 /// Pairs of letters that are rare in words of English and its neighbours.

@@ -33,7 +33,7 @@ pub struct Rule {
     /// matchers `pattern` and `assigned`, unused by the others.
     #[serde(default)]
     pub pattern: String,
-    /// How many bytes before the keyword the match may start, 0 to 64. Default 0: at the keyword.
+    /// How many bytes before the keyword the match may start, 0 to 96. Default 0: at the keyword.
     #[serde(default)]
     pub lead: usize,
     /// The capture group that is the secret; 0, the default, is the whole match.

@@ -62,6 +62,15 @@ impl Scanners {
         pass.work
     }
 
+    /// How many keywords the first pass finds in a text: for measuring that pass alone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn count_hits(&self, text: &str) -> usize {
+        let mut count = 0;
+        self.prefilter.scan(text.as_bytes(), |_| count += 1);
+        count
+    }
+
     /// Scans every string and key within `value` and appends what was found, in the order of the text.
     pub fn scan_value<'d>(&self, context: Context, value: Value<'d>, out: &mut Vec<Located<'d>>) {
         if self.is_idle() {
@@ -151,6 +160,14 @@ impl Scanners {
                 Matcher::Pattern => self.verify_pattern(*index, rule, text, hit, pass),
                 Matcher::Assigned => self.verify_assigned(*index, rule, text, hit, pass),
                 Matcher::Password | Matcher::Token | Matcher::Named => {
+                    if rule.matcher != Matcher::Password
+                        && let Some(joined) = generic::joined(text, hit.start..hit.end)
+                        && generic::is_credential(Matcher::Token, &joined, rule.entropy)
+                    {
+                        pass.cover(*index, joined.range.end);
+                        pass.add(*index, rule, joined.range);
+                        continue;
+                    }
                     let Some(assignment) = generic::assignment(text, hit.start..hit.end) else { continue };
                     pass.work += (assignment.name.len() + assignment.value.len()) as u64;
                     if generic::is_credential(rule.matcher, &assignment, rule.entropy) && rule.accepts(assignment.value)
@@ -606,4 +623,4 @@ const REACH: usize = 64;
 /// What was looked at for longer than this is not looked at again.
 const COVER: usize = 64;
 
-const MAX_LEAD: usize = 64;
+const MAX_LEAD: usize = 96;

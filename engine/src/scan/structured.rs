@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::checks::{base64, is_dummy, is_placeholder, is_template};
+use super::checks::{base64, is_placeholder, is_template};
 
 /// A look at a place: what was found there, and how far was looked at. A caller need not look
 /// within that stretch again, which keeps the work linear.
@@ -69,7 +69,10 @@ pub(super) fn jwt(text: &[u8], at: usize) -> Look {
         return Look { secret: None, seen: header.end };
     }
     let decoded = text.get(header.clone()).and_then(|bytes| base64(bytes, MAX_JWT_HEADER)).unwrap_or_default();
-    if !decoded.starts_with(b"{") || memchr::memmem::find(&decoded, b"\"alg\"").is_none() {
+    if !decoded.starts_with(b"{")
+        || !decoded.trim_ascii().ends_with(b"}")
+        || memchr::memmem::find(&decoded, b"\"alg\"").is_none()
+    {
         return Look { secret: None, seen: header.end };
     }
     let payload = part(header.end + 1, MAX_JWT);
@@ -119,7 +122,7 @@ pub(super) fn url_credentials(text: &[u8], end: usize) -> Look {
         Some(colon) => {
             let password = info.get(colon + 1..).unwrap_or_default();
             let user = info.get(..colon).unwrap_or_default();
-            if password.len() < 3 || is_placeholder(password) || is_dummy(password) || is_template(user) {
+            if password.len() < 3 || is_placeholder(password) || is_template(user) {
                 return nothing;
             }
             Look { secret: Some(end + colon + 1..end + userinfo), seen: end + stop }
