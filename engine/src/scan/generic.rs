@@ -1,1 +1,763 @@
-//! Being written.
+//! Credentials without a format: a name that promises one, and a value that looks like one.
+//!
+//! `DB_PASSWORD=…`, `"api_key": "…"`, `setProperty("TOKEN", "…")`, `--token …`, `?token=…`. Names
+//! are looked at because random strings are everywhere (hashes, ids, pictures), and only those that
+//! something calls a key, a token or a password are secrets.
+
+use std::ops::Range;
+
+use super::checks::{contains_folded, contains_word, distinct, entropy, is_placeholder, is_template};
+use super::rule::Matcher;
+
+/// A name and the value it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Assignment<'t> {
+    /// The whole name: `AWS_SECRET_ACCESS_KEY`.
+    pub(super) name: &'t [u8],
+    /// Where in the name the keyword ends.
+    pub(super) keyword_end: usize,
+    /// Where the value is.
+    pub(super) range: Range<usize>,
+    /// The value.
+    pub(super) value: &'t [u8],
+    /// How the value is given to the name.
+    pub(super) link: Link,
+    /// Whether the value stands in quotes (or is a whole JSON string).
+    pub(super) quoted: bool,
+}
+
+/// What stands between a name and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// The name is the key of a JSON member and the value its whole string.
+    Member,
+    /// `=`, without spaces around it.
+    Tight,
+    /// `=`, `:`, `=>` and kin.
+    Operator,
+    /// `,`, `(`, `>`: an argument of a call, an element of markup.
+    Argument,
+    /// White space only.
+    Space,
+}
+
+/// Reads a value joined to the name: `acme-secret-9f8e…`. Only a long mixture counts.
+pub(super) fn joined(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_>> {
+    let hit = hit.start..word_end(text, &hit);
+    let end = hit.end + forth(text, hit.end, 160, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let tail = text.get(hit.end..end)?;
+    let mut start = 0;
+    for part in tail.split(|byte| matches!(byte, b'_' | b'-')) {
+        let rest = tail.get(start..)?;
+        let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
+        let long = part.len() >= 20 && digits >= 4 && digits < part.len();
+        if (long || is_uuid(rest)) && start > 0 {
+            let range = hit.end + start..end;
+            return Some(Assignment {
+                name: text.get(hit.start..hit.end + start)?,
+                keyword_end: hit.end - hit.start,
+                value: text.get(range.clone())?,
+                range,
+                link: Link::Tight,
+                quoted: false,
+            });
+        }
+        start += part.len() + 1;
+    }
+    None
+}
+
+/// Reads the assignment whose name holds the keyword `hit`. The end is how far was looked at.
+pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_>> {
+    let hit = hit.start..word_end(text, &hit);
+    if !is_component(text, &hit) {
+        return None;
+    }
+    let name_start = hit.start - back(text, hit.start, MAX_NAME, is_name);
+    let name_end = hit.end + forth(text, hit.end, MAX_NAME, is_name);
+    // A sentence's full stop is no part of a name.
+    let name = text.get(name_start..name_end)?;
+    let mut at = name_end
+        + forth(text, name_end, 8, |byte| {
+            matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b' ' | b'\t' | b'*')
+        });
+    let gap = at > name_end && text.get(at - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    if text.get(at..at + 2) == Some(b".=") {
+        at += 1;
+    }
+    // `password is "…"`, `var token string = "…"`: the word between is skipped.
+    if gap {
+        let word = forth(text, at, 16, |byte| byte.is_ascii_alphabetic());
+        let spaces = forth(text, at + word, 2, |byte| byte == b' ');
+        let next = text.get(at + word + spaces).copied();
+        if text.get(at..at + word) == Some(b"is") && spaces > 0 {
+            at += word + spaces;
+        } else if word > 0 && spaces > 0 && next == Some(b'=') && text.get(at + word + spaces + 1) != Some(&b'=') {
+            at += word + spaces;
+        }
+    }
+    let operator = forth(text, at, 4, |byte| matches!(byte, b'=' | b':' | b'?' | b'|' | b'>' | b'-' | b'~' | b'+'));
+    let signs = text.get(at..at + operator)?;
+    let mut link = match signs {
+        b"==" | b"===" | b"=~" | b"-" | b"--" | b"?" | b"|" | b"||" | b"+" | b"::" | b"~" => {
+            if gap && signs == b"-" {
+                Link::Space
+            } else if signs == b"--" || signs == b"-" {
+                return None;
+            } else {
+                return None;
+            }
+        }
+        b"" => match text.get(at) {
+            Some(b',' | b'(') => {
+                at += 1;
+                Link::Argument
+            }
+            _ if at > name_end => Link::Space,
+            _ => return None,
+        },
+        b">" => Link::Argument,
+        b"=" if !gap => Link::Tight,
+        _ => Link::Operator,
+    };
+    at += operator;
+    let lines = link == Link::Argument;
+    at += forth(text, at, 24, |byte| matches!(byte, b' ' | b'\t') || lines && matches!(byte, b'\r' | b'\n'));
+    if signs == b">" {
+        return element(text, at).map(|range| Assignment {
+            name,
+            keyword_end: hit.end - name_start,
+            value: text.get(range.clone()).unwrap_or_default(),
+            range,
+            link: Link::Operator,
+            quoted: true,
+        });
+    }
+    if link == Link::Tight && text.get(at - 1).is_some_and(u8::is_ascii_whitespace) {
+        link = Link::Operator;
+    }
+    // `password: String = "…"`: the type is skipped.
+    if link == Link::Operator && signs == b":" {
+        let kind = forth(text, at, 32, |byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'&' | b'<' | b'>' | b'?' | b'[' | b']' | b'.' | b'|' | b'_')
+        });
+        let spaces = forth(text, at + kind, 2, |byte| byte == b' ');
+        if kind > 0
+            && spaces > 0
+            && text.get(at + kind + spaces) == Some(&b'=')
+            && text.get(at + kind + spaces + 1) != Some(&b'=')
+        {
+            at += kind + spaces + 1;
+            at += forth(text, at, 4, |byte| byte == b' ');
+        }
+    }
+    at += forth(text, at, 2, |byte| matches!(byte, b'[' | b'(' | b'\\'));
+    let prefix =
+        forth(text, at, 2, |byte| matches!(byte, b'b' | b'r' | b'u' | b'f' | b'@' | b'L' | b'N' | b'$' | b'%' | b'q'));
+    if prefix > 0 && matches!(text.get(at + prefix), Some(b'"' | b'\'')) {
+        at += prefix;
+    }
+    let (range, quoted) = value(text, at)?;
+    Some(Assignment { name, keyword_end: hit.end - name_start, value: text.get(range.clone())?, range, link, quoted })
+}
+
+/// The last word of the text of a markup element that begins at `at`: what stands before it says
+/// what it is (`<secret>{AES x9…}</secret>`).
+fn element(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let at = at + forth(text, at, 24, |byte| byte.is_ascii_whitespace());
+    let length = forth(text, at, MAX_VALUE, |byte| byte != b'<');
+    let content = text.get(at..at + length).filter(|_| text.get(at + length) == Some(&b'<'))?;
+    let end =
+        at + content.iter().rposition(|byte| !byte.is_ascii_whitespace() && *byte != b'}').map_or(0, |last| last + 1);
+    let content = text.get(at..end)?;
+    let start =
+        at + content.iter().rposition(|byte| byte.is_ascii_whitespace() || *byte == b'{').map_or(0, |last| last + 1);
+    (start < end).then_some(start..end)
+}
+
+/// Where the word of a keyword such as `key=` ends: the sign behind it only makes it rare enough.
+fn word_end(text: &[u8], hit: &Range<usize>) -> usize {
+    let keyword = text.get(hit.clone()).unwrap_or_default();
+    hit.start + keyword.iter().rposition(u8::is_ascii_alphanumeric).map_or(keyword.len(), |last| last + 1)
+}
+
+/// True if a short keyword is a word of its own within the name: `api_key`, `apiKey`, not `monkey`.
+pub(super) fn is_component(text: &[u8], hit: &Range<usize>) -> bool {
+    let keyword = text.get(hit.clone()).unwrap_or_default();
+    let before = hit.start.checked_sub(1).and_then(|index| text.get(index));
+    keyword.len() > 4
+        || match (before, keyword.first()) {
+            (Some(before), Some(first)) => {
+                !before.is_ascii_alphabetic() || before.is_ascii_lowercase() && first.is_ascii_uppercase()
+            }
+            _ => true,
+        }
+}
+
+/// The quoted or bare word at `at`.
+fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
+    let quote = text.get(at).copied().filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
+    if let Some(quote) = quote {
+        let mut start = at + 1;
+        start += forth(text, start, 2, |byte| byte == b' ');
+        let length = forth(text, start, MAX_VALUE, |byte| byte != quote && !matches!(byte, b'\n' | b'\r'));
+        let mut end = start + length;
+        if text.get(end) != Some(&quote) {
+            return None;
+        }
+        while end > start && text.get(end - 1).is_some_and(|byte| matches!(byte, b' ' | b'\\')) {
+            end -= 1;
+        }
+        return Some((start..end, true));
+    }
+    let length = forth(text, at, MAX_VALUE, |byte| {
+        !byte.is_ascii_whitespace()
+            && !matches!(
+                byte,
+                b'"' | b'\''
+                    | b'`'
+                    | b','
+                    | b';'
+                    | b'<'
+                    | b'>'
+                    | b'('
+                    | b')'
+                    | b'{'
+                    | b'}'
+                    | b'['
+                    | b']'
+                    | b'&'
+                    | b'|'
+                    | b'\\'
+            )
+    });
+    let mut end = at + length;
+    // What is called or indexed is code.
+    if matches!(text.get(end), Some(b'(' | b'[')) {
+        return None;
+    }
+    while end > at && text.get(end - 1).is_some_and(|byte| matches!(byte, b'.' | b':' | b'*')) {
+        end -= 1;
+    }
+    (end > at).then_some((at..end, false))
+}
+
+/// True if the value is a credential of the kind the rule looks for.
+pub(super) fn is_credential(matcher: Matcher, a: &Assignment<'_>, floor: f64) -> bool {
+    if a.value.len() > MAX_VALUE || is_placeholder(a.value) || names_something_else(a) {
+        return false;
+    }
+    match matcher {
+        Matcher::Password => password(a),
+        Matcher::Token => token(a, floor),
+        Matcher::Named => named(a, floor),
+        _ => false,
+    }
+}
+
+fn password(a: &Assignment<'_>) -> bool {
+    let value = a.value;
+    if value.len() < 5 || value.len() > 128 || value.iter().any(|byte| byte.is_ascii_whitespace() || !byte.is_ascii()) {
+        return false;
+    }
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if a.link == Link::Space && !a.quoted && !a.name.starts_with(b"-") {
+        // `machine … password 012abc`: too little of a sign for anything but a mixture.
+        return value.len() >= 8 && digits >= 3 && digits < value.len() && value.iter().all(u8::is_ascii_alphanumeric);
+    }
+    if value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && value.contains(&b'.')
+        || is_hashed(value)
+        || is_weak(value)
+    {
+        return false;
+    }
+    if looks_like_code(value)
+        || is_path_or_url(value)
+        || is_word(value)
+        || contains_word(value, COMMON) && value.len() < 12 && !has_digit(value)
+    {
+        return false;
+    }
+    let kinds = kinds(value);
+    match (a.link, a.quoted) {
+        (Link::Space, _) => kinds >= 3 && value.len() >= 8,
+        (Link::Argument, _) => kinds >= 2 && value.len() >= 8 && has_digit(value),
+        (_, true) => kinds >= 2 && !is_identifier(value) || value.len() >= 8 && is_gibberish(value),
+        (_, false) => kinds >= 2 && has_digit(value) && !is_dotted(value) || value.len() >= 10 && is_gibberish(value),
+    }
+}
+
+fn token(a: &Assignment<'_>, floor: f64) -> bool {
+    let value = strip_scheme(a.value);
+    let least = match a.link {
+        Link::Member | Link::Tight | Link::Operator => 10,
+        Link::Argument => 16,
+        Link::Space => 16,
+    };
+    if value.len() < least || !random(value) || is_hashed(value) {
+        return false;
+    }
+    if a.link == Link::Space && !a.quoted && !(has_digit(value) && value.len() >= 20) {
+        return false;
+    }
+    let enough = if value.len() < 16 {
+        floor.min(2.8)
+    } else if is_hex(value) {
+        floor.min(2.8)
+    } else {
+        floor
+    };
+    entropy(value) >= enough
+}
+
+fn named(a: &Assignment<'_>, floor: f64) -> bool {
+    let value = strip_scheme(a.value);
+    // The whole name is the service, or the service and a word for a key.
+    value.len() >= 16
+        && value.len() <= 200
+        && matches!(a.link, Link::Tight | Link::Operator | Link::Member | Link::Space | Link::Argument)
+        && (a.quoted || a.link != Link::Space || is_bare_token(value))
+        && has_digit(value)
+        && random(value)
+        && !is_uuid(value)
+        && entropy(value) >= floor
+}
+
+/// True for what a machine made: neither words nor code, and of the letters tokens are made of.
+fn random(value: &[u8]) -> bool {
+    if !value.iter().all(|byte| byte.is_ascii_graphic())
+        || looks_like_code(value)
+        || is_path_or_url(value)
+        || is_dotted(value)
+    {
+        return false;
+    }
+    if value.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'/' | b'+')) {
+        return value.len() >= 24 && distinct(value) >= 6 && value.iter().all(u8::is_ascii_digit);
+    }
+    if is_date(value) {
+        return false;
+    }
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 {
+        return value.split(|byte| matches!(byte, b'_' | b'-' | b'.')).any(is_gibberish);
+    }
+    // `my-service-key-1`, `handler_v2`: words with a number.
+    !(is_words(value) && digits * 4 < value.len())
+}
+
+/// Letters and at least four digits, not hexadecimal: what stands behind a name without any sign.
+fn is_bare_token(value: &[u8]) -> bool {
+    value.len() >= 20
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
+        && !is_hex(value)
+}
+
+/// The output of crypt(3), bcrypt, argon2: `$2a$…`, `$6$…`.
+fn is_hashed(value: &[u8]) -> bool {
+    match value.strip_prefix(b"$").and_then(|rest| rest.iter().position(|byte| *byte == b'$').map(|at| (rest, at))) {
+        Some((_, at)) => (1..=10).contains(&at),
+        None => false,
+    }
+}
+
+/// A short word and digits that stand in every test: `test1`, `admin123`.
+fn is_weak(value: &[u8]) -> bool {
+    let word = value.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(value.len());
+    value.len() < 9
+        && WEAK.iter().any(|weak| value.get(..word).is_some_and(|word| word.eq_ignore_ascii_case(weak.as_bytes())))
+        && value.get(word..).is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
+}
+
+/// Names that hold a keyword but mean another thing: `token_url`, `password_length`, `public_key`, `primary_key`.
+fn names_something_else(a: &Assignment<'_>) -> bool {
+    if a.name
+        .get(a.keyword_end..)
+        .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_lowercase) && rest.len() > 3)
+        && !a.name.get(a.keyword_end..).is_some_and(|rest| rest.iter().any(|b| matches!(b, b'_' | b'-' | b'.')))
+        && is_words(a.name)
+        && a.link == Link::Space
+    {
+        return true;
+    }
+    let suffix = a.name.get(a.keyword_end..).unwrap_or_default();
+    let last = suffix.rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let tail = |word: &&str| {
+        let word = word.as_bytes();
+        last.len() >= word.len()
+            && last.get(last.len() - word.len()..).is_some_and(|end| end.eq_ignore_ascii_case(word))
+            && (last.len() == word.len() || last.get(last.len() - word.len()).is_some_and(u8::is_ascii_uppercase))
+    };
+    SUFFIXES.iter().any(|word| tail(&word)) || contains_word(a.name, NAMES)
+}
+
+/// The credential of `Bearer x`, `Basic x`, `token x`, `oauth2:x`.
+fn strip_scheme(value: &[u8]) -> &[u8] {
+    SCHEMES
+        .iter()
+        .find_map(|scheme| {
+            let (head, rest) = value.split_at_checked(scheme.len())?;
+            head.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)
+        })
+        .unwrap_or(value)
+}
+
+fn looks_like_code(value: &[u8]) -> bool {
+    is_template(value)
+        || value.windows(2).any(|two| matches!(two, b"::" | b"->" | b"()" | b"=>" | b"&&" | b"||" | b"$." | b"\\u"))
+        || value.iter().any(|byte| matches!(byte, b'(' | b')' | b'{' | b'}' | b'<' | b'>')) && !has_digit(value)
+}
+
+fn is_path_or_url(value: &[u8]) -> bool {
+    if value.starts_with(b"/") || value.starts_with(b"./") || value.starts_with(b"../") || value.starts_with(b"~/") {
+        return true;
+    }
+    if value.windows(3).any(|three| three == b"://") || value.windows(2).any(|two| two == b":\\") {
+        return true;
+    }
+    let slashes = value.iter().filter(|byte| **byte == b'/').count();
+    slashes > 0 && value.split(|byte| *byte == b'/').filter(|part| part.len() > 2).all(is_words)
+        || contains_word(value, EXTENSIONS)
+            && value.iter().rposition(|byte| *byte == b'.').is_some_and(|dot| value.len() - dot <= 6)
+}
+
+/// `a.b.c` of identifiers: an attribute, a host.
+fn is_dotted(value: &[u8]) -> bool {
+    value.contains(&b'.')
+        && value
+            .split(|byte| *byte == b'.')
+            .all(|part| !part.is_empty() && is_words(part) && part.iter().all(|b| is_name(*b)))
+}
+
+fn is_identifier(value: &[u8]) -> bool {
+    value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'/'))
+        && is_words(value)
+}
+
+/// One word, or words joined in the ways of identifiers, digits at the end allowed.
+fn is_words(value: &[u8]) -> bool {
+    let mut rest = value;
+    while let [head @ .., last] = rest {
+        if !last.is_ascii_digit() {
+            break;
+        }
+        rest = head;
+    }
+    let mut parts = 0;
+    for part in rest.split(|byte| !byte.is_ascii_alphabetic()) {
+        if part.is_empty() {
+            continue;
+        }
+        parts += 1;
+        if part.len() > 3 && is_gibberish(part)
+            || part.len() > 24
+            || part.len() > 4 && !part.iter().any(|byte| is_vowel(*byte))
+        {
+            return false;
+        }
+    }
+    let digits = rest.iter().filter(|byte| byte.is_ascii_digit()).count();
+    parts > 0 && digits * 4 <= rest.len()
+}
+
+fn is_word(value: &[u8]) -> bool {
+    value.iter().all(u8::is_ascii_alphabetic) && !is_gibberish(value)
+}
+
+/// True for letters no language strings together: rare pairs, long runs of consonants, jumping case.
+fn is_gibberish(value: &[u8]) -> bool {
+    let (mut letters, mut vowels, mut run, mut longest, mut jumps, mut odd, mut pairs) = (0_usize, 0, 0, 0, 0, 0, 0);
+    let mut before = b' ';
+    for byte in value {
+        let lower = byte.to_ascii_lowercase();
+        if lower.is_ascii_lowercase() {
+            letters += 1;
+            if is_vowel(lower) {
+                vowels += 1;
+                run = 0;
+            } else {
+                run += 1;
+                longest = longest.max(run);
+            }
+            if before.is_ascii_lowercase() && byte.is_ascii_uppercase() {
+                jumps += 1;
+            }
+            if before.is_ascii_alphabetic() {
+                pairs += 1;
+                if is_odd_pair(before.to_ascii_lowercase(), lower) {
+                    odd += 1;
+                }
+            }
+        } else {
+            run = 0;
+        }
+        before = *byte;
+    }
+    if letters < 6 {
+        return false;
+    }
+    longest >= 5 && odd > 0 || vowels * 6 < letters || jumps * 4 > letters || pairs > 0 && odd * 6 > pairs
+}
+
+fn is_vowel(byte: u8) -> bool {
+    matches!(byte.to_ascii_lowercase(), b'a' | b'e' | b'i' | b'o' | b'u' | b'y')
+}
+
+/// Pairs of letters that are rare in words of English and its neighbours.
+fn is_odd_pair(a: u8, b: u8) -> bool {
+    match a {
+        b'q' => b != b'u',
+        b'j' | b'v' => !matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b's'),
+        b'x' => !matches!(b, b'a' | b'e' | b'i' | b'o' | b'p' | b't' | b'c' | b'y' | b'x'),
+        b'z' => !matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'z'),
+        b'b' => {
+            matches!(b, b'c' | b'd' | b'f' | b'g' | b'h' | b'k' | b'm' | b'n' | b'p' | b'q' | b'v' | b'w' | b'x' | b'z')
+        }
+        b'c' => matches!(b, b'b' | b'd' | b'f' | b'g' | b'j' | b'm' | b'n' | b'p' | b'v' | b'w' | b'x' | b'z'),
+        b'd' => matches!(b, b'c' | b'f' | b'k' | b'p' | b'q' | b'x' | b'z' | b't' | b'h'),
+        b'f' => matches!(
+            b,
+            b'b' | b'c' | b'd' | b'g' | b'h' | b'j' | b'k' | b'm' | b'n' | b'p' | b'q' | b'v' | b'w' | b'x' | b'z'
+        ),
+        b'g' => matches!(b, b'b' | b'c' | b'd' | b'f' | b'j' | b'k' | b'p' | b'q' | b'v' | b'w' | b'x' | b'z'),
+        b'h' => matches!(b, b'b' | b'c' | b'd' | b'f' | b'g' | b'h' | b'j' | b'k' | b'p' | b'q' | b'v' | b'x' | b'z'),
+        b'k' => matches!(b, b'b' | b'c' | b'd' | b'f' | b'g' | b'j' | b'm' | b'p' | b'q' | b't' | b'v' | b'x' | b'z'),
+        b'l' => matches!(b, b'h' | b'j' | b'q' | b'r' | b'x' | b'z'),
+        b'm' => {
+            matches!(b, b'c' | b'd' | b'f' | b'g' | b'h' | b'j' | b'k' | b'q' | b'r' | b't' | b'v' | b'w' | b'x' | b'z')
+        }
+        b'n' => matches!(b, b'q' | b'x' | b'b' | b'p'),
+        b'p' => {
+            matches!(b, b'b' | b'c' | b'd' | b'f' | b'g' | b'j' | b'k' | b'm' | b'n' | b'q' | b'v' | b'w' | b'x' | b'z')
+        }
+        b'r' => matches!(b, b'j' | b'q' | b'x' | b'z'),
+        b's' => matches!(b, b'g' | b'j' | b'r' | b'v' | b'x' | b'z' | b'd' | b'b'),
+        b't' => matches!(b, b'b' | b'd' | b'f' | b'g' | b'j' | b'k' | b'n' | b'p' | b'q' | b'v' | b'x' | b'z'),
+        b'w' => matches!(
+            b,
+            b'b' | b'c'
+                | b'd'
+                | b'f'
+                | b'g'
+                | b'j'
+                | b'k'
+                | b'm'
+                | b'p'
+                | b'q'
+                | b't'
+                | b'u'
+                | b'v'
+                | b'w'
+                | b'x'
+                | b'y'
+                | b'z'
+        ),
+        b'y' => matches!(b, b'b' | b'f' | b'g' | b'h' | b'j' | b'k' | b'q' | b'u' | b'v' | b'w' | b'x' | b'y' | b'z'),
+        b'a' => matches!(b, b'a' | b'j' | b'q' | b'o'),
+        b'i' => matches!(b, b'h' | b'i' | b'j' | b'q' | b'u' | b'w' | b'x' | b'y'),
+        b'o' => matches!(b, b'j' | b'q' | b'z'),
+        b'u' => matches!(b, b'h' | b'j' | b'k' | b'o' | b'q' | b'u' | b'v' | b'w' | b'x' | b'y' | b'z'),
+        b'e' => matches!(b, b'h' | b'j' | b'z'),
+        _ => false,
+    }
+}
+
+/// How many of lower case, upper case, digits and others there are.
+fn kinds(value: &[u8]) -> usize {
+    let has = |test: fn(&u8) -> bool| usize::from(value.iter().any(test));
+    has(u8::is_ascii_lowercase) + has(u8::is_ascii_uppercase) + has(u8::is_ascii_digit) + has(u8::is_ascii_punctuation)
+}
+
+fn has_digit(value: &[u8]) -> bool {
+    value.iter().any(u8::is_ascii_digit)
+}
+
+pub(super) fn is_hex(value: &[u8]) -> bool {
+    value.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// RFC 9562: 8-4-4-4-12 hexadecimal digits.
+pub(super) fn is_uuid(value: &[u8]) -> bool {
+    value.len() == 36
+        && value.iter().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+fn is_date(value: &[u8]) -> bool {
+    matches!(value, [b'1' | b'2', a, b, c, b'-', ..] if a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit())
+        && value.contains(&b':')
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+fn forth(text: &[u8], from: usize, most: usize, test: impl Fn(u8) -> bool) -> usize {
+    let bytes = text.get(from..text.len().min(from + most)).unwrap_or_default();
+    bytes.iter().position(|byte| !test(*byte)).unwrap_or(bytes.len())
+}
+
+fn back(text: &[u8], from: usize, most: usize, test: impl Fn(u8) -> bool) -> usize {
+    let bytes = text.get(from.saturating_sub(most)..from).unwrap_or_default();
+    bytes.iter().rev().position(|byte| !test(*byte)).unwrap_or(bytes.len())
+}
+
+/// True if the text holds the word, for rules that look at names.
+pub(super) fn name_holds(name: &[u8], word: &[u8]) -> bool {
+    contains_folded(name, word)
+}
+
+/// The last word of a name that says its value is about a credential but is none.
+const SUFFIXES: &[&str] = &[
+    "url",
+    "uri",
+    "endpoint",
+    "host",
+    "name",
+    "names",
+    "id",
+    "ids",
+    "file",
+    "filename",
+    "path",
+    "dir",
+    "type",
+    "types",
+    "length",
+    "len",
+    "size",
+    "count",
+    "limit",
+    "max",
+    "min",
+    "expiry",
+    "expires",
+    "expiration",
+    "ttl",
+    "timeout",
+    "age",
+    "field",
+    "fields",
+    "header",
+    "prefix",
+    "suffix",
+    "policy",
+    "policies",
+    "regex",
+    "pattern",
+    "format",
+    "label",
+    "placeholder",
+    "hint",
+    "help",
+    "message",
+    "error",
+    "errors",
+    "enabled",
+    "required",
+    "valid",
+    "exists",
+    "class",
+    "hash",
+    "digest",
+    "fingerprint",
+    "checksum",
+    "arn",
+    "version",
+    "algorithm",
+    "alg",
+    "method",
+    "mode",
+    "scope",
+    "scopes",
+    "provider",
+    "manager",
+    "service",
+    "store",
+    "storage",
+    "index",
+    "column",
+    "table",
+    "schema",
+    "ref",
+    "refs",
+    "bucket",
+    "usage",
+    "budget",
+    "kind",
+    "status",
+    "state",
+    "created",
+    "updated",
+    "at",
+    "date",
+    "time",
+    "position",
+];
+
+/// Words in a name that make it no credential.
+const NAMES: &[&str] = &[
+    "public",
+    "primary",
+    "foreign",
+    "partition",
+    "sort_key",
+    "sortkey",
+    "tokenizer",
+    "tokenize",
+    "csrf",
+    "xsrf",
+    "next_token",
+    "nexttoken",
+    "page_token",
+    "pagetoken",
+    "nextpage",
+    "page",
+    "continuation",
+    "cursor",
+    "sync_token",
+    "keyboard",
+    "keyword",
+    "monkey",
+    "turkey",
+    "hotkey",
+    "checksum",
+    "sha256",
+    "sha1",
+    "md5",
+    "etag",
+    "commit",
+    "integrity",
+    "thumbprint",
+    "cache_key",
+    "cachekey",
+    "keyframe",
+    "max_token",
+    "num_token",
+    "n_token",
+    "author",
+    "translation",
+    "mock",
+    "dummy",
+    "fake",
+];
+
+const WEAK: &[&str] =
+    &["test", "pass", "admin", "user", "foo", "bar", "demo", "abc", "root", "guest", "value", "secret"];
+
+const SCHEMES: &[&str] = &["bearer ", "basic ", "token ", "apikey ", "oauth2:", "oauth ", "digest ", "key=", "bot "];
+
+/// Words so common in code and interfaces that a short value with one of them is no password.
+const COMMON: &[&str] =
+    &["password", "passwd", "secret", "string", "null", "none", "true", "false", "token", "optional", "required"];
+
+const EXTENSIONS: &[&str] = &[
+    ".json", ".yml", ".yaml", ".txt", ".pem", ".key", ".crt", ".cer", ".p12", ".jks", ".js", ".ts", ".py", ".go",
+    ".java", ".xml", ".html", ".php", ".rb", ".md", ".sh", ".com", ".org", ".net", ".io",
+];
+
+const MAX_NAME: usize = 48;
+const MAX_VALUE: usize = 2048;

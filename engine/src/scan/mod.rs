@@ -37,7 +37,7 @@ mod scanner;
 mod structured;
 
 pub use config::{ScanConfigError, ScannersConfig, SecretsConfig};
-pub use rule::{Check, Rule};
+pub use rule::{Check, Matcher, Rule};
 pub use scanner::Scanners;
 
 /// What the scanners are told about a text: rules and actions are chosen by it.

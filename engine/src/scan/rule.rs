@@ -23,19 +23,19 @@ pub struct Rule {
     #[serde(default)]
     pub remedy: String,
     /// Literals of at least 4 bytes, matched without regard to ASCII case: no text without one of
-    /// them is looked at. In a rule without `assigned` the pattern is tried where the keyword
-    /// starts (see `lead`).
+    /// them is looked at. The matcher says where it is tried.
     pub keywords: Vec<String>,
+    /// How a keyword hit is verified. Default `pattern`.
+    #[serde(default)]
+    pub matcher: Matcher,
     /// What the found text looks like: a regular expression without look-around and
-    /// back-references, tried anchored. At most 512 bytes of text are looked at.
+    /// back-references, tried anchored. At most 512 bytes of text are looked at. Needed by the
+    /// matchers `pattern` and `assigned`, unused by the others.
+    #[serde(default)]
     pub pattern: String,
-    /// How many bytes before the keyword the match may start, 0 to 64. Default 0: at the keyword.
+    /// How many bytes before the keyword the match may start, 0 to 96. Default 0: at the keyword.
     #[serde(default)]
     pub lead: usize,
-    /// True: the keyword names what follows (`heroku_key = "…"`); the pattern is the whole of a
-    /// word that stands at most 64 bytes behind it.
-    #[serde(default)]
-    pub assigned: bool,
     /// The capture group that is the secret; 0, the default, is the whole match.
     #[serde(default)]
     pub group: usize,
@@ -59,6 +59,33 @@ pub struct Rule {
     pub innocent: Vec<String>,
 }
 
+/// How a keyword hit is verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Matcher {
+    /// The pattern matches where the keyword starts, or up to `lead` bytes before.
+    #[default]
+    Pattern,
+    /// The keyword names what follows (`heroku_key = "…"`, or the key of a JSON member): the
+    /// pattern is the whole of a word at most 64 bytes behind it.
+    Assigned,
+    /// A name that holds a password is given a value.
+    Password,
+    /// A name that holds a token, key or other random credential is given a value.
+    Token,
+    /// The name of a service stands right before a random value.
+    Named,
+    /// A PEM, PGP or PuTTY private key with its body.
+    PrivateKey,
+    /// A JSON Web Token whose header decodes to an object with `alg`.
+    Jwt,
+    /// A JSON Web Key with its private or symmetric part.
+    Jwk,
+    /// A password in the authority of a URL.
+    UrlCredentials,
+}
+
 /// Checks of a found secret beyond its pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -74,10 +101,10 @@ pub enum Check {
     Letter,
     /// At least one upper-case and one lower-case letter.
     MixedCase,
+    /// In answers of a server: not one of the keys that vendors' documentation shows.
+    NotDocumented,
     /// No placeholder: repeated characters, `example`, `changeme`, templates.
     NotPlaceholder,
-    /// A JWT: its header decodes to a JSON object with `alg`.
-    Jwt,
 }
 
 fn default_severity() -> Severity {
