@@ -217,9 +217,8 @@ pub fn shared_random_key(name: &str) -> Option<[u8; 32]> {
 fn shared(name: &str) -> Option<[u8; 32]> {
     let mut cas = 0;
     // SAFETY: pointer and length describe `name`; the out-pointers are valid for the call.
-    let value = returned(|data, size| unsafe {
-        proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &mut cas)
-    })?;
+    let value =
+        returned(|data, size| unsafe { proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &mut cas) })?;
     value.try_into().ok()
 }
 

@@ -27,8 +27,10 @@ impl Firewall {
     /// The first mistake found, with its JSON Pointer.
     pub fn from_json(configuration: &[u8], fallback_key: [u8; 32]) -> Result<Self, ConfigError> {
         let config = Config::from_json(configuration)?;
-        let scanners = Scanners::compile(&config.scanners).map_err(|error| {
-            ConfigError { pointer: format!("/scanners{}", error.pointer), message: error.message, remedy: None }
+        let scanners = Scanners::compile(&config.scanners).map_err(|error| ConfigError {
+            pointer: format!("/scanners{}", error.pointer),
+            message: error.message,
+            remedy: None,
         })?;
         let hash_key = match &config.audit.hash_key {
             Some(key) => blake3::derive_key(KEY_CONTEXT, key.as_bytes()),

@@ -346,7 +346,7 @@ impl Event {
     }
 
     /// The event without such characters. In data they are written as JSON escapes (`\u2028`), so that a valid
-    /// JSON text stays equal in value; elsewhere they are removed, an unknown field that holds one with its line.
+    /// JSON text stays equal in value; elsewhere they become a space, an unknown field that holds one is removed.
     #[must_use]
     pub fn harden(&self) -> Self {
         self.rewrite(|field| match field {
@@ -517,13 +517,16 @@ impl Writer {
     }
 }
 
-/// `text` without foreign line breaks: each written as a JSON escape, or left out.
+/// `text` without foreign line breaks: each written as a JSON escape, or as a space. Left out, the bytes around
+/// it could make a new one.
 fn without_foreign_breaks(mut text: &[u8], escape: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 16);
     while let Some((first, behind)) = text.split_first() {
         if let Some((length, code)) = foreign_break(text) {
             if escape {
                 out.extend_from_slice(format!("\\u{code:04x}").as_bytes());
+            } else {
+                out.push(b' ');
             }
             text = text.get(length..).unwrap_or_default();
         } else {
@@ -637,7 +640,7 @@ mod tests {
         let event = only(raw.as_bytes());
         assert!(event.has_foreign_line_breaks());
         let hard = event.harden();
-        let expected = r#"id: 12|data: "a\u2028b\u2029c\u0085d\\\u2028"|:c||"#.replace('|', "\n");
+        let expected = r#"id: 1 2|data: "a\u2028b\u2029c\u0085d\\\u2028"|: c||"#.replace('|', "\n");
         assert_eq!(String::from_utf8_lossy(hard.raw()), expected);
         assert!(!hard.has_foreign_line_breaks());
         let value = |event: &Event| serde_json::from_slice::<String>(&event.data().unwrap()).unwrap();
@@ -648,6 +651,8 @@ mod tests {
         framer.push(":\n\u{feff}data: x\nid: 1\n\n".as_bytes());
         framer.next_event();
         assert_eq!(framer.next_event().unwrap().unwrap().harden().raw(), b"id: 1\n\n");
+        let split = only(b": \xe2\x80\x0b\xa8\n").harden();
+        assert!(!split.has_foreign_line_breaks());
         // Bytes of these characters within others are no line breaks.
         assert!(!only("data: Å \u{328} \u{a8} \u{2025} \u{85a}\n\n".as_bytes()).has_foreign_line_breaks());
     }
