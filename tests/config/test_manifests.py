@@ -1,0 +1,191 @@
+"""k8s/: the manifests fit the schemas of Kubernetes and Istio, and Envoy accepts what they patch into it."""
+
+import copy
+import json
+import os
+import subprocess
+
+import pytest
+import yaml
+from conftest import ROOT, WASM, call, free_ports, running, seen, upstream, validate
+
+import envoyconf
+import httpx
+
+FOLDER = ROOT / "k8s"
+MANIFESTS = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
+SCHEMAS = os.environ.get("PORTCULLIS_PYTHON_SCHEMAS") or str(ROOT / ".tools/venv-schemas/bin/python")
+HCM = "envoy.filters.network.http_connection_manager"
+
+
+def documents(path):
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+def check(paths):
+    return subprocess.run([SCHEMAS, str(ROOT / "tests/config/manifests.py"), *map(str, paths)],
+                          capture_output=True, text=True, timeout=120, check=False)
+
+
+# === schemas ===
+
+
+def test_manifests_fit_their_schemas():
+    done = check(MANIFESTS)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name, old, new, said", [
+    ("workload.yaml", "readinessProbe:", "readynessProbe:", "readynessProbe"),
+    ("envoyfilter.yaml", "operation: INSERT_BEFORE", "operation: INSERT_BEHIND", "INSERT_BEHIND"),
+    ("envoyfilter.yaml", "workloadSelector:", "selector:", "selector"),
+    ("wasmplugin.yaml", "failStrategy:", "failureStrategy:", "failureStrategy"),
+    ("access.yaml", "mode: STRICT", "mode: STRICTLY", "STRICTLY"),
+])
+def test_mistakes_are_found(tmp_path, name, old, new, said):
+    text = (FOLDER / name).read_text()
+    assert old in text
+    broken = tmp_path / name
+    broken.write_text(text.replace(old, new, 1))
+    done = check([broken])
+    assert done.returncode == 1 and said in done.stdout, done.stdout + done.stderr
+
+
+def test_the_kustomization_lists_what_there_is():
+    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+    assert all((FOLDER / resource).exists() for resource in kustomization["resources"])
+    alternatives = {"envoyfilter.yaml", "envoyfilter-oci.yaml", "wasmplugin.yaml"}
+    assert len(alternatives & set(kustomization["resources"])) == 1
+
+
+# === what Envoy gets ===
+
+
+def sidecar(*names, port=15006, server=3001):
+    """An inbound sidecar reduced to what EnvoyFilters address, with the patches of the named manifests applied."""
+    manager = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "inbound", "stream_idle_timeout": "0s", "normalize_path": True,
+        "http_filters": [{
+            "name": "envoy.filters.http.router",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+        }],
+        "route_config": {"name": "inbound", "virtual_hosts": [{
+            "name": "inbound", "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "inbound|3001||", "timeout": "0s"}}],
+        }]},
+    }
+    listener = {"name": "virtualInbound", "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+                "filter_chains": [{"filters": [{"name": HCM, "typed_config": manager}]}]}
+    cluster = {"name": "inbound|3001||", "type": "STATIC", "connect_timeout": "2s", "load_assignment": {
+        "cluster_name": "inbound|3001||", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {
+            "socket_address": {"address": "127.0.0.1", "port_value": server}}}}]}]}}
+    bootstrap = {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+    extensions = {}
+    for name in names:
+        for document in documents(FOLDER / name):
+            for item in document["spec"]["configPatches"]:
+                apply(item, bootstrap, listener, manager, cluster, extensions)
+    # Istio serves these over ADS; here they are put where the listener asks for them.
+    manager["http_filters"] = [extensions.get(item["name"], item) for item in manager["http_filters"]]
+    return local(bootstrap)
+
+
+def apply(item, bootstrap, listener, manager, cluster, extensions):
+    value = copy.deepcopy(item["patch"]["value"])
+    match item["applyTo"], item["patch"]["operation"]:
+        case "HTTP_FILTER", "INSERT_BEFORE":
+            chain = item["match"]["listener"]["filterChain"]
+            assert chain["destinationPort"] == 3001 and chain["filter"]["name"] == HCM
+            names = [item["name"] for item in manager["http_filters"]]
+            manager["http_filters"].insert(names.index(chain["filter"]["subFilter"]["name"]), value)
+        case "NETWORK_FILTER", "MERGE":
+            chain = item["match"]["listener"]["filterChain"]
+            assert chain["destinationPort"] == 3001 and chain["filter"]["name"] == HCM
+            merge(manager, value["typed_config"])
+        case "LISTENER", "MERGE":
+            assert item["match"]["listener"]["name"] == listener["name"]
+            merge(listener, value)
+        case "CLUSTER", "MERGE":
+            assert item["match"]["cluster"]["portNumber"] == 3001
+            merge(cluster, value)
+        case "BOOTSTRAP", "MERGE":
+            merge(bootstrap, value)
+        case "EXTENSION_CONFIG", "ADD":
+            extensions[value["name"]] = value
+        case other:
+            raise AssertionError(f"no such patch in a sidecar here: {other}")
+
+
+def merge(into, value):
+    """As protobuf merges messages: fields replace, messages merge, lists append."""
+    for key, new in value.items():
+        old = into.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            merge(old, new)
+        elif isinstance(old, list) and isinstance(new, list):
+            old.extend(new)
+        else:
+            into[key] = new
+
+
+def local(node):
+    """Code from wherever it comes in a cluster, as Istio's agent leaves it: a local file."""
+    if isinstance(node, list):
+        return [local(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "vm_config" in node:
+        code = node["vm_config"]["code"]
+        assert code.get("local") == {"filename": "/etc/portcullis/portcullis_filter.wasm"} or len(code["remote"]["sha256"]) == 64
+        node = {**node, "vm_config": {**node["vm_config"], "code": {"local": {"filename": str(WASM)}}}}
+    return {key: local(value) for key, value in node.items()}
+
+
+@pytest.mark.parametrize("name", ["envoyfilter.yaml", "envoyfilter-oci.yaml"])
+def test_envoy_accepts_the_patched_sidecar(name, tmp_path):
+    config = sidecar("envoyfilter-limits.yaml", name)
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    assert [item["name"].split(".")[-1] for item in manager["http_filters"]] == ["decompressor", "portcullis", "router"]
+    validate(config, tmp_path)
+
+
+def wasm_config(name):
+    config = sidecar(name)
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    (found,) = [item for item in manager["http_filters"] if item["name"].endswith("portcullis")]
+    return found["typed_config"]["config"]
+
+
+def test_the_three_ways_carry_one_policy():
+    policies = [json.loads(wasm_config(name)["configuration"]["value"]) for name in ("envoyfilter.yaml", "envoyfilter-oci.yaml")]
+    (plugin,) = documents(FOLDER / "wasmplugin.yaml")
+    assert policies[0] == policies[1] == plugin["spec"]["pluginConfig"]
+
+
+def test_the_sidecar_is_set_up_like_the_standalone_envoy():
+    plain = envoyconf.load(ROOT / "envoy/plain.yaml")
+    config = sidecar("envoyfilter-limits.yaml", "envoyfilter.yaml")
+
+    def manager(config):
+        return config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+
+    for key in ("request_headers_timeout", "request_timeout", "merge_slashes", "normalize_path", "path_with_escaped_slashes_action"):
+        assert manager(config)[key] == manager(plain)[key], key
+    (route,) = manager(plain)["route_config"]["virtual_hosts"][0]["routes"]
+    assert manager(config)["stream_idle_timeout"] == route["route"]["idle_timeout"]
+    assert config["stats_config"]["stats_tags"] == plain["stats_config"]["stats_tags"]
+    (ours,) = [item for item in manager(plain)["http_filters"] if item["name"] == "portcullis"]
+    same = {"allow_on_headers_stop_iteration", "failure_policy", "reload_config", "root_id", "name"}
+    assert {key: wasm_config("envoyfilter.yaml")[key] for key in same} == {key: ours["typed_config"]["config"][key] for key in same}
+
+
+def test_an_anonymous_call_gets_401(tmp_path):
+    # Nothing in this sidecar authenticates, and the policy requires an identity.
+    port, admin = free_ports(2)
+    with upstream("everything") as server:
+        config = sidecar("envoyfilter-limits.yaml", "envoyfilter.yaml", port=port, server=server)
+        config["admin"] = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin}}}
+        with running(config, tmp_path, admin):
+            answer = httpx.post(f"http://127.0.0.1:{port}/mcp", json=call("echo"))
+            assert answer.status_code == 401
