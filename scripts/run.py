@@ -70,7 +70,9 @@ def run(started, once):
     log = WORK / "envoy.log"
     envoy = started.enter_context(process(
         [os.environ["ENVOY"], "-c", str(config), "--disable-hot-restart", "--concurrency", "2",
-         "-l", "warning", "--component-log-level", "wasm:info", "--log-path", str(log)],
+         "-l", "warning", "--component-log-level", "wasm:info", "--log-path", str(log),
+         # An audit record is read as soon as it is written, not with the next ten seconds of them.
+         "--file-flush-interval-msec", "100"],
         WORK / "envoy.out",
     ))
     wait_for("Envoy", envoy, log, lambda: ready(admin))
