@@ -1,4 +1,5 @@
 //! Loading and compiling: mistakes with their place, versions, routes, identities.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
 use portcullis_engine::policy::{
     Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, Policy, RouteFacts, Routed,

@@ -2,6 +2,7 @@
 //!
 //! A row's fields fall back to the file's `defaults`; `expect` names the action, the rule, and where
 //! given `hide`, `would` (action and rule) and `visible`.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
 use std::path::Path;
 

@@ -147,3 +147,21 @@ pub enum Unmatched {
 
 /// Largest configuration text in bytes: 4 MiB.
 pub const MAX_CONFIG_BYTES: usize = 4 << 20;
+
+#[cfg(all(test, feature = "schema"))]
+mod tests {
+    use super::config_schema;
+
+    #[test]
+    fn the_schema_describes_fields_and_shows_defaults() {
+        let schema = config_schema();
+        let at = |pointer: &str| schema.pointer(pointer).cloned().unwrap_or_default();
+        assert_eq!(at("/additionalProperties"), false);
+        assert_eq!(at("/required"), serde_json::json!(["version"]));
+        assert_eq!(at("/properties/unmatched/default"), "deny");
+        assert_eq!(at("/properties/limits/default/max_depth"), 64);
+        assert_eq!(at("/$defs/LimitsConfig/properties/max_depth/default"), 64);
+        assert!(at("/$defs/RuleConfig/properties/priority/description").as_str().is_some());
+        assert_eq!(at("/$defs/PredicateConfig/properties/value/description").as_str().map(str::is_empty), Some(false));
+    }
+}

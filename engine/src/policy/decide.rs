@@ -189,10 +189,14 @@ impl Fallbacks {
 }
 
 /// Ranks of the rules that can match on one server.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Candidates {
-    /// Rules that name what they are about literally, by that name.
+    /// By a name they give literally.
     named: BTreeMap<Box<str>, Vec<u32>>,
+    /// By what a name has to begin with, up to the first wildcard.
+    prefixed: BTreeMap<Box<str>, Vec<u32>>,
+    /// The lengths of those beginnings, in bytes, ascending: one look-up each, however many rules there are.
+    lengths: Vec<usize>,
     /// All the others.
     rest: Vec<u32>,
 }
@@ -200,37 +204,44 @@ struct Candidates {
 impl Candidates {
     /// `server`: `None` for names that are no server of the configuration.
     fn new(rules: &[Rule], server: Option<&str>) -> Self {
-        let mut named: BTreeMap<Box<str>, Vec<u32>> = BTreeMap::new();
-        let mut rest = Vec::new();
+        let mut candidates = Self::default();
         for (rank, rule) in (0_u32..).zip(rules) {
             if server.is_some_and(|server| !rule.fits_server(server)) {
                 continue;
             }
-            match rule.literal_names() {
+            match rule.names().filter(|names| names.iter().all(|name| !name.prefix().is_empty())) {
                 Some(names) => {
                     for name in names {
-                        let ranks = named.entry(name.into()).or_default();
-                        // A rule that lists a name twice is one candidate all the same.
-                        if ranks.last() != Some(&rank) {
-                            ranks.push(rank);
-                        }
+                        let (index, key) = match name.literal() {
+                            Some(literal) => (&mut candidates.named, literal),
+                            None => (&mut candidates.prefixed, name.prefix()),
+                        };
+                        index.entry(key.into()).or_default().push(rank);
                     }
                 }
-                None => rest.push(rank),
+                None => candidates.rest.push(rank),
             }
         }
-        Self { named, rest }
+        candidates.lengths = candidates.prefixed.keys().map(|prefix| prefix.len()).collect();
+        candidates.lengths.sort_unstable();
+        candidates.lengths.dedup();
+        candidates
     }
 
-    /// Both lists merged by rank.
-    fn by_name<'s>(&'s self, name: Option<&str>) -> impl Iterator<Item = u32> + use<'s> {
-        let named = name.and_then(|name| self.named.get(name)).map_or(&[][..], Vec::as_slice);
-        let (mut named, mut rest) = (named.iter().copied().peekable(), self.rest.iter().copied().peekable());
-        std::iter::from_fn(move || match (named.peek(), rest.peek()) {
-            (Some(a), Some(b)) if a < b => named.next(),
-            (Some(_), None) => named.next(),
-            _ => rest.next(),
-        })
+    /// The ranks of all that can match this name, ascending.
+    fn by_name(&self, name: Option<&str>) -> Vec<u32> {
+        let mut ranks = self.rest.clone();
+        if let Some(name) = name {
+            ranks.extend(self.named.get(name).into_iter().flatten());
+            let prefixes = self.lengths.iter().map_while(|length| (*length <= name.len()).then(|| name.get(..*length)));
+            for prefix in prefixes.flatten() {
+                ranks.extend(self.prefixed.get(prefix).into_iter().flatten());
+            }
+            ranks.sort_unstable();
+            // A rule may stand under several of its names.
+            ranks.dedup();
+        }
+        ranks
     }
 }
 

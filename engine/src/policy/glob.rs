@@ -55,6 +55,14 @@ impl Glob {
         }
     }
 
+    /// What every text that this matches begins with.
+    pub(super) fn prefix(&self) -> &str {
+        match self.parts.first().and_then(|part| part.pieces.first()) {
+            Some(Piece::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
     /// Whether the whole of `text` matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

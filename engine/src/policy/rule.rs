@@ -47,9 +47,9 @@ impl Rule {
         self.server.fit(Some(server))
     }
 
-    /// The names this is about, if all of them are literal.
-    pub(super) fn literal_names(&self) -> Option<Vec<&str>> {
-        self.name.0.as_ref()?.iter().map(Glob::literal).collect()
+    /// Globs of the names this is about; `None` where it is about every name, and none.
+    pub(super) fn names(&self) -> Option<&[Glob]> {
+        self.name.0.as_deref()
     }
 
     pub(super) fn verdict(&self) -> Verdict {
