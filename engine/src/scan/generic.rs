@@ -78,10 +78,10 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
     let name_end = hit.end + forth(text, hit.end, MAX_NAME, is_name);
     // A sentence's full stop is no part of a name.
     let name = text.get(name_start..name_end)?;
-    let mut at = name_end
-        + forth(text, name_end, 8, |byte| {
-            matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b' ' | b'\t' | b'*')
-        });
+    // What closes a quoted or indexed name, then space: the other way round a quote opens the value.
+    let closed = name_end
+        + forth(text, name_end, 6, |byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b'*'));
+    let mut at = closed + forth(text, closed, 8, |byte| matches!(byte, b' ' | b'\t'));
     let gap = at > name_end && text.get(at - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
     if text.get(at..at + 2) == Some(b".=") {
         at += 1;
