@@ -5,8 +5,9 @@
 //! something calls a key, a token or a password are secrets.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use super::checks::{contains_folded, contains_word, distinct, entropy, is_placeholder, is_template};
+use super::checks::{Words, distinct, entropy, is_placeholder, is_template};
 use super::rule::Matcher;
 
 /// A name and the value it is given.
@@ -77,10 +78,10 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
     let name_end = hit.end + forth(text, hit.end, MAX_NAME, is_name);
     // A sentence's full stop is no part of a name.
     let name = text.get(name_start..name_end)?;
-    let mut at = name_end
-        + forth(text, name_end, 8, |byte| {
-            matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b' ' | b'\t' | b'*')
-        });
+    // What closes a quoted or indexed name, then space: the other way round a quote opens the value.
+    let closed = name_end
+        + forth(text, name_end, 6, |byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b'*'));
+    let mut at = closed + forth(text, closed, 8, |byte| matches!(byte, b' ' | b'\t'));
     let gap = at > name_end && text.get(at - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
     if text.get(at..at + 2) == Some(b".=") {
         at += 1;
@@ -210,7 +211,7 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
         }
         return Some((start..end, true));
     }
-    let length = forth(text, at, MAX_VALUE, |byte| {
+    let length = forth(text, at, MAX_BARE, |byte| {
         !byte.is_ascii_whitespace()
             && !matches!(
                 byte,
@@ -244,7 +245,7 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
 
 /// True if the value is a credential of the kind the rule looks for.
 pub(super) fn is_credential(matcher: Matcher, a: &Assignment<'_>, floor: f64) -> bool {
-    if a.value.len() > MAX_VALUE || is_placeholder(a.value) || names_something_else(a) {
+    if a.value.len() < 5 || a.value.len() > MAX_VALUE || names_something_else(a) || is_placeholder(a.value) {
         return false;
     }
     match matcher {
@@ -274,7 +275,7 @@ fn password(a: &Assignment<'_>) -> bool {
     if looks_like_code(value)
         || is_path_or_url(value)
         || is_word(value)
-        || contains_word(value, COMMON) && value.len() < 12 && !has_digit(value)
+        || COMMON.found_in(value) && value.len() < 12 && !has_digit(value)
     {
         return false;
     }
@@ -372,15 +373,6 @@ fn is_weak(value: &[u8]) -> bool {
 
 /// Names that hold a keyword but mean another thing: `token_url`, `password_length`, `public_key`, `primary_key`.
 fn names_something_else(a: &Assignment<'_>) -> bool {
-    if a.name
-        .get(a.keyword_end..)
-        .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_lowercase) && rest.len() > 3)
-        && !a.name.get(a.keyword_end..).is_some_and(|rest| rest.iter().any(|b| matches!(b, b'_' | b'-' | b'.')))
-        && is_words(a.name)
-        && a.link == Link::Space
-    {
-        return true;
-    }
     let suffix = a.name.get(a.keyword_end..).unwrap_or_default();
     let last = suffix.rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
     let tail = |word: &&str| {
@@ -389,7 +381,7 @@ fn names_something_else(a: &Assignment<'_>) -> bool {
             && last.get(last.len() - word.len()..).is_some_and(|end| end.eq_ignore_ascii_case(word))
             && (last.len() == word.len() || last.get(last.len() - word.len()).is_some_and(u8::is_ascii_uppercase))
     };
-    SUFFIXES.iter().any(|word| tail(&word)) || contains_word(a.name, NAMES)
+    !last.is_empty() && SUFFIXES.iter().any(tail) || NAMES.found_in(a.name)
 }
 
 /// The credential of `Bearer x`, `Basic x`, `token x`, `oauth2:x`.
@@ -418,7 +410,7 @@ fn is_path_or_url(value: &[u8]) -> bool {
     }
     let slashes = value.iter().filter(|byte| **byte == b'/').count();
     slashes > 0 && value.split(|byte| *byte == b'/').filter(|part| part.len() > 2).all(is_words)
-        || contains_word(value, EXTENSIONS)
+        || EXTENSIONS.found_in(value)
             && value.iter().rposition(|byte| *byte == b'.').is_some_and(|dot| value.len() - dot <= 6)
 }
 
@@ -605,11 +597,6 @@ fn back(text: &[u8], from: usize, most: usize, test: impl Fn(u8) -> bool) -> usi
     bytes.iter().rev().position(|byte| !test(*byte)).unwrap_or(bytes.len())
 }
 
-/// True if the text holds the word, for rules that look at names.
-pub(super) fn name_holds(name: &[u8], word: &[u8]) -> bool {
-    contains_folded(name, word)
-}
-
 /// The last word of a name that says its value is about a credential but is none.
 const SUFFIXES: &[&str] = &[
     "url",
@@ -699,51 +686,53 @@ const SUFFIXES: &[&str] = &[
 ];
 
 /// Words in a name that make it no credential.
-const NAMES: &[&str] = &[
-    "public",
-    "primary",
-    "foreign",
-    "partition",
-    "sort_key",
-    "sortkey",
-    "tokenizer",
-    "tokenize",
-    "csrf",
-    "xsrf",
-    "next_token",
-    "nexttoken",
-    "page_token",
-    "pagetoken",
-    "nextpage",
-    "page",
-    "continuation",
-    "cursor",
-    "sync_token",
-    "keyboard",
-    "keyword",
-    "monkey",
-    "turkey",
-    "hotkey",
-    "checksum",
-    "sha256",
-    "sha1",
-    "md5",
-    "etag",
-    "commit",
-    "integrity",
-    "thumbprint",
-    "cache_key",
-    "cachekey",
-    "keyframe",
-    "max_token",
-    "num_token",
-    "n_token",
-    "author",
-    "translation",
-    "mock",
-    "dummy",
-    "fake",
-];
+static NAMES: LazyLock<Words> = LazyLock::new(|| {
+    Words::new(&[
+        "public",
+        "primary",
+        "foreign",
+        "partition",
+        "sort_key",
+        "sortkey",
+        "tokenizer",
+        "tokenize",
+        "csrf",
+        "xsrf",
+        "next_token",
+        "nexttoken",
+        "page_token",
+        "pagetoken",
+        "nextpage",
+        "page",
+        "continuation",
+        "cursor",
+        "sync_token",
+        "keyboard",
+        "keyword",
+        "monkey",
+        "turkey",
+        "hotkey",
+        "checksum",
+        "sha256",
+        "sha1",
+        "md5",
+        "etag",
+        "commit",
+        "integrity",
+        "thumbprint",
+        "cache_key",
+        "cachekey",
+        "keyframe",
+        "max_token",
+        "num_token",
+        "n_token",
+        "author",
+        "translation",
+        "mock",
+        "dummy",
+        "fake",
+    ])
+});
 
 const WEAK: &[&str] =
     &["test", "pass", "admin", "user", "foo", "bar", "demo", "abc", "root", "guest", "value", "secret"];
@@ -751,13 +740,19 @@ const WEAK: &[&str] =
 const SCHEMES: &[&str] = &["bearer ", "basic ", "token ", "apikey ", "oauth2:", "oauth ", "digest ", "key=", "bot "];
 
 /// Words so common in code and interfaces that a short value with one of them is no password.
-const COMMON: &[&str] =
-    &["password", "passwd", "secret", "string", "null", "none", "true", "false", "token", "optional", "required"];
+static COMMON: LazyLock<Words> = LazyLock::new(|| {
+    Words::new(&[
+        "password", "passwd", "secret", "string", "null", "none", "true", "false", "token", "optional", "required",
+    ])
+});
 
-const EXTENSIONS: &[&str] = &[
-    ".json", ".yml", ".yaml", ".txt", ".pem", ".key", ".crt", ".cer", ".p12", ".jks", ".js", ".ts", ".py", ".go",
-    ".java", ".xml", ".html", ".php", ".rb", ".md", ".sh", ".com", ".org", ".net", ".io",
-];
+static EXTENSIONS: LazyLock<Words> = LazyLock::new(|| {
+    Words::new(&[
+        ".json", ".yml", ".yaml", ".txt", ".pem", ".key", ".crt", ".cer", ".p12", ".jks", ".js", ".ts", ".py", ".go",
+        ".java", ".xml", ".html", ".php", ".rb", ".md", ".sh", ".com", ".org", ".net", ".io",
+    ])
+});
 
 const MAX_NAME: usize = 48;
 const MAX_VALUE: usize = 2048;
+const MAX_BARE: usize = 512;

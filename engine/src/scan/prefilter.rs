@@ -9,7 +9,7 @@
 /// All keywords, compiled.
 #[derive(Debug)]
 pub(super) struct Prefilter {
-    bitmap: Box<[u8; BITMAP]>,
+    bitmap: Box<[u64; BITMAP]>,
     slots: Vec<Slot>,
     entries: Vec<Entry>,
     keywords: Vec<Box<[u8]>>,
@@ -84,14 +84,15 @@ impl Prefilter {
         }
     }
 
+    /// The bit of a hash, as the lowest of the word that is returned.
     #[inline(always)]
-    fn bit(&self, hash: u32) -> u8 {
-        self.bitmap.get((hash >> 3) as usize % BITMAP).copied().unwrap_or(0) >> (hash & 7)
+    fn bit(&self, hash: u32) -> u64 {
+        self.bitmap.get((hash >> 22) as usize).copied().unwrap_or(0) >> ((hash >> 16) & 63)
     }
 
     #[inline(never)]
     fn candidates(&self, text: &[u8], at: usize, gram: u32, found: &mut impl FnMut(Hit)) {
-        let mut probe = hash(gram) as usize;
+        let mut probe = (hash(gram) >> 16) as usize;
         loop {
             let Some(slot) = self.slots.get(probe & (self.slots.len() - 1)) else { return };
             if slot.count == 0 {
@@ -116,10 +117,10 @@ impl Prefilter {
 
     fn insert(&mut self, slot: Slot) {
         let h = hash(slot.gram);
-        if let Some(byte) = self.bitmap.get_mut((h >> 3) as usize % BITMAP) {
-            *byte |= 1 << (h & 7);
+        if let Some(word) = self.bitmap.get_mut((h >> 22) as usize) {
+            *word |= 1 << ((h >> 16) & 63);
         }
-        let mut probe = h as usize;
+        let mut probe = (h >> 16) as usize;
         let mask = self.slots.len() - 1;
         while let Some(place) = self.slots.get_mut(probe & mask) {
             if place.count == 0 {
@@ -145,9 +146,10 @@ struct Entry {
     offset: u16,
 }
 
+/// A multiplicative hash; its upper bits are the good ones.
 #[inline(always)]
 fn hash(gram: u32) -> u32 {
-    gram.wrapping_mul(0x9e37_79b1) >> 16
+    gram.wrapping_mul(0x9e37_79b1)
 }
 
 /// The offset and the folded bytes of the four consecutive bytes least common in JSON and prose.
@@ -175,8 +177,8 @@ const FOLD: u64 = 0x2020_2020_2020_2020;
 /// How many bytes stand for a keyword.
 pub(super) const GRAM: usize = 4;
 
-/// Bytes of the bitmap: one bit for each value of the hash.
-const BITMAP: usize = 8192;
+/// Words of the bitmap: one bit for each value of the upper 16 bits of the hash.
+const BITMAP: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -51,7 +51,7 @@ pub struct Rule {
     /// Words that make a find a false one where the secret contains them (without regard to ASCII case).
     #[serde(default)]
     pub deny_words: Vec<String>,
-    /// Texts the rule must find something in. `~` is removed first: it splits what other tools might take for a live secret.
+    /// Texts the rule must find something in. `§` is removed first: it splits what other tools might take for a live secret.
     #[serde(default, rename = "true")]
     pub matching: Vec<String>,
     /// Texts the rule must find nothing in.

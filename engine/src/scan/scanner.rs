@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::checks::{contains_word, entropy, holds, is_filler};
+use super::checks::{Words, contains_folded, entropy, holds, is_filler};
 use super::generic::{self, Assignment, Link};
 use super::pattern::Pattern;
 use super::prefilter::{GRAM, Hit, Prefilter};
@@ -203,6 +203,10 @@ impl Scanners {
     fn verify_pattern(&self, index: usize, rule: &Compiled, text: &[u8], hit: Hit, pass: &mut Pass) {
         let Some(pattern) = &rule.pattern else { return };
         for start in hit.start.saturating_sub(rule.lead)..=hit.start {
+            let inside = |index: usize| text.get(index).is_some_and(u8::is_ascii_alphanumeric);
+            if rule.at_boundary && start > 0 && inside(start - 1) && inside(start) {
+                continue;
+            }
             let Some(found) = pattern.match_at(text, start, rule.group, &mut pass.work) else { continue };
             if found.whole.len() > COVER {
                 pass.cover(index, found.whole.end);
@@ -269,7 +273,7 @@ impl Scanners {
         let Some(rule) = self.rules.get(candidate.rule) else { return };
         if context.direction == Direction::Response
             && rule.checks.contains(&super::Check::NotDocumented)
-            && text.as_bytes().get(candidate.range.clone()).is_some_and(|secret| contains_word(secret, &["example"]))
+            && text.as_bytes().get(candidate.range.clone()).is_some_and(|secret| contains_folded(secret, b"example"))
         {
             return;
         }
@@ -413,7 +417,9 @@ struct Compiled {
     group: usize,
     entropy: f64,
     checks: Vec<super::Check>,
-    deny_words: Vec<String>,
+    deny_words: Option<Words>,
+    /// The pattern starts with `\\b`: within a word it need not be tried.
+    at_boundary: bool,
 }
 
 impl Compiled {
@@ -423,7 +429,7 @@ impl Compiled {
         (generic || self.matcher == Matcher::PrivateKey || !is_filler(secret))
             && (self.entropy <= 0.0 || generic || entropy(secret) >= self.entropy)
             && self.checks.iter().all(|check| holds(*check, secret))
-            && !self.deny_words.iter().any(|word| contains_word(secret, &[word.as_str()]))
+            && !self.deny_words.as_ref().is_some_and(|words| words.found_in(secret))
     }
 }
 
@@ -567,7 +573,9 @@ impl Builder {
             group: rule.group,
             entropy: rule.entropy,
             checks: rule.checks.clone(),
-            deny_words: rule.deny_words.clone(),
+            deny_words: (!rule.deny_words.is_empty())
+                .then(|| Words::new(&rule.deny_words.iter().map(String::as_str).collect::<Vec<_>>())),
+            at_boundary: rule.pattern.starts_with(r"\b"),
         });
         Ok(())
     }
