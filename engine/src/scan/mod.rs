@@ -29,6 +29,7 @@ use crate::json::{Edits, Value};
 
 mod checks;
 mod config;
+pub mod detect;
 mod generic;
 mod pattern;
 mod prefilter;

@@ -1,0 +1,66 @@
+//! The seam between the shared pass over a text and a scanner that has to read structure.
+//!
+//! The pass finds literal triggers of all scanners at once. A scanner whose trigger was seen gets the
+//! text through [`Detector::detect`]; one whose trigger was not seen costs nothing.
+
+use std::ops::Range;
+
+use super::{Context, Severity};
+
+/// A scanner that reads structure: a shell command, a query, a sentence, a number with its check digit.
+#[derive(Clone, Copy, Debug)]
+pub struct Detector {
+    /// The scanner's name: `pii`, `injection`, `destructive`, `exfil`, `bulk`, `privesc`.
+    pub name: &'static str,
+    /// Its rules, in the order of [`Match::rule`].
+    pub rules: &'static [RuleInfo],
+    /// Literals in lower case, compared without regard to ASCII case. A text in which none occurs
+    /// holds nothing for this scanner. Few and rare: each hit costs a call.
+    pub triggers: &'static [&'static str],
+    /// Finds matches in one text, in time linear in its length.
+    pub detect: fn(&Input<'_>, &mut Vec<Match>),
+}
+
+/// What is to be known about a rule without running it.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleInfo {
+    /// Unique within the scanner, in kebab-case.
+    pub id: &'static str,
+    /// How grave a match is.
+    pub severity: Severity,
+    /// What it finds, in one sentence.
+    pub description: &'static str,
+    /// What to do about a match that is none.
+    pub remedy: &'static str,
+    /// Where the format, the attack or the check is described.
+    pub source: &'static str,
+    /// OWASP (LLM, MCP, Agentic) and MITRE ATLAS or ATT&CK ids.
+    pub tags: &'static [&'static str],
+    /// Texts in which the rule matches, tested by one loop.
+    pub hits: &'static [&'static str],
+    /// Texts in which it does not.
+    pub misses: &'static [&'static str],
+}
+
+/// One text as a detector sees it: a JSON string without its escapes, or a plain text.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'t> {
+    /// The text.
+    pub text: &'t str,
+    /// The name of the member that holds it (`command`, `query`, `path`, …), if any: what an argument
+    /// is for decides what an attack on it is.
+    pub member: Option<&'t str>,
+    /// The tool that is called, if that is known.
+    pub tool: Option<&'t str>,
+    /// Which way it travels, and where it stands.
+    pub context: Context,
+}
+
+/// One match of one rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// Index into [`Detector::rules`].
+    pub rule: usize,
+    /// Byte range within the text, on character boundaries.
+    pub range: Range<usize>,
+}
