@@ -27,7 +27,7 @@ for option in level=4 inline-8bit-counters pc-table trace-compares; do
 done
 # Counters are found by the names of their section: the linker must not drop what only those refer to.
 flags="$flags -Clink-arg=-Wl,-z,nostart-stop-gc --cfg fuzzing"
-RUSTFLAGS=$flags cargo build --release --locked --target "$host" || exit 2
+RUSTFLAGS=$flags cargo build --release --target "$host" || exit 2
 bin=${CARGO_TARGET_DIR:-target}/$host/release
 
 failed=

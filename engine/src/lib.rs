@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod audit;
 pub mod config;
+pub mod driver;
 pub mod exchange;
 pub mod firewall;
 pub mod http;
