@@ -35,7 +35,7 @@ client.setNotificationHandler(schema('notifications/tools/list_changed'), (messa
 const url = new URL(task.url);
 const transport = task.transport === 'sse' ? new SSEClientTransport(url) : new StreamableHTTPClientTransport(url);
 await client.connect(transport);
-happened.revision = modern ? client.getNegotiatedProtocolVersion?.() : transport.protocolVersion;
+happened.revision = (modern ? client.getNegotiatedProtocolVersion?.() : transport.protocolVersion) ?? null;
 for (const step of task.steps) happened.outcomes.push(await outcome(step));
 if (task.transport !== 'sse') await transport.terminateSession();
 await client.close();

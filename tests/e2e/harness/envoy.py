@@ -299,7 +299,8 @@ class Envoy:
             time.sleep(0.02)
 
     def _tail(self) -> str:
-        return "\n".join(self.log().splitlines()[-30:])
+        """The end of the log, without what Envoy says on every start."""
+        return "\n".join([line for line in self.log().splitlines() if "][info][" not in line][-20:])
 
 
 class EnvoyExited(Exception):
