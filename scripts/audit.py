@@ -1,18 +1,12 @@
-"""Audit records in Envoy's log: one JSON object at the end of a line that the filter wrote."""
+"""Audit records in Envoy's log: `portcullis_audit` and one JSON object, at the end of a line."""
 
 import json
 
 
 def record(line):
     """The audit record in one line of Envoy's log, or None."""
-    start = line.find("{")
-    if start < 0 or '"decision"' not in line:
-        return None
-    try:
-        value = json.loads(line[start:])
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and "decision" in value else None
+    _, mark, text = line.partition(" portcullis_audit {")
+    return json.loads("{" + text) if mark else None
 
 
 class Log:

@@ -70,10 +70,8 @@ def run(started, once):
     log = WORK / "envoy.log"
     envoy = started.enter_context(process(
         [os.environ["ENVOY"], "-c", str(config), "--disable-hot-restart", "--concurrency", "2",
-         "-l", "warning", "--component-log-level", "wasm:info", "--log-path", str(log),
-         # An audit record is read as soon as it is written, not with the next ten seconds of them.
-         "--file-flush-interval-msec", "100"],
-        WORK / "envoy.out",
+         "-l", "warning", "--component-log-level", "wasm:info", "--file-flush-interval-msec", "100"],
+        WORK / "access.log", errors=log,
     ))
     wait_for("Envoy", envoy, log, lambda: ready(admin))
 
@@ -117,7 +115,7 @@ Claude, Cursor    (.mcp.json, .cursor/mcp.json)
 
 Policy            envoy/plain.yaml, under `configuration`
 Metrics           curl -s http://127.0.0.1:{admin}/stats/prometheus | grep portcullis
-Logs              {WORK.relative_to(ROOT)}/envoy.log, {WORK.relative_to(ROOT)}/envoy.out (access log)
+Logs              {WORK.relative_to(ROOT)}/envoy.log (audit records), {WORK.relative_to(ROOT)}/access.log
 
 == Audit records (Ctrl-C ends everything)"""
 
@@ -153,11 +151,12 @@ def is_free(port):
 
 
 @contextmanager
-def process(command, output, env=None):
+def process(command, output, errors=None, env=None):
     """Runs `command` until the block is left; a Ctrl-C on the terminal is for us alone."""
-    with open(output, "wb") as file:
-        child = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=file,
-                                 stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent)
+    with open(output, "wb") as out, open(errors or os.devnull, "wb") as err:
+        child = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out,
+                                 stderr=err if errors else subprocess.STDOUT, start_new_session=True,
+                                 preexec_fn=die_with_parent)
     try:
         yield child
     finally:
@@ -204,9 +203,8 @@ def ready(admin):
 
 
 def tail(log, lines=15):
-    for path in (log, WORK / "envoy.out"):
-        if path.exists() and (text := path.read_text(errors="replace").splitlines()[-lines:]):
-            print(f"-- the end of {path.relative_to(ROOT)}", *text, sep="\n", file=sys.stderr)
+    print(f"-- the end of {log.relative_to(ROOT)}", *log.read_text(errors="replace").splitlines()[-lines:],
+          sep="\n", file=sys.stderr)
 
 
 def interrupt(_number, _frame):

@@ -38,7 +38,8 @@ def running(config, folder, admin):
     path = envoyconf.write(config, folder / "envoy.json")
     log = folder / "envoy.log"
     with open(log, "wb") as output:
-        envoy = subprocess.Popen([ENVOY, "-c", str(path), "--disable-hot-restart", "--concurrency", "1", "-l", "warning"],
+        envoy = subprocess.Popen([ENVOY, "-c", str(path), "--disable-hot-restart", "--concurrency", "1",
+                                  "--file-flush-interval-msec", "100", "-l", "warning"],
                                  stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
     try:
         end = time.monotonic() + START_SECONDS

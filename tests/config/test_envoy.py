@@ -115,7 +115,7 @@ def plain(keys, tmp_path_factory):
     with upstream("everything") as server:
         with running(adapted("plain.yaml", keys, {10000: port, 9901: admin, 3001: server}), folder, admin) as log:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=ACCEPT) as client:
-                client.log = log
+                client.log, client.admin = log, f"http://127.0.0.1:{admin}"
                 yield client
 
 
@@ -167,8 +167,19 @@ def test_what_the_filter_states_is_in_the_access_log(plain):
     assert line["upstream"] in (None, "everything")
 
 
+def test_metrics_have_labels_and_buckets(plain):
+    plain.post("/mcp", json=call("gzip-file-as-resource", {"data": "http://169.254.169.254/"}))
+    metrics = httpx.get(f"{plain.admin}/stats/prometheus").text
+    ours = [line for line in metrics.splitlines() if line.startswith("portcullis_")]
+    assert not [line for line in ours if "|" in line]
+    (refused,) = [line for line in ours if line.startswith("portcullis_refused_total") and "no-other-fetches" in line]
+    assert 'server="everything"' in refused and 'rule="no-other-fetches"' in refused
+    assert any(line.startswith("portcullis_decision_duration_microseconds_bucket") and 'le="25"' in line for line in ours)
+    assert any(line.startswith("portcullis_request_bytes_bucket") and 'le="65536"' in line for line in ours)
+
+
 def access_line(log, request_id, seconds=5):
-    """The access log's line of one request. Envoy flushes that log once a second."""
+    """The access log's line of one request, which Envoy writes a moment after it has answered."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for line in Path(log).read_text().splitlines():

@@ -137,7 +137,7 @@ def local(node):
         return node
     if "vm_config" in node:
         code = node["vm_config"]["code"]
-        assert code.get("local") == {"filename": "/etc/portcullis/portcullis_filter.wasm"} or len(code["remote"]["sha256"]) == 64
+        assert code.get("local") == {"filename": "/etc/portcullis/plugin.wasm"} or len(code["remote"]["sha256"]) == 64
         node = {**node, "vm_config": {**node["vm_config"], "code": {"local": {"filename": str(WASM)}}}}
     return {key: local(value) for key, value in node.items()}
 

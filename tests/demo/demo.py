@@ -74,7 +74,7 @@ class Demonstration:
         print(f"\n-- {title}: {tool}")
         for line in text(result).splitlines():
             print(f"   {line}")
-        found = await self.record("tools/call")
+        found = await self.record(tool)
         if found is None:
             self.failures.append(f"{title}: no audit record")
             return result
@@ -85,11 +85,11 @@ class Demonstration:
             print(f"   {'finding':16} {' '.join(f'{key}={value}' for key, value in finding.items())}")
         return result
 
-    async def record(self, method):
+    async def record(self, tool):
         end = time.monotonic() + RECORD_SECONDS
         while time.monotonic() < end:
             for found in self.log.records():
-                if found.get("method") == method:
+                if (found["method"], found["tool"]) == ("tools/call", tool):
                     return found
             await asyncio.sleep(0.05)
         return None
