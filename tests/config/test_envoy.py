@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import ssl
 import time
 from pathlib import Path
@@ -45,6 +46,14 @@ def test_a_broken_policy_is_refused_at_start(path, keys, tmp_path):
     config = envoyconf.adapt(adapted(path.name, keys, {}), plugin=lambda policy: {**policy, "defualt": "allow"})
     with pytest.raises(AssertionError, match="default"):
         validate(config, tmp_path)
+
+
+def test_policies_in_the_readme_are_valid(keys, tmp_path):
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    policies = [policy for policy in map(json.loads, blocks) if "version" in policy]
+    assert policies
+    for policy in policies:
+        validate(envoyconf.adapt(adapted("plain.yaml", keys, {}), plugin=lambda _, policy=policy: policy), tmp_path)
 
 
 # === the same where they should be ===
