@@ -74,10 +74,12 @@ pub fn not_found(id: &str, method: &str, name: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{}}}}}"#, quote(&text))
 }
 
-/// A JSON-RPC error that refuses what was no valid message; the id is unknown.
+/// A JSON-RPC error that refuses what was no valid message; the id (raw JSON) is null where none could be
+/// read (JSON-RPC 2.0 section 5).
 #[must_use]
-pub fn malformed(code: i32, text: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":{}}}}}"#, quote(text))
+pub fn malformed(id: Option<&str>, code: i32, text: &str) -> String {
+    let id = id.unwrap_or("null");
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{}}}}}"#, quote(text))
 }
 
 /// A JSON reply.

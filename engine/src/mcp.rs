@@ -153,7 +153,7 @@ pub enum InvalidMessage {
     BatchNotAllowed,
     /// An empty batch, or one in which two requests share an id.
     InvalidBatch,
-    /// The method needs a name, URI or task id and has none.
+    /// The method needs a name or URI and has none.
     MissingName,
 }
 
@@ -171,7 +171,7 @@ impl InvalidMessage {
             Self::AmbiguousKey => "a member name differs from one of the protocol only in case",
             Self::BatchNotAllowed => "this protocol revision has no batches",
             Self::InvalidBatch => "the batch is empty, too long, or repeats an id",
-            Self::MissingName => "the method needs a name, a URI or a task id",
+            Self::MissingName => "the method needs a name or a URI",
         }
     }
 }
@@ -313,6 +313,9 @@ impl Capability {
 
 /// What a client's call names: the tool, prompt, resource, template or task; several for a subscription.
 ///
+/// Without a name a call to a tool, a prompt or a resource is nothing anybody could have allowed. Other methods go by the
+/// rules that ask for no name, and the server says what it misses: which of them it has differs by revision.
+///
 /// # Errors
 /// [`InvalidMessage::MissingName`] where the method cannot be judged without a name and has none.
 pub fn names<'d>(method: &str, params: Option<Value<'d>>) -> Result<Vec<Cow<'d, str>>, InvalidMessage> {
@@ -320,13 +323,14 @@ pub fn names<'d>(method: &str, params: Option<Value<'d>>) -> Result<Vec<Cow<'d, 
     let required = |name: Option<Cow<'d, str>>| name.map(|name| vec![name]).ok_or(InvalidMessage::MissingName);
     match method {
         "tools/call" | "prompts/get" => required(member("name")),
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => required(member("uri")),
+        "resources/read" => required(member("uri")),
+        "resources/subscribe" | "resources/unsubscribe" => Ok(member("uri").into_iter().collect()),
         "completion/complete" => {
             let reference = params.and_then(|params| params.get("ref"));
             let name = |key: &str| reference.and_then(|reference| reference.get(key)).and_then(Value::as_str);
-            required(name("name").or_else(|| name("uri")))
+            Ok(name("name").or_else(|| name("uri")).into_iter().collect())
         }
-        "tasks/get" | "tasks/result" | "tasks/cancel" | "tasks/update" => required(member("taskId")),
+        "tasks/get" | "tasks/result" | "tasks/cancel" | "tasks/update" => Ok(member("taskId").into_iter().collect()),
         "subscriptions/listen" => {
             let places = [params, params.and_then(|params| params.get("notifications"))];
             let lists = places.iter().flatten().filter_map(|place| place.get("resourceSubscriptions"));

@@ -112,7 +112,7 @@ fn mirrored_headers_that_agree_pass() {
     assert_eq!(seen(&outcome).body(), body.as_bytes());
     let other = Request::post("/mcp", body).header("mcp-protocol-version", "2025-11-25");
     let outcome = refused(POLICY, other, 400);
-    assert!(outcome.client.text().contains("-32020"));
+    assert!(outcome.client.text().contains(r#""id":1,"error":{"code":-32020"#));
 }
 
 #[test]

@@ -194,7 +194,7 @@ impl Exchange {
         }
         self.state = State::Ended;
         let body = match refusal.json_rpc {
-            Some(code) => answer::malformed(code, &refusal.reason),
+            Some(code) => answer::malformed(refusal.id.as_deref(), code, &refusal.reason),
             None => return RequestStep::Reply(self.plain_reply(refusal.status, &refusal.reason, refusal.headers)),
         };
         RequestStep::Reply(answer::json_reply(refusal.status, body, &self.scene.correlation_id))
@@ -346,6 +346,8 @@ struct Refusal {
     status: u16,
     /// The JSON-RPC error code of the body; `None` for a plain text.
     json_rpc: Option<i32>,
+    /// Raw JSON id of the request, where it could be read.
+    id: Option<String>,
     rule: &'static str,
     reason: String,
     method: String,
@@ -359,6 +361,7 @@ impl Refusal {
             decided: Decided::Malformed,
             status,
             json_rpc: Some(code),
+            id: None,
             rule,
             reason: reason.into(),
             method: String::new(),
@@ -372,6 +375,7 @@ impl Refusal {
             decided: Decided::Deny,
             status,
             json_rpc: None,
+            id: None,
             rule,
             reason: reason.into(),
             method: String::new(),

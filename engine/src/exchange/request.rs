@@ -75,6 +75,19 @@ impl Exchange {
             _ => Refusal::malformed(400, PARSE_ERROR, "json:strict", format!("Parse error: {error}")),
         })?;
         let root = document.root();
+        // A refusal under the request's own id ends the wait of the client that sent it.
+        let id = root.get("id").filter(|id| matches!(id.kind(), Kind::String | Kind::Number));
+        self.judge_document(awaited, root, body, now_us)
+            .map_err(|refusal| Refusal { id: id.map(|id| id.raw().to_owned()), ..refusal })
+    }
+
+    fn judge_document(
+        &mut self,
+        awaited: &Awaited,
+        root: Value<'_>,
+        body: &[u8],
+        now_us: u64,
+    ) -> Result<RequestStep, Refusal> {
         let batch = root.kind() == Kind::Array;
         let messages = self.messages(root, batch, awaited.version.is_some())?;
         self.compare_mirrored(awaited, &messages, batch)?;
