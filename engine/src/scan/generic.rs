@@ -91,24 +91,17 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
         let word = forth(text, at, 16, |byte| byte.is_ascii_alphabetic());
         let spaces = forth(text, at + word, 2, |byte| byte == b' ');
         let next = text.get(at + word + spaces).copied();
-        if text.get(at..at + word) == Some(b"is") && spaces > 0 {
-            at += word + spaces;
-        } else if word > 0 && spaces > 0 && next == Some(b'=') && text.get(at + word + spaces + 1) != Some(&b'=') {
+        let copula = text.get(at..at + word) == Some(b"is");
+        let typed = word > 0 && next == Some(b'=') && text.get(at + word + spaces + 1) != Some(&b'=');
+        if spaces > 0 && (copula || typed) {
             at += word + spaces;
         }
     }
     let operator = forth(text, at, 4, |byte| matches!(byte, b'=' | b':' | b'?' | b'|' | b'>' | b'-' | b'~' | b'+'));
     let signs = text.get(at..at + operator)?;
     let mut link = match signs {
-        b"==" | b"===" | b"=~" | b"-" | b"--" | b"?" | b"|" | b"||" | b"+" | b"::" | b"~" => {
-            if gap && signs == b"-" {
-                Link::Space
-            } else if signs == b"--" || signs == b"-" {
-                return None;
-            } else {
-                return None;
-            }
-        }
+        b"-" if gap => Link::Space,
+        b"==" | b"===" | b"=~" | b"-" | b"--" | b"?" | b"|" | b"||" | b"+" | b"::" | b"~" => return None,
         b"" => match text.get(at) {
             Some(b',' | b'(') => {
                 at += 1;
@@ -301,13 +294,8 @@ fn token(a: &Assignment<'_>, floor: f64) -> bool {
     if a.link == Link::Space && !a.quoted && !(has_digit(value) && value.len() >= 20) {
         return false;
     }
-    let enough = if value.len() < 16 {
-        floor.min(2.8)
-    } else if is_hex(value) {
-        floor.min(2.8)
-    } else {
-        floor
-    };
+    // Short and hexadecimal values cannot reach the entropy of long ones of a large alphabet.
+    let enough = if value.len() < 16 || is_hex(value) { floor.min(2.8) } else { floor };
     entropy(value) >= enough
 }
 
@@ -450,7 +438,8 @@ fn is_words(value: &[u8]) -> bool {
         }
     }
     let digits = rest.iter().filter(|byte| byte.is_ascii_digit()).count();
-    parts > 0 && digits * 4 <= rest.len()
+    let mixed = rest.windows(2).filter(|two| matches!(two, [a, b] if a.is_ascii_alphabetic() && b.is_ascii_digit() || a.is_ascii_digit() && b.is_ascii_alphabetic())).count();
+    parts > 0 && digits * 4 <= rest.len() && mixed < 4
 }
 
 fn is_word(value: &[u8]) -> bool {

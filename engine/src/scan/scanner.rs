@@ -128,10 +128,11 @@ impl Scanners {
                 let Some(rule) = self.rules.get(*index) else { continue };
                 pass.work += 1;
                 match rule.matcher {
-                    Matcher::Password | Matcher::Token | Matcher::Named => {
-                        if generic::is_credential(rule.matcher, &assignment, rule.entropy) {
-                            pass.add(*index, rule, 0..value.len());
-                        }
+                    Matcher::Password | Matcher::Token | Matcher::Named
+                        if generic::is_credential(rule.matcher, &assignment, rule.entropy)
+                            && rule.accepts(value.as_bytes()) =>
+                    {
+                        pass.add(*index, 0..value.len());
                     }
                     Matcher::Assigned => {
                         let Some(pattern) = &rule.pattern else { continue };
@@ -139,7 +140,7 @@ impl Scanners {
                             && found.whole.end == value.len()
                             && rule.accepts(value.as_bytes().get(found.secret.clone()).unwrap_or_default())
                         {
-                            pass.add(*index, rule, found.secret);
+                            pass.add(*index, found.secret);
                         }
                     }
                     _ => {}
@@ -165,14 +166,14 @@ impl Scanners {
                         && generic::is_credential(Matcher::Token, &joined, rule.entropy)
                     {
                         pass.cover(*index, joined.range.end);
-                        pass.add(*index, rule, joined.range);
+                        pass.add(*index, joined.range);
                         continue;
                     }
                     let Some(assignment) = generic::assignment(text, hit.start..hit.end) else { continue };
                     pass.work += (assignment.name.len() + assignment.value.len()) as u64;
                     if generic::is_credential(rule.matcher, &assignment, rule.entropy) && rule.accepts(assignment.value)
                     {
-                        pass.add(*index, rule, assignment.range.clone());
+                        pass.add(*index, assignment.range.clone());
                         pass.cover(*index, assignment.range.end);
                     } else if assignment.value.len() > COVER {
                         pass.cover(*index, assignment.range.end);
@@ -196,7 +197,7 @@ impl Scanners {
         if let Some(secret) = look.secret
             && rule.accepts(text.get(secret.clone()).unwrap_or_default())
         {
-            pass.add(index, rule, secret);
+            pass.add(index, secret);
         }
     }
 
@@ -213,7 +214,7 @@ impl Scanners {
             }
             if rule.accepts(text.get(found.secret.clone()).unwrap_or_default()) {
                 pass.cover(index, found.whole.end);
-                pass.add(index, rule, found.secret);
+                pass.add(index, found.secret);
             }
             return;
         }
@@ -234,7 +235,7 @@ impl Scanners {
                 && rule.accepts(text.get(found.secret.clone()).unwrap_or_default())
             {
                 pass.cover(index, found.whole.end);
-                pass.add(index, rule, found.secret);
+                pass.add(index, found.secret);
                 return;
             }
             inside = word;
@@ -456,7 +457,7 @@ impl Pass {
         }
     }
 
-    fn add(&mut self, index: usize, _rule: &Compiled, range: Range<usize>) {
+    fn add(&mut self, index: usize, range: Range<usize>) {
         if !range.is_empty() {
             self.found.push(Candidate { rule: index, range });
         }

@@ -79,7 +79,7 @@ pub(super) fn jwt(text: &[u8], at: usize) -> Look {
     if text.get(payload.end) != Some(&b'.') {
         // Unsigned, or cut off: what claims to be a payload must be one.
         let claims = text.get(payload.clone()).and_then(|bytes| base64(bytes, 16)).unwrap_or_default();
-        let secret = (payload.len() >= 16 && claims.starts_with(b"{\"")).then(|| at..payload.end);
+        let secret = (payload.len() >= 16 && claims.starts_with(b"{\"")).then_some(at..payload.end);
         return Look { secret, seen: payload.end };
     }
     let mut end = payload.end + 1;
