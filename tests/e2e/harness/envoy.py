@@ -72,6 +72,7 @@ class Envoy:
     _gateways: dict[str, Gateway] = field(default_factory=dict, init=False)
     _listeners: list[Json] = field(default_factory=list, init=False)
     _clusters: dict[str, Json] = field(default_factory=dict, init=False)
+    _refused: int = field(default=0, init=False)
     _versions: int = field(default=0, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
@@ -135,15 +136,23 @@ class Envoy:
         """
         key = json.dumps([[vars(r) for r in routes], plugin, repr(tls), jwt, decompress], sort_keys=True)
         if key not in self._gateways:
-            name = f"g{len(self._gateways)}"
+            name = f"g{len(self._gateways) + self._refused}"
             listener = self.listener(name, routes, plugin, tls=tls, jwt=jwt, decompress=decompress)
             for route in routes:
                 self._clusters[_cluster_name(route.port)] = _cluster(route.port)
             self._write("cds.json", list(self._clusters.values()), "envoy.config.cluster.v3.Cluster")
             self._wait(lambda: self._has_clusters(routes), "clusters did not load")
+            rejected = self._rejected()
             self._listeners.append(listener)
             self._write("lds.json", self._listeners, "envoy.config.listener.v3.Listener")
-            port = self._wait(lambda: self._port_of(name), f"listener {name} did not load")
+            try:
+                port = self._wait(lambda: self._port_of(name, rejected), f"listener {name} did not load")
+            except ConfigRefused:
+                # Envoy names each listener once: the next one must not be refused for this one's sake.
+                self._listeners.remove(listener)
+                self._write("lds.json", self._listeners, "envoy.config.listener.v3.Listener")
+                self._refused += 1
+                raise
             self._gateways[key] = Gateway(self, name, port, tls is not None)
         return self._gateways[key]
 
@@ -276,9 +285,12 @@ class Envoy:
         known = {c["name"] for c in json.loads(self.admin("/clusters?format=json")).get("cluster_statuses", [])}
         return {_cluster_name(r.port) for r in routes} <= known
 
-    def _port_of(self, name: str) -> int | None:
-        if int(self.admin("/stats?filter=lds.update_rejected").rsplit(":", 1)[1]) > 0:
-            raise ConfigRefused(self._tail())
+    def _rejected(self) -> int:
+        return int(self.admin("/stats?filter=lds.update_rejected").rsplit(":", 1)[1])
+
+    def _port_of(self, name: str, rejected: int) -> int | None:
+        if self._rejected() > rejected:
+            raise ConfigRefused(self._tail(3))
         for listener in json.loads(self.admin("/listeners?format=json")).get("listener_statuses", []):
             if listener["name"] == name:
                 return listener["local_address"]["socket_address"]["port_value"] or None
@@ -298,9 +310,10 @@ class Envoy:
                 raise TimeoutError(f"{what} after {seconds} s:\n{self._tail()}")
             time.sleep(0.02)
 
-    def _tail(self) -> str:
-        """The end of the log, without what Envoy says on every start."""
-        return "\n".join([line for line in self.log().splitlines() if "][info][" not in line][-20:])
+    def _tail(self, lines: int = 20) -> str:
+        """The end of the log, without what Envoy says on every start, and without audit records."""
+        quiet = ("][info][", "portcullis_audit", "Plugin configured to fail closed", "[upstream]", "[config]")
+        return "\n".join([line for line in self.log().splitlines() if not any(q in line for q in quiet)][-lines:])
 
 
 class EnvoyExited(Exception):
