@@ -162,8 +162,10 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 	@$(PY) tests/conformance/run.py $(ARGS)
 
 .PHONY: bench
-bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy
-	@$(PY) bench/run.py $(ARGS)
+bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 6 minutes (ARGS="--help" for what can be narrowed)
+	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick
+	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm \
+	  cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
 
 SECONDS ?= 60
 .PHONY: fuzz
