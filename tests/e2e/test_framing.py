@@ -17,7 +17,7 @@ BOTH = pytest.mark.parametrize("http", [1, 2])
 
 REDACT_BOTH_WAYS = {**ALLOW_ALL, "scanners": {"secrets": {"request": "redact", "response": "redact"}}}
 TOKEN = "[REDACTED:github-token]"
-LONGER_RULE = {"id": "m", "description": "a marker", "keywords": ["qqq"], "pattern": "qqq", "placeholder": "a-placeholder-that-is-longer-than-what-it-replaces"}
+LONGER_RULE = {"id": "m", "description": "a marker", "keywords": ["qqqq"], "pattern": "qqqq", "placeholder": "a-placeholder-that-is-longer-than-what-it-replaces"}
 GROWING = {
     **ALLOW_ALL,
     "scanners": {"secrets": {"request": "redact", "response": "redact", "custom_rules": [LONGER_RULE]}},
@@ -29,8 +29,8 @@ EDITS = pytest.mark.parametrize(
     [
         (REDACT_BOTH_WAYS, github_token(), TOKEN),
         (REDACT_BOTH_WAYS, private_key().strip(), "[REDACTED:private-key]"),
-        (GROWING, "qqq", LONGER),
-        (GROWING, " ".join(["qqq"] * 500), " ".join([LONGER] * 500)),
+        (GROWING, "qqqq", LONGER),
+        (GROWING, " ".join(["qqqq"] * 500), " ".join([LONGER] * 500)),
     ],
     ids=["shorter", "much shorter", "longer", "much longer"],
 )
@@ -84,7 +84,7 @@ def test_trailers_of_an_edited_response_still_come(gateway, upstream, http):
 @BOTH
 def test_trailers_of_an_edited_request_still_come(gateway, upstream, http):
     trial = Trial(gateway(GROWING), upstream, http)
-    trial(Send(**{**vars(post(call("echo", {"text": "qqq"}))), "trailers": [("x-end", "1")]}))
+    trial(Send(**{**vars(post(call("echo", {"text": "qqqq"}))), "trailers": [("x-end", "1")]}))
     assert upstream.one.message["params"]["arguments"]["text"] == LONGER
     assert upstream.one.trailers == [("x-end", "1")]
 

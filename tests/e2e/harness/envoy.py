@@ -290,7 +290,7 @@ class Envoy:
 
     def _port_of(self, name: str, rejected: int) -> int | None:
         if self._rejected() > rejected:
-            raise ConfigRefused(self._tail(3))
+            raise ConfigRefused(self._tail(5))
         for listener in json.loads(self.admin("/listeners?format=json")).get("listener_statuses", []):
             if listener["name"] == name:
                 return listener["local_address"]["socket_address"]["port_value"] or None
