@@ -65,10 +65,9 @@ class Envoy:
     wasm: Path | None = None
     vm_id: str = "portcullis"
     failure_policy: str = "FAIL_RELOAD"
-    # Listeners present from the first moment; a config the filter refuses must stop the start.
-    static: list[Json] = field(default_factory=list)
     log_level: str = "info"
 
+    _static: list[Json] = field(default_factory=list, init=False)
     _gateways: dict[str, Gateway] = field(default_factory=dict, init=False)
     _listeners: list[Json] = field(default_factory=list, init=False)
     _clusters: dict[str, Json] = field(default_factory=dict, init=False)
@@ -78,8 +77,10 @@ class Envoy:
 
     # === life ===
 
-    def __enter__(self) -> Envoy:
+    def __post_init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="portcullis-envoy-"))
+
+    def __enter__(self) -> Envoy:
         self._write("cds.json", [])
         self._write("lds.json", [])
         bootstrap = self.directory / "bootstrap.json"
@@ -91,6 +92,7 @@ class Envoy:
                 "--concurrency", str(self.concurrency),
                 "--log-level", self.log_level,
                 "--disable-hot-restart",
+                "--file-flush-interval-msec", "100",
                 "--admin-address-path", str(self.directory / "admin"),
             ],
             stdout=self._log, stderr=subprocess.STDOUT,
@@ -137,7 +139,7 @@ class Envoy:
         key = json.dumps([[vars(r) for r in routes], plugin, repr(tls), jwt, decompress], sort_keys=True)
         if key not in self._gateways:
             name = f"g{len(self._gateways) + self._refused}"
-            listener = self.listener(name, routes, plugin, tls=tls, jwt=jwt, decompress=decompress)
+            listener = self._listener(name, routes, plugin, tls=tls, jwt=jwt, decompress=decompress)
             for route in routes:
                 self._clusters[_cluster_name(route.port)] = _cluster(route.port)
             self._write("cds.json", list(self._clusters.values()), "envoy.config.cluster.v3.Cluster")
@@ -156,7 +158,13 @@ class Envoy:
             self._gateways[key] = Gateway(self, name, port, tls is not None)
         return self._gateways[key]
 
-    def listener(
+    def from_the_start(self, routes: list[Route], plugin: Json | str) -> Envoy:
+        """Puts a gateway into the bootstrap: Envoy must not start if the filter refuses its configuration."""
+        self._static.append(self._listener("static", routes, plugin))
+        self._clusters |= {_cluster_name(route.port): _cluster(route.port) for route in routes}
+        return self
+
+    def _listener(
         self,
         name: str,
         routes: list[Route],
@@ -192,6 +200,7 @@ class Envoy:
                             "initial_connection_window_size": 4 * BUFFER,
                         },
                         "stream_idle_timeout": "60s",
+                        "access_log": [self._access_log()],
                         "normalize_path": True,
                         "merge_slashes": True,
                         "route_config": {
@@ -216,6 +225,11 @@ class Envoy:
 
     def log(self) -> str:
         return (self.directory / "envoy.log").read_text(errors="replace")
+
+    def access_log(self) -> list[Json]:
+        """What an access log can say of each request: filter state of ours, by name."""
+        path = self.directory / "access.log"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def stats(self) -> str:
         """The Prometheus page."""
@@ -253,6 +267,17 @@ class Envoy:
             },
         )
 
+    def _access_log(self) -> Json:
+        fields = {name: f"%FILTER_STATE(wasm.portcullis.{name}:PLAIN)%" for name in FILTER_STATE}
+        return {
+            "name": "file",
+            "typed_config": {
+                "@type": _type("envoy.extensions.access_loggers.file.v3.FileAccessLog"),
+                "path": str(self.directory / "access.log"),
+                "log_format": {"json_format": {"request_id": "%REQ(X-REQUEST-ID)%", **fields}},
+            },
+        }
+
     def _bootstrap(self) -> Json:
         def source(name: str) -> Json:
             return {
@@ -266,7 +291,10 @@ class Envoy:
         return {
             "node": {"id": "tests", "cluster": "tests"},
             "admin": {"address": _address(0)},
-            "static_resources": {"listeners": [{k: v for k, v in s.items() if k != "@type"} for s in self.static]},
+            "static_resources": {
+                "listeners": [_untyped(listener) for listener in self._static],
+                "clusters": [_untyped(cluster) for cluster in self._clusters.values()] if self._static else [],
+            },
             "dynamic_resources": {"cds_config": source("cds.json"), "lds_config": source("lds.json")},
         }
 
@@ -397,6 +425,10 @@ def _filter(name: str, kind: str, config: Json) -> Json:
     return {"name": name, "typed_config": {"@type": _type(f"envoy.extensions.filters.http.{kind}"), **config}}
 
 
+def _untyped(resource: Json) -> Json:
+    return {key: value for key, value in resource.items() if key != "@type"}
+
+
 def _address(port: int) -> Json:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
@@ -407,6 +439,8 @@ def _type(name: str) -> str:
 
 # Above the filter's own limit (1 MiB), so that an oversized body is the filter's decision.
 BUFFER = 4 * 1024 * 1024
+
+FILTER_STATE = ("decision", "rule", "policy_version", "correlation_id", "server", "method", "tool", "principal", "tenant")
 
 DECOMPRESSOR: Json = {
     "decompressor_library": {
