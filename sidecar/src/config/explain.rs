@@ -191,6 +191,9 @@ fn explain(firewall: &Firewall, principal: &Principal, call: &Call<'_>, as_json:
         text += &format!("shadow   would be {} by rule {}\n", would.action.as_str(), would.rule);
     }
     text += &format!("call     {}\n", describe(principal, call));
+    if principal.is_anonymous() && firewall.policy.config().identity.required {
+        text += "note     the policy requires an identity: an anonymous request is answered 401 before any rule\n";
+    }
     if call.server.is_empty() {
         text += "note     the configuration has no server: HTTP requests never reach the rules\n";
     }

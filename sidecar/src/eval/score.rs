@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Case, Label};
 use crate::style;
@@ -108,14 +108,16 @@ impl Scores {
                 let Count { attack, benign, .. } = scanner.total;
                 return json!({"scanner": name, "available": false, "attack": attack, "benign": benign});
             }
+            let sources: Map<String, Value> =
+                scanner.sources.iter().map(|(source, count)| (source.clone(), Value::Object(count.json()))).collect();
             let mut object = scanner.total.json();
-            object["scanner"] = json!(name);
-            object["available"] = json!(true);
-            object["sources"] = scanner.sources.iter().map(|(source, count)| (source.clone(), count.json())).collect();
+            object.insert("scanner".to_owned(), json!(name));
+            object.insert("available".to_owned(), json!(true));
+            object.insert("sources".to_owned(), Value::Object(sources));
             if misses {
-                object["misses"] = scanner.misses.iter().map(Miss::json).collect();
+                object.insert("misses".to_owned(), scanner.misses.iter().map(Miss::json).collect());
             }
-            object
+            Value::Object(object)
         });
         json!({"policy_version": policy_version, "scanners": scanners.collect::<Vec<_>>()})
     }
@@ -160,18 +162,19 @@ impl Count {
         )
     }
 
-    fn json(&self) -> Value {
-        json!({
-            "attack": self.attack,
-            "benign": self.benign,
-            "found": self.found,
-            "false_positives": self.alarms,
-            "recall": self.recall(),
-            "false_positive_rate": self.false_positive_rate(),
-            "precision": self.precision(),
-            "bytes": self.bytes,
-            "mb_per_second": self.speed(),
-        })
+    fn json(&self) -> Map<String, Value> {
+        let members = [
+            ("attack", json!(self.attack)),
+            ("benign", json!(self.benign)),
+            ("found", json!(self.found)),
+            ("false_positives", json!(self.alarms)),
+            ("recall", json!(self.recall())),
+            ("false_positive_rate", json!(self.false_positive_rate())),
+            ("precision", json!(self.precision())),
+            ("bytes", json!(self.bytes)),
+            ("mb_per_second", json!(self.speed())),
+        ];
+        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
