@@ -33,6 +33,8 @@ export PORTCULLIS_PYTHON_SCHEMAS := $(abspath $(VENV_SCHEMAS))/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# The unoptimised build, which the unit tests have made already.
+SCHEMA := cargo run --locked --quiet -p portcullis -- config schema
 say = @printf '== %s\n'
 # npm is the one of the virtual environment, and runs the Node.js that it finds first.
 NPM_CI := PATH="$(abspath $(VENV)/bin):$$PATH" npm ci --no-audit --no-fund --loglevel=error
@@ -145,15 +147,15 @@ test-rust: $(TOOLS)/rust.stamp | need-rust ## format, lints for host and wasm, u
 	@cargo test --locked --quiet --workspace --exclude portcullis-filter
 
 .PHONY: test-schema
-test-schema: cli ## the committed JSON Schema is the one of the types
+test-schema: $(TOOLS)/rust.stamp | need-rust ## the committed JSON Schema is the one of the types
 	$(say) 'JSON Schema of the configuration'
-	@$(CLI) config schema | cmp - schema/portcullis.schema.json || { \
+	@$(SCHEMA) | cmp - schema/portcullis.schema.json || { \
 	  printf 'schema/portcullis.schema.json is not current: make schema\n' >&2; exit 1; }
 
 .PHONY: schema
-schema: cli ## write schema/portcullis.schema.json anew
+schema: $(TOOLS)/rust.stamp | need-rust ## write schema/portcullis.schema.json anew
 	@mkdir -p schema
-	@$(CLI) config schema > schema/portcullis.schema.json
+	@$(SCHEMA) > schema/portcullis.schema.json
 
 .PHONY: test-config
 test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accepts envoy/ and k8s/, and the manifests fit their schemas
