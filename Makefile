@@ -149,13 +149,12 @@ test-rust: $(TOOLS)/rust.stamp | need-rust ## format, lints for host and wasm, u
 .PHONY: test-schema
 test-schema: $(TOOLS)/rust.stamp | need-rust ## the committed JSON Schema is the one of the types
 	$(say) 'JSON Schema of the configuration'
-	@$(SCHEMA) | cmp - schema/portcullis.schema.json || { \
-	  printf 'schema/portcullis.schema.json is not current: make schema\n' >&2; exit 1; }
+	@$(SCHEMA) | cmp - envoy/portcullis.schema.json || { \
+	  printf 'envoy/portcullis.schema.json is not current: make schema\n' >&2; exit 1; }
 
 .PHONY: schema
-schema: $(TOOLS)/rust.stamp | need-rust ## write schema/portcullis.schema.json anew
-	@mkdir -p schema
-	@$(SCHEMA) > schema/portcullis.schema.json
+schema: $(TOOLS)/rust.stamp | need-rust ## write envoy/portcullis.schema.json anew
+	@$(SCHEMA) > envoy/portcullis.schema.json
 
 .PHONY: test-config
 test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accepts envoy/ and k8s/, and the manifests fit their schemas

@@ -21,6 +21,8 @@ pub struct Filter {
     firewall: Arc<Firewall>,
     telemetry: Rc<Telemetry>,
     exchange: Exchange,
+    /// The request's path as the client wrote it.
+    path: String,
     /// Bytes of the held request body so far.
     request_size: usize,
     /// Bytes of the held response body so far.
@@ -32,7 +34,16 @@ pub struct Filter {
 impl Filter {
     pub fn new(firewall: Arc<Firewall>, telemetry: Rc<Telemetry>, unique: u64) -> Self {
         let exchange = Exchange::new(firewall.clone(), unique);
-        Self { firewall, telemetry, exchange, request_size: 0, response_size: 0, streamed: false, ended: false }
+        Self {
+            firewall,
+            telemetry,
+            exchange,
+            path: String::new(),
+            request_size: 0,
+            response_size: 0,
+            streamed: false,
+            ended: false,
+        }
     }
 
     fn finish_request(&mut self) -> Action {
@@ -137,7 +148,7 @@ impl Filter {
             self.telemetry.record(&self.firewall, &record);
         }
         for owed in self.exchange.take_owed() {
-            facts::pay(&owed);
+            facts::pay(&owed, &self.path);
         }
     }
 
@@ -175,6 +186,7 @@ impl HttpContext for Filter {
         }
         let fetched = Fetched::fetch(&self.firewall.needs);
         let step = self.exchange.request_headers(&headers, &fetched.facts(), end, host::now_us());
+        self.path = headers.get(":path").unwrap_or_default().to_owned();
         self.apply_request(step)
     }
 
@@ -194,6 +206,9 @@ impl HttpContext for Filter {
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
         let Some(blob) = host::headers(Side::Response) else { return self.fail() };
+        if self.exchange.first_record().is_some_and(|record| record.method == "initialize") {
+            facts::learn_path(&self.path);
+        }
         let step = self.exchange.response_headers(&blob.read(), end, host::now_us());
         self.apply_response(step)
     }
