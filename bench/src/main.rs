@@ -5,6 +5,8 @@ mod load;
 mod policy;
 mod report;
 mod samples;
+#[cfg(test)]
+mod tests;
 mod upstream;
 mod wire;
 

@@ -114,45 +114,8 @@ fn rule(number: usize) -> Value {
 pub const KEY: &str = "bench-caller";
 const KEY_SHA256: &str = "c9e48c7e6545a107f4978faf40b756bf775a781d9cb2e22e2340b7d6e6df2cf8";
 
-const SERVER: &str = "documents";
+/// The server that the benchmark calls.
+pub const SERVER: &str = "documents";
 const SERVERS: [&str; 7] = ["tickets", "warehouse", "calendar", "deploy", "wiki", "mail", "crm"];
 const ROLES: [&str; 6] = ["reader", "developer", "operator", "finance", "support", "admin"];
 const TEAMS: [&str; 8] = ["platform", "billing", "growth", "security", "legal", "design", "mobile", "data"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use portcullis_engine::policy::Policy;
-
-    #[test]
-    fn the_engine_takes_the_policies() {
-        for rules in [1, 100, 1000] {
-            Policy::from_json(realistic(rules, true).to_string().as_bytes()).unwrap();
-        }
-        Policy::from_json(allow_all().to_string().as_bytes()).unwrap();
-    }
-
-    #[test]
-    fn the_last_rule_allows_the_call() {
-        use portcullis_engine::{json, mcp::Capability, policy};
-        let policy = Policy::from_json(realistic(100, false).to_string().as_bytes()).unwrap();
-        let facts = policy::IdentityFacts { key: Some("Bearer bench-caller"), ..Default::default() };
-        let call = crate::samples::call(1024);
-        let document = json::Document::parse(call.bytes(), &json::Limits::default()).unwrap();
-        let params = document.root().get("params").unwrap();
-        let call = policy::Call {
-            server: SERVER,
-            method: "tools/call",
-            capability: Capability::Tool,
-            name: Some("search_documents"),
-            arguments: params.get("arguments"),
-        };
-        assert_eq!(&*policy.decide(&policy.identify(&facts), &call).rule, "research-search");
-    }
-
-    #[test]
-    fn the_committed_policy_is_current() {
-        let committed: Value = serde_json::from_str(include_str!("../policy-100.json")).unwrap();
-        assert_eq!(committed, realistic(100, true), "portcullis-bench policy > bench/policy-100.json");
-    }
-}
