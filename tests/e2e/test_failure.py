@@ -26,7 +26,7 @@ BAD = {
         "/rules/0/arguments/0/value",
     ),
     "the same rule twice": (policy({"id": "a", "action": "allow"}, {"id": "a", "action": "deny"}), "/rules/1/id"),
-    "the same key twice": ('{"version":"1","default":"deny","default":"allow"}', "default"),
+    "the same key twice": ('{"version":"1","default":"deny","default":"allow"}', "line 1, column 33"),
     "a hash that is none": (
         policy(identity={"keys": {"header": "x", "entries": [{"sha256": "abc", "id": "a", "kind": "service"}]}}),
         "/identity/keys/entries/0/sha256",
