@@ -3,14 +3,19 @@ crash refuses the request it happened in and the next one is served again."""
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from e2e.harness.envoy import ConfigRefused, Envoy, EnvoyExited, Route
-from e2e.harness.wire import call, post, send
+from e2e.harness.wire import Got, Send, call, post, send
 from e2e.policies import ALLOW_ALL, policy
+from fixtures.canaries import VALUE, github_token
+from fixtures.upstream import LAST_CHUNK, chunk, event, raw, text_result
 
 pytestmark = pytest.mark.filter
 
@@ -26,7 +31,7 @@ BAD = {
         "/rules/0/arguments/0/value",
     ),
     "the same rule twice": (policy({"id": "a", "action": "allow"}, {"id": "a", "action": "deny"}), "/rules/1/id"),
-    "the same key twice": ('{"version":"1","default":"deny","default":"allow"}', "default"),
+    "the same key twice": ('{"version":"1","default":"deny","default":"allow"}', "line 1, column 33"),
     "a hash that is none": (
         policy(identity={"keys": {"header": "x", "entries": [{"sha256": "abc", "id": "a", "kind": "service"}]}}),
         "/identity/keys/entries/0/sha256",
@@ -69,6 +74,47 @@ def test_a_trap_refuses_its_request_and_the_next_one_is_served(upstream):
         assert healed == 200
         denied = send(gateway.port, post(b"{"))
         assert denied.status == 400
+
+
+@pytest.mark.skipif(TRAPPING is None, reason="PORTCULLIS_WASM_TRAP names no module built with the feature `trap`")
+@pytest.mark.parametrize("phase", ["the request", "the response", "a stream"])
+def test_what_a_trap_strands_passes_nothing_and_ends_in_bounded_time(upstream, phase):
+    """Another exchange of the same worker is under way when its VM dies."""
+    whole = post(call("a", {"k": VALUE}))
+    secret = event(text_result(1, github_token()))
+
+    def script(_):
+        if phase == "the response":
+            body = json.dumps(text_result(1, github_token())).encode()
+            return raw(f"HTTP/1.1 200 OK\ncontent-type: application/json\ncontent-length: {len(body)}", body[:20], trapped, body[20:])
+        head = "HTTP/1.1 200 OK\ncontent-type: text/event-stream\ntransfer-encoding: chunked"
+        return raw(head, chunk(event({"jsonrpc": "2.0", "method": "notifications/x"})), trapped, chunk(secret), LAST_CHUNK)
+
+    def stranded():
+        what = Send(**{**vars(whole.split_at(30)), "pause": 0.5}) if phase == "the request" else whole
+        try:
+            return send(gateway.port, what, timeout=10)
+        except OSError as closed:
+            return closed
+
+    with Envoy(concurrency=1, wasm=TRAPPING, idle_timeout="2s") as envoy:
+        gateway = envoy.gateway([Route(upstream.port)], ALLOW_ALL)
+        trapped = threading.Event()
+        if phase != "the request":
+            upstream.script = script
+        with ThreadPoolExecutor(1) as pool:
+            started = time.monotonic()
+            other = pool.submit(stranded)
+            time.sleep(0.7)
+            assert send(gateway.port, post(call("a"), ("x-portcullis-trap", "1"))).status == 503
+            trapped.set()
+            seen = other.result(10)
+        assert time.monotonic() - started < 8
+        if isinstance(seen, Got):
+            assert github_token().encode() not in seen.body
+            assert phase == "a stream" or seen.status >= 500
+        if phase == "the request":
+            assert upstream.untouched
 
 
 def test_two_workers_judge_alike(envoy, upstream):

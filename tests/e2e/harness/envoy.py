@@ -22,6 +22,9 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
+PLAIN = os.environ.get("PORTCULLIS_E2E") == "plain"
+"""Run only what works without the filter: checks the harness, the servers and the clients."""
+
 Json = dict[str, Any]
 
 
@@ -65,6 +68,7 @@ class Envoy:
     wasm: Path | None = None
     vm_id: str = "portcullis"
     failure_policy: str = "FAIL_RELOAD"
+    idle_timeout: str = "60s"
     log_level: str = "info"
 
     _static: list[Json] = field(default_factory=list, init=False)
@@ -199,13 +203,13 @@ class Envoy:
                             "initial_stream_window_size": BUFFER,
                             "initial_connection_window_size": 4 * BUFFER,
                         },
-                        "stream_idle_timeout": "60s",
+                        "stream_idle_timeout": self.idle_timeout,
                         "access_log": [self._access_log()],
                         "normalize_path": True,
                         "merge_slashes": True,
                         "route_config": {
                             "name": name,
-                            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [_route(r) for r in routes]}],
+                            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [_route(r, self.idle_timeout) for r in routes]}],
                         },
                     },
                 }
@@ -371,8 +375,8 @@ def wasm_module() -> Path:
     return target / "wasm32-wasip1" / "release" / "portcullis_filter.wasm"
 
 
-def _route(route: Route) -> Json:
-    action: Json = {"cluster": _cluster_name(route.port), "timeout": "0s", "idle_timeout": "60s"}
+def _route(route: Route, idle_timeout: str) -> Json:
+    action: Json = {"cluster": _cluster_name(route.port), "timeout": "0s", "idle_timeout": idle_timeout}
     if route.to is not None:
         action["prefix_rewrite"] = route.to
     return {"name": f"route-{route.port}", "match": {"prefix": route.prefix}, "route": action}
