@@ -217,9 +217,13 @@ pub fn shared_random_key(name: &str) -> Option<[u8; 32]> {
 pub fn shared(name: &str) -> Option<Vec<u8>> {
     let mut cas = 0;
     // SAFETY: pointer and length describe `name`; the out-pointers are valid for the call.
-    let value =
-        returned(|data, size| unsafe { proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &mut cas) })?;
-    value.try_into().ok()
+    returned(|data, size| unsafe { proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &mut cas) })
+}
+
+/// Shares a value, unless there is one already.
+pub fn share(name: &str, value: &[u8]) {
+    // SAFETY: pointers and lengths describe `name` and `value`.
+    unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), CREATE) };
 }
 
 /// Shares a value in place of whatever there is.

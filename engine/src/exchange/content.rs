@@ -3,7 +3,7 @@
 use super::Exchange;
 use crate::audit::{Decided, Found, Record};
 use crate::json::{Edits, Value};
-use crate::scan::{Context, Direction, Located, ScanAction};
+use crate::scan::{Context, Direction, Located, ScanAction, Surface};
 
 /// What scanning a message came to.
 #[derive(Debug)]
@@ -40,12 +40,14 @@ pub(super) fn scan(
         return Content::Clean;
     }
     let base = message.location();
+    let secret_keys = secret_keys(&located);
     let mut blocked: Option<Block> = None;
     let mut redacted_keys = 0;
     for found in &located {
         let location = found.location();
         let location = location.strip_prefix(base.as_str()).unwrap_or(&location).to_owned();
         let action = effective(context.direction, found, &location);
+        let location = without_keys(location, &secret_keys);
         record.findings.push(Found {
             scanner: found.finding.scanner,
             rule: found.finding.rule.to_string(),
@@ -93,6 +95,49 @@ pub(super) fn scan(
     }
     record.redacted.dedup();
     blocked.map_or(Content::Clean, Content::Blocked)
+}
+
+/// A name that a record may hold: whatever a scanner finds in it is replaced.
+pub(super) fn recordable(exchange: &Exchange, direction: Direction, name: &str) -> String {
+    let context = Context { direction, surface: Surface::Arguments };
+    let mut findings = Vec::new();
+    exchange.firewall.scanners.scan_text(context, name, &mut findings);
+    let mut clean = name.to_owned();
+    for finding in findings.iter().rev() {
+        clean.replace_range(finding.range.clone(), &finding.placeholder);
+    }
+    clean
+}
+
+/// Keys in which something was found, as they stand in a JSON Pointer, and what stands in for them.
+fn secret_keys(located: &[Located<'_>]) -> Vec<(String, String)> {
+    let keys = located.iter().filter(|found| found.value.is_key());
+    keys.filter_map(|found| {
+        let key = found.value.as_str()?;
+        let mut clean = key.clone().into_owned();
+        if clean.get(found.finding.range.clone()).is_some() {
+            clean.replace_range(found.finding.range.clone(), &found.finding.placeholder);
+        }
+        Some((escaped(&key), escaped(&clean)))
+    })
+    .collect()
+}
+
+/// One token of a JSON Pointer (RFC 6901 section 3).
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// A JSON Pointer is made of keys, and a key can hold a secret too.
+fn without_keys(location: String, secret_keys: &[(String, String)]) -> String {
+    if secret_keys.is_empty() {
+        return location;
+    }
+    let tokens = location.split('/').map(|token| {
+        let known = secret_keys.iter().find(|(key, _)| key == token);
+        known.map_or(token, |(_, clean)| clean.as_str())
+    });
+    tokens.collect::<Vec<_>>().join("/")
 }
 
 /// What is done about a finding at this place. A field that decides what a message *is* cannot be
