@@ -86,20 +86,31 @@ def test_findings_name_scanner_rule_and_place(trial, upstream):
     assert (trial.record["redacted"], trial.record["decision"]) == ([place], "redact")
 
 
-def test_a_secret_in_a_key_is_not_recorded_as_a_key(trial, upstream):
-    """JSON Pointers and argument names are made of keys, and a key can hold a secret too."""
-    token = github_token("c")
-    upstream.script = lambda _: json_reply(text_result(1, "x", structuredContent={token: {"x": github_token()}}))
+SECRET = github_token("c")
+NAMED = {
+    "argument": call("read", {SECRET: 1}),
+    "deeper argument": call("read", {"a": {SECRET: 1}}),
+    "tool": call(SECRET, {}),
+    "resource": request("resources/read", {"uri": f"test://x?k={SECRET}"}),
+    "method": request(SECRET),
+    "notification": {"jsonrpc": "2.0", "method": SECRET},
+}
+
+
+@pytest.mark.parametrize("message", NAMED.values(), ids=NAMED)
+def test_a_secret_used_as_a_name_is_in_no_record_and_no_answer(trial, message):
+    """Argument keys, JSON Pointers, tools, URIs and methods are recorded, and each can hold a secret."""
+    trial(post(message))
+    assert trial.upstream.untouched
+    assert SECRET not in json.dumps(trial.record)
+    assert SECRET.encode() not in trial.got.body
+
+
+def test_a_secret_used_as_a_name_by_the_server_is_in_no_record(trial, upstream):
+    upstream.script = lambda _: json_reply(text_result(1, "x", structuredContent={SECRET: {"x": github_token()}}))
     trial(post(call("read", {})))
-    assert token not in json.dumps(trial.record)
-    trial(post(call("read", {token: 1})))
-    assert token not in json.dumps(trial.record)
-    assert token.encode() not in trial.got.body
-
-
-def test_a_tool_name_that_is_a_secret_is_not_recorded(trial):
-    trial(post(call(github_token("c"), {})))
-    assert github_token("c") not in json.dumps(trial.record)
+    assert SECRET not in json.dumps(trial.record)
+    assert SECRET.encode() not in trial.got.body
 
 
 def test_what_a_shadow_rule_would_have_done_is_recorded(trial):

@@ -104,6 +104,23 @@ def test_a_request_belongs_to_the_first_server_that_fits_or_to_none(gateway, ups
 
 
 @BOTH
+@pytest.mark.parametrize("kind", ["route", "cluster"])
+def test_a_server_can_be_known_by_envoys_route_or_cluster(gateway, upstream, http, kind):
+    name = {"route": f"route-{upstream.port}", "cluster": f"upstream-{upstream.port}"}[kind]
+    servers = [{"name": "other", "match": {kind: ["elsewhere"]}}, {"name": "this", "match": {kind: [name]}}]
+    trial = Trial(gateway({**SERVERS, "servers": servers}), upstream, http)
+    assert trial(post(call("a"))).status == 200
+    assert trial.record["server"] == "this"
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"])
+def test_a_header_that_makes_another_request_of_it_does_not_arrive(trial, upstream, name):
+    trial(post(call("a"), (name, "/other")))
+    assert upstream.untouched or upstream.one.get(name) is None
+
+
+@BOTH
 @pytest.mark.parametrize(
     "path", ["/x/%2e%2e/one", "/x%2f..%2fone", "/on%65", "/x/..;/one", "//one/mcp", "/.well-known/../one", "/x/../one"]
 )

@@ -7,11 +7,12 @@ import gzip
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from e2e.harness.audit import Audit
 from e2e.harness.raw import Trial
-from e2e.harness.wire import Send, call, post, request
+from e2e.harness.wire import Send, call, post, request, send
 from e2e.policies import ALLOW_ALL, allow, policy
 from fixtures.canaries import github_token
 from fixtures.upstream import LAST_CHUNK, chunk, event, json_reply, raw, sse_reply, text_result
@@ -248,3 +249,70 @@ def test_a_refused_request_of_the_server_is_answered_to_the_server(gateway, upst
     answer = upstream.requests[1]
     assert (answer.method, answer.target, answer.get("mcp-session-id")) == ("POST", "/mcp", "abc")
     assert answer.message["id"] == "s1" and "error" in answer.message
+
+
+# === what is between request and answer ===
+
+
+@BOTH
+def test_a_clients_answer_with_a_secret_becomes_a_refusal(trial, upstream):
+    """The server asked; it gets an answer under the same id, but not that one."""
+    answer = {"jsonrpc": "2.0", "id": "s1", "result": {"action": "accept", "content": {"name": github_token()}}}
+    assert trial(post(answer)).status == 202
+    assert upstream.one.message["id"] == "s1" and github_token().encode() not in upstream.one.body
+    assert trial.record["decision"] == "deny"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("endpoint", "passes"),
+    [
+        ("/messages/?session_id=1", True),
+        ("messages?session_id=1", True),
+        ("http://evil.test/messages", False),
+        ("//evil.test/messages", False),
+        ("/\\\\evil.test/", False),
+        ("javascript:alert(1)", False),
+    ],
+)
+def test_the_endpoint_event_may_not_lead_elsewhere(trial, upstream, endpoint, passes):
+    """A client of 2024-11-05 posts everything it says, credentials included, to this address."""
+    upstream.script = lambda _: sse_reply(f"event: endpoint\ndata: {endpoint}\n\n".encode())
+    got = trial(Send("GET", "/sse", headers=[("accept", "text/event-stream")]))
+    assert (endpoint.encode() in got.body) is passes
+    refused = {r["decision"] for r in Audit(trial.gateway.envoy).of(trial.id)} & {"deny", "malformed"}
+    assert bool(refused) is not passes
+
+
+@BOTH
+def test_a_filtered_list_is_not_for_shared_caches(gateway, upstream, http):
+    result = {"tools": [{"name": "b", "inputSchema": {}}], "ttlMs": 3_600_000, "cacheScope": "public", "resultType": "complete"}
+    upstream.script = lambda _: json_reply({"jsonrpc": "2.0", "id": 1, "result": result})
+    got = Trial(gateway(policy(allow("r", "b"))), upstream, http)(post(request("tools/list", era="2026-07-28"), era="2026-07-28"))
+    assert got.message["result"]["cacheScope"] == "private" and got.message["result"]["ttlMs"] <= 5000
+
+
+@BOTH
+def test_each_answer_of_a_batch_is_judged(gateway, upstream, http):
+    upstream.script = lambda _: json_reply([text_result(2, github_token()), text_result(1, "fine"), NOTE])
+    what = Send(headers=[("content-type", "application/json")], pieces=(json.dumps([call("a", id=1), call("b", id=2)]).encode(),))
+    got = Trial(gateway(ALLOW_ALL), upstream, http)(what)
+    assert [m.get("id") for m in got.message] == [2, 1, None]
+    assert github_token().encode() not in got.body and got.body.count(TOKEN.encode()) == 2
+
+
+@BOTH
+def test_many_calls_at_once_do_not_mix(gateway, upstream, http):
+    """Interleaved exchanges on both workers: each client gets its own answer and its own verdict."""
+    upstream.script = lambda r: json_reply(text_result(r.message["id"], r.message["params"]["arguments"]["n"]))
+    port = gateway(policy(allow("r", "a"))).port
+
+    def one(n: int):
+        got = send(port, post(call("ab"[n % 2], {"n": f"number {n}"}, id=n)), http=http)
+        assert got.message["id"] == n
+        text = got.message["result"]["content"][0]["text"]
+        assert text == f"number {n}" if n % 2 == 0 else "was refused" in text
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(one, range(200)))
+    assert len(upstream.requests) == 100
