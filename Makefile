@@ -18,6 +18,7 @@ VENV_SCHEMAS := $(TOOLS)/venv-schemas
 PY := $(VENV)/bin/python
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 WASM := $(TARGET)/wasm32-wasip1/release/portcullis_filter.wasm
+WASM_TRAP := $(TARGET)/wasm32-wasip1/trap/portcullis_filter.wasm
 CLI := $(TARGET)/release/portcullis
 ENVOY ?= $(abspath $(VENV)/bin/envoy)
 
@@ -27,6 +28,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 export ENVOY
 export PORTCULLIS_WASM := $(WASM)
+export PORTCULLIS_WASM_TRAP := $(WASM_TRAP)
 export PORTCULLIS_CLI := $(CLI)
 export PORTCULLIS_PYTHON_MODERN := $(abspath $(VENV_MODERN))/bin/python
 export PORTCULLIS_PYTHON_SCHEMAS := $(abspath $(VENV_SCHEMAS))/bin/python
@@ -95,7 +97,7 @@ $(TOOLS)/node.stamp: tests/node/package-lock.json $(TOOLS)/venv.stamp
 
 # --- Building -------------------------------------------------------------------------------------------------------
 
-.PHONY: build wasm cli
+.PHONY: build wasm wasm-trap cli
 build: wasm cli ## the filter (wasm) and the portcullis command line
 	@printf 'filter: %s\ncommand line: %s\n' $(WASM) $(CLI)
 
@@ -103,6 +105,10 @@ build: wasm cli ## the filter (wasm) and the portcullis command line
 wasm: $(TOOLS)/rust.stamp | need-rust
 	$(say) 'filter'
 	@cargo build --locked --quiet --release --target wasm32-wasip1 -p portcullis-filter
+
+wasm-trap: $(TOOLS)/rust.stamp | need-rust
+	$(say) 'filter that can be made to trap'
+	@cargo build --locked --quiet --profile trap --target wasm32-wasip1 -p portcullis-filter --features trap
 
 cli: $(TOOLS)/rust.stamp | need-rust
 	$(say) 'command line'
@@ -162,7 +168,7 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 	@$(PY) -m pytest -q tests/config
 
 .PHONY: test-e2e
-test-e2e: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
+test-e2e: wasm wasm-trap $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
 	$(say) 'end to end'
 	@$(PY) -m pytest -q tests/e2e $(ARGS)
 

@@ -95,9 +95,9 @@ fn learned(written: &str) -> String {
     format!("{LEARNED}.{written}")
 }
 
-/// POSTs a message that is owed to the server straight to the cluster that the request went to. `written` is the
-/// path of the client's own request.
-pub fn pay(owed: &Owed, written: &str) {
+/// POSTs a message that is owed to the server straight to the cluster that the request went to. `written` and
+/// `authority` are the path and the host of the client's own request: servers check the host against DNS rebinding.
+pub fn pay(owed: &Owed, written: &str, authority: &str) {
     let Some(cluster) = host::property_text(&["xds", "cluster_name"]).filter(|name| !name.is_empty()) else {
         host::log(Level::Warn, "portcullis: no cluster is known to answer a refused server request at");
         return;
@@ -109,11 +109,10 @@ pub fn pay(owed: &Owed, written: &str) {
             .or_else(|| String::from_utf8(host::shared(&learned(written))?).ok())
             .unwrap_or_else(|| written.to_owned()),
     };
-    let authority = host::property_text(&["request", "host"]).unwrap_or_else(|| cluster.clone());
     let mut headers = vec![
         (":method", "POST"),
         (":path", path.as_str()),
-        (":authority", authority.as_str()),
+        (":authority", authority),
         ("content-type", "application/json"),
         ("accept", "application/json, text/event-stream"),
     ];

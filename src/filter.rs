@@ -21,8 +21,9 @@ pub struct Filter {
     firewall: Arc<Firewall>,
     telemetry: Rc<Telemetry>,
     exchange: Exchange,
-    /// The request's path as the client wrote it.
+    /// The request's path and host as the client wrote them.
     path: String,
+    authority: String,
     /// Bytes of the held request body so far.
     request_size: usize,
     /// Bytes of the held response body so far.
@@ -39,6 +40,7 @@ impl Filter {
             telemetry,
             exchange,
             path: String::new(),
+            authority: String::new(),
             request_size: 0,
             response_size: 0,
             streamed: false,
@@ -148,7 +150,7 @@ impl Filter {
             self.telemetry.record(&self.firewall, &record);
         }
         for owed in self.exchange.take_owed() {
-            facts::pay(&owed, &self.path);
+            facts::pay(&owed, &self.path, &self.authority);
         }
     }
 
@@ -187,6 +189,7 @@ impl HttpContext for Filter {
         let fetched = Fetched::fetch(&self.firewall.needs);
         let step = self.exchange.request_headers(&headers, &fetched.facts(), end, host::now_us());
         self.path = headers.get(":path").unwrap_or_default().to_owned();
+        self.authority = headers.get(":authority").unwrap_or_default().to_owned();
         self.apply_request(step)
     }
 

@@ -241,13 +241,14 @@ impl Client<'_> {
         record: &Record,
         decision: &Decision,
     ) -> Judged {
-        let name = record.name.as_deref().unwrap_or(method);
+        let shown = self.recordable(method);
+        let name = record.name.as_deref().unwrap_or(&shown);
         if decision.action == Action::Deny && decision.hide {
             let answer = answer::not_found(id, method, name);
             return self.refusal(id, method, record, answer, None);
         }
         let what = if capability == Capability::Unknown || record.name.is_none() {
-            format!("method \"{method}\" was refused")
+            format!("method \"{shown}\" was refused")
         } else {
             format!("{} \"{name}\" was refused", capability.as_str())
         };
