@@ -17,8 +17,21 @@ pub struct Detector {
     /// Literals in lower case, compared without regard to ASCII case. A text in which none occurs
     /// holds nothing for this scanner. Few and rare: each hit costs a call.
     pub triggers: &'static [&'static str],
+    /// What makes the scanner look at a text that has none of the triggers.
+    pub gate: Gate,
     /// Finds matches in one text, in time linear in its length.
     pub detect: fn(&Input<'_>, &mut Vec<Match>),
+}
+
+/// What makes a scanner look at a text beside its triggers.
+#[derive(Clone, Copy, Debug)]
+pub enum Gate {
+    /// Nothing.
+    Triggers,
+    /// Characters that may look like others, or like nothing.
+    Disguise,
+    /// A text with a digit or an `@` of which this says so; it must be much faster than [`Detector::detect`].
+    Look(fn(&str) -> bool),
 }
 
 /// What is to be known about a rule without running it.
