@@ -31,6 +31,7 @@ mod checks;
 mod config;
 pub mod detect;
 mod generic;
+pub mod injection;
 mod pattern;
 mod prefilter;
 mod rule;
