@@ -35,6 +35,7 @@ mod config;
 mod decode;
 pub mod detect;
 mod generic;
+pub mod injection;
 mod pattern;
 mod prefilter;
 mod rule;
