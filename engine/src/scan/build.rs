@@ -10,6 +10,7 @@ use super::pattern::Pattern;
 use super::prefilter::{GRAM, Prefilter};
 use super::rule::{Matcher, Rule};
 use super::scanner::{DETECTORS, Head, Running, Scanners};
+use super::short::Short;
 use super::verify::{Compiled, Patterns};
 use super::{Context, Direction, ScanConfigError, ScannerConfig, ScannersConfig, Surface};
 use crate::config::nearest;
@@ -103,6 +104,7 @@ struct Builder {
     /// For each keyword the detectors that it triggers, as bits.
     triggered: Vec<u32>,
     running: Vec<Running>,
+    short: [Short; 2],
 }
 
 impl Builder {
@@ -119,6 +121,14 @@ impl Builder {
     fn detector(&mut self, scanner: usize, detector: &'static Detector, config: &ScannerConfig) {
         let bit = 1 << self.running.len();
         for trigger in detector.triggers {
+            if trigger.len() < GRAM {
+                for (short, direction) in self.short.iter_mut().zip([Direction::Request, Direction::Response]) {
+                    if detector.direction.is_none_or(|only| only == direction) {
+                        short.add(trigger, bit);
+                    }
+                }
+                continue;
+            }
             let slot = self.keyword(trigger);
             if let Some(bits) = self.triggered.get_mut(slot) {
                 *bits |= bit;
@@ -215,6 +225,7 @@ impl Builder {
             patterns: self.patterns,
             triggered: self.triggered,
             running: self.running,
+            short: self.short,
             heads: self.heads,
             table,
         }

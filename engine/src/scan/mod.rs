@@ -40,6 +40,7 @@ mod pattern;
 mod prefilter;
 mod rule;
 mod scanner;
+mod short;
 mod structured;
 mod verify;
 mod walk;

@@ -7,14 +7,16 @@ use super::actions::{NAMES, Subject, Table};
 use super::decode::{self, Budget, Marks};
 use super::detect::{Detector, Gate, Input, Match};
 use super::prefilter::{Hit, Prefilter};
+use super::short::Short;
 use super::verify::{Candidate, Pass, Patterns};
 use super::{
-    Context, Direction, Finding, Located, ScanAction, ScanConfigError, ScannersConfig, Severity, Site, build, walk,
+    Context, Direction, Finding, Located, ScanAction, ScanConfigError, ScannersConfig, Severity, Site, build,
+    injection, walk,
 };
 use crate::json::{Value, quote};
 
 /// The scanners that read structure.
-pub(super) static DETECTORS: [&Detector; 0] = [];
+pub(super) static DETECTORS: [&Detector; 1] = [&injection::DETECTOR];
 
 /// All scanners of a configuration, compiled: shared by every message.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Scanners {
     /// For each keyword the detectors that it triggers, as bits of [`Scanners::running`].
     pub(super) triggered: Vec<u32>,
     pub(super) running: Vec<Running>,
+    /// Triggers that the prefilter is too coarse for, by direction: request, response.
+    pub(super) short: [Short; 2],
     /// All rules: those with a pattern, in the order of [`Patterns::rules`], then those of the detectors.
     pub(super) heads: Vec<Head>,
     pub(super) table: Table,
@@ -137,6 +141,15 @@ impl Scanners {
         examination.work
     }
 
+    /// The short triggers of a direction.
+    pub(super) fn short(&self, direction: Direction) -> &Short {
+        let [request, response] = &self.short;
+        match direction {
+            Direction::Request => request,
+            Direction::Response => response,
+        }
+    }
+
     /// Gives each finding its action, merges what overlaps within a scanner, and orders what is left.
     pub(super) fn settle(
         &self,
@@ -209,12 +222,15 @@ impl Examination<'_> {
     /// Appends what is found in a text whose keywords are `hits`.
     pub(super) fn examine(&mut self, input: &Input<'_>, hits: &[Hit], budget: &mut Budget, found: &mut Vec<Candidate>) {
         let marks = Marks::of(input.text);
-        let mut wanted = self.keyed;
+        let mut wanted = self.keyed | self.scanners.short(input.context.direction).triggered(input.text);
         if !hits.is_empty() {
             wanted |= self.verify(input, hits, found);
         }
         for (index, running) in self.scanners.running.iter().enumerate() {
             let detector = running.detector;
+            if detector.direction.is_some_and(|direction| direction != input.context.direction) {
+                continue;
+            }
             let is_wanted = wanted >> index & 1 != 0
                 || match detector.gate {
                     Gate::Triggers => false,

@@ -152,7 +152,9 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     /// True if nothing can be found in a text without keywords.
     fn is_plain(&self, content: &str) -> bool {
         let marks = Marks::of(content);
-        !marks.is_telling(self.looks) && !super::decode::may_hold_code(content)
+        !marks.is_telling(self.looks)
+            && !super::decode::may_hold_code(content)
+            && self.examination.scanners.short(self.site.context.direction).triggered(content) == 0
     }
 
     fn triggered(&self, hits: &[Hit]) -> u32 {

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::detect::{Detector, Input, Match};
+use super::detect::{Detector, Gate, Input, Match};
 use super::{Direction, Surface};
 
 mod fold;
@@ -27,7 +27,14 @@ use rules::{HOMOGLYPH, LEARNED, RULES};
 use words::Words;
 
 /// The scanner.
-pub const DETECTOR: Detector = Detector { name: "injection", rules: RULES, triggers: triggers::ALL, detect };
+pub const DETECTOR: Detector = Detector {
+    name: "injection",
+    rules: RULES,
+    triggers: triggers::ALL,
+    gate: Gate::Triggers,
+    direction: None,
+    detect,
+};
 
 /// Where a text stands, as far as the rules tell places apart; a set of them in a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +99,9 @@ pub fn training_features(input: &Input<'_>) -> Vec<Vec<u32>> {
     for window in Windows::of(input.text, |_| {}).list {
         let Some(part) = input.text.get(window.clone()) else { continue };
         let words = Words::read(part, window.start);
-        model::passages(&words, &lexicon::concepts(&words), Place::of(input), |features, _| all.push(features.to_vec()));
+        model::passages(&words, &lexicon::concepts(&words), Place::of(input), |features, _| {
+            all.push(features.to_vec())
+        });
     }
     all
 }
