@@ -1,9 +1,10 @@
 //! Scanning one message: findings become edits, or stop it.
 
 use super::Exchange;
+use super::lists::List;
 use crate::audit::{Decided, Found, Record};
-use crate::json::{Edits, Value};
-use crate::scan::{Context, Direction, Located, ScanAction};
+use crate::json::{Edits, Locator, Value};
+use crate::scan::{Context, Direction, Located, ScanAction, Scanners, Site};
 
 /// What scanning a message came to.
 #[derive(Debug)]
@@ -21,78 +22,148 @@ pub(super) struct Block {
     pub(super) rule: String,
     /// JSON Pointer within the message, or a header's name.
     pub(super) location: String,
+    /// The narrowest exception that would let it pass, as JSON.
+    pub(super) exception: String,
     /// An approval would let it pass.
     pub(super) ask: bool,
 }
 
-/// Scans every string and key of `message`, notes findings in `record` and redactions in `edits`.
+/// Scans every string and key of `message`, notes findings in `record` and redactions in `edits`. An
+/// entry of `lists` that may not go on is taken out of its list; everything else that may not stops the message.
 /// In shadow mode nothing is edited or blocked, and the record says what would have been.
-pub(super) fn scan(
+pub(super) fn scan<'d>(
     exchange: &Exchange,
     context: Context,
-    message: Value<'_>,
+    message: Value<'d>,
+    lists: &mut [List<'d>],
     edits: &mut Edits,
     record: &mut Record,
 ) -> Content {
-    let mut located = Vec::new();
-    exchange.firewall.scanners.scan_value(context, message, &mut located);
-    if located.is_empty() {
-        return Content::Clean;
-    }
-    let base = message.location();
+    let name = record.name.clone();
     let mut blocked: Option<Block> = None;
     let mut redacted_keys = 0;
-    for found in &located {
-        let location = found.location();
-        let location = location.strip_prefix(base.as_str()).unwrap_or(&location).to_owned();
-        let action = effective(context.direction, found, &location);
-        record.findings.push(Found {
-            scanner: found.finding.scanner,
-            rule: found.finding.rule.to_string(),
-            action,
-            direction: context.direction,
-            location: location.clone(),
-        });
-        if !exchange.enforcing() {
+    let mut locator = Locator::new(message);
+    let mut located = Vec::new();
+    for part in parts(message, lists, name.as_deref()) {
+        let site =
+            Site { context, tool: part.tool.as_deref(), principal: Some(&exchange.scene.principal), base: &part.base };
+        located.clear();
+        exchange.firewall.scanners.scan_value(site, part.value, &mut located);
+        for found in &located {
+            locator.seek(found.value);
+            let location = locator.location();
+            let action = effective(context.direction, found, &location);
+            record.findings.push(Found {
+                scanner: found.finding.scanner,
+                rule: found.finding.rule.to_string(),
+                action,
+                direction: context.direction,
+                location: location.clone(),
+            });
+            let rule = || format!("{}:{}", found.finding.scanner, found.finding.rule);
             let would = match action {
                 ScanAction::Log => continue,
                 ScanAction::Redact => Decided::Redact,
+                _ if part.entry.is_some() => Decided::Redact,
                 ScanAction::RequireApproval => Decided::RequireApproval,
                 ScanAction::Block => Decided::Deny,
             };
-            let graver = record.would.as_ref().is_none_or(|(known, _)| gravity(*known) < gravity(would));
-            if graver {
-                record.would = Some((would, format!("{}:{}", found.finding.scanner, found.finding.rule)));
+            if !exchange.enforcing() {
+                if record.would.as_ref().is_none_or(|(known, _)| gravity(*known) < gravity(would)) {
+                    record.would = Some((would, rule()));
+                }
+                continue;
             }
-            continue;
-        }
-        match action {
-            ScanAction::Log => {}
-            ScanAction::Redact => {
-                if found.value.is_key() {
-                    // Two members must not end up under one name.
-                    redacted_keys += 1;
-                    let placeholder = format!("{}-{redacted_keys}", found.finding.placeholder);
-                    edits.replace_in_string(found.value, found.finding.range.clone(), &placeholder);
-                } else {
-                    found.redact(edits);
+            match (action, part.entry) {
+                (ScanAction::Log, _) => {}
+                (ScanAction::Redact, _) => {
+                    if found.value.is_key() {
+                        // Two members must not end up under one name.
+                        redacted_keys += 1;
+                        let placeholder = format!("{}-{redacted_keys}", found.finding.placeholder);
+                        edits.replace_in_string(found.value, found.finding.range.clone(), &placeholder);
+                    } else {
+                        found.redact(edits);
+                    }
+                    record.redacted.push(location);
                 }
-                record.redacted.push(location);
-                if matches!(record.decision, Decided::Allow | Decided::LogOnly) {
-                    record.decision = Decided::Redact;
+                (ScanAction::RequireApproval | ScanAction::Block, Some((list, index))) => {
+                    if let Some(kept) = lists.get_mut(list).and_then(|list| list.kept.get_mut(index)) {
+                        *kept = false;
+                    }
+                    record
+                        .exception
+                        .get_or_insert_with(|| Scanners::exception(&found.finding, part.tool.as_deref(), &location));
+                    record.redacted.push(part.base.clone());
+                }
+                (ScanAction::RequireApproval | ScanAction::Block, None) => {
+                    let ask = action == ScanAction::RequireApproval;
+                    if blocked.as_ref().is_none_or(|block| block.ask && !ask) {
+                        let exception = Scanners::exception(&found.finding, part.tool.as_deref(), &location);
+                        blocked = Some(Block { rule: rule(), location, exception, ask });
+                    }
+                    continue;
                 }
             }
-            ScanAction::RequireApproval | ScanAction::Block => {
-                let ask = action == ScanAction::RequireApproval;
-                if blocked.as_ref().is_none_or(|block| block.ask && !ask) {
-                    let rule = format!("{}:{}", found.finding.scanner, found.finding.rule);
-                    blocked = Some(Block { rule, location, ask });
-                }
+            if matches!(record.decision, Decided::Allow | Decided::LogOnly) {
+                record.decision = Decided::Redact;
             }
         }
     }
     record.redacted.dedup();
     blocked.map_or(Content::Clean, Content::Blocked)
+}
+
+/// A part of a message that is scanned by itself.
+struct Part<'d> {
+    value: Value<'d>,
+    /// What is called or described.
+    tool: Option<String>,
+    /// JSON Pointer within the message.
+    base: String,
+    /// Which list, and which of its entries.
+    entry: Option<(usize, usize)>,
+}
+
+/// The parts of a message in text order: each visible entry of a list for itself, so that one can be taken out; a message
+/// without lists is one part.
+fn parts<'d>(message: Value<'d>, lists: &[List<'d>], name: Option<&str>) -> Vec<Part<'d>> {
+    let whole = |value: Value<'d>, base: String| Part { value, tool: name.map(str::to_owned), base, entry: None };
+    if lists.is_empty() {
+        return vec![whole(message, String::new())];
+    }
+    let pointer = |base: &str, key: Value<'_>| {
+        format!("{base}/{}", key.as_str().unwrap_or_default().replace('~', "~0").replace('/', "~1"))
+    };
+    let mut parts = Vec::new();
+    for (key, value) in message.members() {
+        let base = pointer("", key);
+        parts.push(whole(key, base.clone()));
+        if !key.is_str("result") {
+            parts.push(whole(value, base));
+            continue;
+        }
+        for (key, value) in value.members() {
+            let base = pointer(&base, key);
+            parts.push(whole(key, base.clone()));
+            let Some((index, list)) = lists.iter().enumerate().find(|(_, list)| list.array.span() == value.span())
+            else {
+                parts.push(whole(value, base));
+                continue;
+            };
+            for (place, entry) in value.elements().enumerate() {
+                if list.kept.get(place) == Some(&true) {
+                    parts.push(Part {
+                        value: entry,
+                        tool: entry.get(list.named).and_then(Value::as_str).map(|name| name.into_owned()),
+                        base: format!("{base}/{place}"),
+                        entry: Some((index, place)),
+                    });
+                }
+            }
+        }
+    }
+    parts
 }
 
 /// What is done about a finding at this place. A field that decides what a message *is* cannot be
