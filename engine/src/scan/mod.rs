@@ -32,6 +32,7 @@ mod config;
 pub mod detect;
 mod generic;
 mod pattern;
+pub mod pii;
 mod prefilter;
 mod rule;
 mod scanner;
