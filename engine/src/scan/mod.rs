@@ -37,6 +37,7 @@ pub mod detect;
 mod generic;
 pub mod injection;
 mod pattern;
+pub mod pii;
 mod prefilter;
 mod rule;
 mod scanner;
