@@ -143,8 +143,8 @@ impl Builder {
             }
         }
         let first = self.heads.len();
-        let is_on = |id: &str, tags: &[&str]| {
-            let on = !tags.contains(&OFF) || config.enable_rules.iter().any(|enabled| enabled == id);
+        let is_on = |id: &str| {
+            let on = !detector.off.contains(&id) || config.enable_rules.iter().any(|enabled| enabled == id);
             on && !config.disable_rules.iter().any(|disabled| disabled == id)
         };
         self.heads.extend(detector.rules.iter().map(|rule| Head {
@@ -153,9 +153,10 @@ impl Builder {
             placeholder: Arc::from(format!("[REDACTED:{}]", rule.id)),
             severity: rule.severity,
             specific: 0,
-            on: is_on(rule.id, rule.tags),
+            on: is_on(rule.id),
         }));
-        self.running.push(Running { detector, first });
+        let enabled = detector.off.iter().any(|id| is_on(id));
+        self.running.push(Running { detector, first, enabled });
     }
 
     fn add(&mut self, scanner: usize, rule: &Rule, pointer: &str) -> Result<(), ScanConfigError> {
@@ -234,9 +235,6 @@ impl Builder {
 
 /// The built-in rules of the scanner `secrets`.
 const SECRETS: &str = include_str!("../../rules/secrets.json");
-
-/// The tag of rules that run only where the configuration enables them.
-const OFF: &str = "off-by-default";
 
 /// Words of instructions to a model, moved by 13 letters: `ignore`, `previous`, `instruction`, `system`,
 /// `password`, `secret`, `disregard`, `forget`, `execute`, `send`.

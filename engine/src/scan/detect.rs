@@ -20,6 +20,8 @@ pub struct Detector {
     pub triggers: &'static [&'static str],
     /// What makes the scanner look at a text that has none of the triggers.
     pub gate: Gate,
+    /// Ids of the rules that run only where the configuration enables them.
+    pub off: &'static [&'static str],
     /// The one direction it looks at; `None` for both.
     pub direction: Option<Direction>,
     /// Finds matches in one text, in time linear in its length.
@@ -33,8 +35,14 @@ pub enum Gate {
     Triggers,
     /// Characters that may look like others, or like nothing.
     Disguise,
-    /// A text with a digit or an `@` of which this says so; it must be much faster than [`Detector::detect`].
-    Look(fn(&str) -> bool),
+    /// A text with a digit or an `@` of which `usual` says so, or where a rule that is off by default was
+    /// enabled, `enabled`. They must be much faster than [`Detector::detect`].
+    Look {
+        /// For the rules that are on by default.
+        usual: fn(&str) -> bool,
+        /// For the others.
+        enabled: fn(&str) -> bool,
+    },
 }
 
 /// What is to be known about a rule without running it.

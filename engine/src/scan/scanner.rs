@@ -11,12 +11,12 @@ use super::short::Short;
 use super::verify::{Candidate, Pass, Patterns};
 use super::{
     Context, Direction, Finding, Located, ScanAction, ScanConfigError, ScannersConfig, Severity, Site, build,
-    injection, walk,
+    destructive, injection, pii, walk,
 };
 use crate::json::{Value, quote};
 
 /// The scanners that read structure.
-pub(super) static DETECTORS: [&Detector; 1] = [&injection::DETECTOR];
+pub(super) static DETECTORS: [&Detector; 3] = [&pii::DETECTOR, &injection::DETECTOR, &destructive::DETECTOR];
 
 /// All scanners of a configuration, compiled: shared by every message.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub(super) struct Running {
     pub(super) detector: &'static Detector,
     /// Index of its first rule.
     pub(super) first: usize,
+    /// A rule that is off by default was enabled.
+    pub(super) enabled: bool,
 }
 
 impl Running {
@@ -235,7 +237,9 @@ impl Examination<'_> {
                 || match detector.gate {
                     Gate::Triggers => false,
                     Gate::Disguise => marks.has(Marks::UNICODE),
-                    Gate::Look(look) => marks.has(Marks::PERSONAL) && look(input.text),
+                    Gate::Look { usual, enabled } => {
+                        marks.has(Marks::PERSONAL) && (usual(input.text) || running.enabled && enabled(input.text))
+                    }
                 };
             if is_wanted {
                 self.detect(running, input, found);

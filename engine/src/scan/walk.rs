@@ -13,7 +13,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
     let text = value.raw();
     let base = value.span().start;
     let examination = Examination { scanners, keyed: 0, work: 0, matches: Vec::new() };
-    let looks = scanners.running.iter().any(|running| matches!(running.detector.gate, Gate::Look(_)));
+    let looks = scanners.running.iter().any(|running| matches!(running.detector.gate, Gate::Look { .. }));
     let mut walk =
         Walk { examination, site, text, base, looks, locator: Locator::new(value), key: None, named: None, out };
     let mut strings = value.strings().peekable();

@@ -32,6 +32,7 @@ pub const DETECTOR: Detector = Detector {
     rules: RULES,
     triggers: triggers::ALL,
     gate: Gate::Triggers,
+    off: &[],
     direction: None,
     detect,
 };

@@ -22,7 +22,7 @@
 
 use std::ops::Range;
 
-use super::detect::{Detector, Input, Match};
+use super::detect::{Detector, Gate, Input, Match};
 use super::{Direction, Surface};
 
 mod birth;
@@ -81,6 +81,9 @@ pub const DETECTOR: Detector = Detector {
         "\"dob\"",
         "dob:",
     ],
+    gate: Gate::Look { usual: may_hold, enabled: may_hold_network },
+    off: DEFAULT_OFF,
+    direction: None,
     detect,
 };
 
