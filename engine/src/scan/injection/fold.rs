@@ -59,9 +59,19 @@ fn classify_wide(c: char) -> Class {
         '\u{c0}'..='\u{24f}' => table(c, 0xc0, LATIN),
         '\u{1e00}'..='\u{1eff}' => table(c, 0x1e00, LATIN_ADDITIONAL),
         // Marks on top of a letter, variation selectors, directions, tags.
-        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{610}'..='\u{61a}'
-        | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
-        | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}'
+        '\u{300}'..='\u{36f}'
+        | '\u{483}'..='\u{489}'
+        | '\u{591}'..='\u{5bd}'
+        | '\u{610}'..='\u{61a}'
+        | '\u{640}'
+        | '\u{64b}'..='\u{65f}'
+        | '\u{670}'
+        | '\u{1ab0}'..='\u{1aff}'
+        | '\u{1dc0}'..='\u{1dff}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe00}'..='\u{fe0f}'
         | '\u{e0000}'..='\u{e0fff}' => Class::Invisible,
         _ if is_zero_width(c) => Class::Invisible,
         '。' | '！' | '？' | '；' | '।' | '॥' | '؟' | '۔' | '…' | '\u{2028}' | '\u{2029}' => Class::Stop,
@@ -69,8 +79,14 @@ fn classify_wide(c: char) -> Class {
             Class::Letter(u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c).to_ascii_lowercase())
         }
         // Kana, Han, Thai, Lao, Khmer, Myanmar: no spaces between words.
-        '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
-        | '\u{20000}'..='\u{3134f}' | '\u{e01}'..='\u{e4e}' | '\u{e81}'..='\u{ecd}' | '\u{1780}'..='\u{17d3}'
+        '\u{3041}'..='\u{30ff}'
+        | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3134f}'
+        | '\u{e01}'..='\u{e4e}'
+        | '\u{e81}'..='\u{ecd}'
+        | '\u{1780}'..='\u{17d3}'
         | '\u{1000}'..='\u{109f}' => Class::Ideograph(c),
         // Indic vowel signs and viramas belong to their word.
         '\u{900}'..='\u{dff}' => Class::Letter(c),

@@ -6,15 +6,15 @@
 
 use std::ops::Range;
 
+use super::Place;
 use super::lexicon::{
     ACT, ALL, ANSWER, ANY_TOOL, AUTHORITY, BEFORE, CONTENT, Concepts, DESTINATION, DISABLE, ENABLE, ETHICS, EVERYTHING,
     FICTION, GUARD, HENCEFORTH, I_AM, IGNORE, INSTEAD, INSTRUCTION, JAILBREAK, LIMITLESS, MODE, MODEL, MUST, NEW, NOT,
     OBEY, ONLY, PERSIST, PERSONA, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE, READ, REFUSE, REVEAL, RUN, SECRET,
     SECRET_FILE, SEND, SILENT, STAY, SYSTEM, SYSTEM_PROMPT, TASK, TELL, TOOL, URGENT, USER, YOU,
 };
-use super::words::Words;
 use super::rules::*;
-use super::Place;
+use super::words::Words;
 
 /// Points at which a stretch of text is an attack.
 pub(super) const ENOUGH: u32 = 100;
@@ -60,11 +60,15 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
             let mut start = word.range().start;
             let mut end = word.range().end;
             let complete = pattern.near.iter().all(|wanted| {
-                near.iter().filter(|(other, held)| other != index && held & wanted != 0).min_by_key(|(other, _)| other.abs_diff(*index)).and_then(|(other, _)| words.list.get(*other)).is_some_and(|other| {
-                    start = start.min(other.range().start);
-                    end = end.max(other.range().end);
-                    true
-                })
+                near.iter()
+                    .filter(|(other, held)| other != index && held & wanted != 0)
+                    .min_by_key(|(other, _)| other.abs_diff(*index))
+                    .and_then(|(other, _)| words.list.get(*other))
+                    .is_some_and(|other| {
+                        start = start.min(other.range().start);
+                        end = end.max(other.range().end);
+                        true
+                    })
             });
             if !complete {
                 continue;
@@ -104,7 +108,10 @@ fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Foun
         }
         if points >= ENOUGH {
             let start = weak.get(first).map_or(range.start, |weak| weak.3.start);
-            found(Found { rule: PATTERNS.get(most.1).map_or(0, |pattern| pattern.rule), range: start..range.end.max(start) });
+            found(Found {
+                rule: PATTERNS.get(most.1).map_or(0, |pattern| pattern.rule),
+                range: start..range.end.max(start),
+            });
             from = last + 1;
         }
     }
@@ -124,9 +131,11 @@ fn neighbours<'c>(words: &Words, concepts: &'c [(usize, Concepts)], at: usize, s
 
 /// "Do not ignore", "never bypass".
 fn negated(concepts: &[(usize, Concepts)], at: usize, index: usize) -> bool {
-    concepts.get(at.saturating_sub(2)..at).unwrap_or_default().iter().any(|(other, held)| {
-        held & NOT != 0 && held & IGNORE == 0 && index - other <= 2
-    })
+    concepts
+        .get(at.saturating_sub(2)..at)
+        .unwrap_or_default()
+        .iter()
+        .any(|(other, held)| held & NOT != 0 && held & IGNORE == 0 && index - other <= 2)
 }
 
 const STRETCH: usize = 60;

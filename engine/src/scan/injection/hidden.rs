@@ -30,7 +30,10 @@ pub(super) fn find(text: &str, mut found: impl FnMut(usize, Range<usize>)) {
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => state.bidi(at..end, c),
             '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => {
                 let many = is_selector(before);
-                if many || before.is_alphanumeric() && before < '\u{2e80}' && !before.is_ascii_digit() || before == ' ' && c != '\u{fe0f}' {
+                if many
+                    || before.is_alphanumeric() && before < '\u{2e80}' && !before.is_ascii_digit()
+                    || before == ' ' && c != '\u{fe0f}'
+                {
                     state.grow(VARIATION, at..end, &mut found);
                 }
             }
@@ -85,7 +88,10 @@ impl State {
         let plain = |c: char| c.is_ascii_graphic() || c.is_alphabetic() && c < '\u{590}';
         let points = match c {
             '\u{feff}' if range.start == 0 => 0,
-            '\u{ad}' => u32::from(is_zero_width(before) || is_zero_width(after)) * 2 + u32::from(!plain(before) || !plain(after)) * 2,
+            '\u{ad}' => {
+                u32::from(is_zero_width(before) || is_zero_width(after)) * 2
+                    + u32::from(!plain(before) || !plain(after)) * 2
+            }
             // Marks of direction next to right-to-left text, emoji joiners and selectors.
             '\u{200e}' | '\u{200f}' => u32::from(is_zero_width(before)),
             '\u{200d}' if !before.is_ascii() && !is_zero_width(before) => 0,

@@ -92,7 +92,9 @@ pub fn training_features(input: &Input<'_>) -> Vec<Vec<u32>> {
     for window in Windows::of(input.text, |_| {}).list {
         let Some(part) = input.text.get(window.clone()) else { continue };
         let words = Words::read(part, window.start);
-        model::passages(&words, &lexicon::concepts(&words), Place::of(input), |features, _| all.push(features.to_vec()));
+        model::passages(&words, &lexicon::concepts(&words), Place::of(input), |features, _| {
+            all.push(features.to_vec())
+        });
     }
     all
 }

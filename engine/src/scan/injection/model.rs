@@ -108,7 +108,8 @@ impl Model {
     /// passages of all lengths compare.
     fn score(&self, features: &[u32]) -> f32 {
         let Some((surface, own)) = features.split_last() else { return f32::MIN };
-        let weight = |feature: &u32| self.weights.get(*feature as usize).map_or(0, |byte| i32::from(byte.cast_signed()));
+        let weight =
+            |feature: &u32| self.weights.get(*feature as usize).map_or(0, |byte| i32::from(byte.cast_signed()));
         let sum: i32 = own.iter().map(weight).sum();
         let length = own.len().max(1) as f32;
         self.bias + self.scale * (sum as f32 / length.sqrt() + weight(surface) as f32)

@@ -27,7 +27,16 @@ pub(super) const LEARNED: usize = 20;
 
 macro_rules! rule {
     ($id:literal, $severity:ident, $description:literal, $remedy:literal, $source:literal, $tags:expr, hits: $hits:expr, misses: $misses:expr) => {
-        RuleInfo { id: $id, severity: Severity::$severity, description: $description, remedy: $remedy, source: $source, tags: &$tags, hits: &$hits, misses: &$misses }
+        RuleInfo {
+            id: $id,
+            severity: Severity::$severity,
+            description: $description,
+            remedy: $remedy,
+            source: $source,
+            tags: &$tags,
+            hits: &$hits,
+            misses: &$misses,
+        }
     };
 }
 

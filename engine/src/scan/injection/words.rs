@@ -43,7 +43,8 @@ impl Words {
     /// Reads the words of `text`; `base` is added to their places.
     pub(super) fn read(text: &str, base: usize) -> Self {
         let mut words = Self { folded: String::with_capacity(text.len() + 8), list: Vec::new() };
-        let mut reader = Reader { word: String::new(), start: 0, end: 0, style: Flags::default(), sentence: 0, quiet: 0 };
+        let mut reader =
+            Reader { word: String::new(), start: 0, end: 0, style: Flags::default(), sentence: 0, quiet: 0 };
         let mut escaped = false;
         for (at, c) in text.char_indices() {
             // Text within text: `\\n` as two characters parts words too.
@@ -67,7 +68,8 @@ impl Words {
                 }
                 Class::Invisible => {}
                 // The apostrophe of "don't" joins, that of "l'instruction" separates.
-                Class::Gap if matches!(c, '\'' | '’') && joins(text.get(at + c.len_utf8()..).unwrap_or_default()) => {}
+                Class::Gap if matches!(c, '\'' | '’') && joins(text.get(at + c.len_utf8()..).unwrap_or_default()) => {
+                }
                 Class::Stop => {
                     let inside = c == '.' && text.as_bytes().get(at + 1).is_some_and(u8::is_ascii_alphanumeric);
                     reader.flush(&mut words, base);
@@ -79,7 +81,9 @@ impl Words {
                     reader.flush(&mut words, base);
                     if c == '\n' {
                         reader.quiet += 1;
-                        if reader.quiet == 2 {
+                        // An empty line or a list item ends what was said before.
+                        let next = text.get(at + 1..).unwrap_or_default().trim_start_matches(' ');
+                        if reader.quiet == 2 || next.starts_with(['-', '*', '#', '|', '>', '+']) {
                             reader.sentence += 1;
                         }
                     }
@@ -227,7 +231,8 @@ fn joins(rest: &str) -> bool {
     let mut chars = rest.chars();
     matches!(chars.next(), Some('t' | 'T' | 'r' | 'R')) && {
         let next = chars.next();
-        next.is_none_or(|c| !c.is_alphanumeric() || matches!(c, 'e' | 'E')) && chars.next().is_none_or(|c| !c.is_alphanumeric())
+        next.is_none_or(|c| !c.is_alphanumeric() || matches!(c, 'e' | 'E'))
+            && chars.next().is_none_or(|c| !c.is_alphanumeric())
     }
 }
 
@@ -245,7 +250,17 @@ mod tests {
 
     #[test]
     fn disguises_fall_off() {
-        for text in ["Ignore", "IGNØRE", "ignоre", "i̇gnore", "ɪgnore", "1gn0re", "ig\u{200b}nore", "ｉｇｎｏｒｅ", "i g n o r e"] {
+        for text in [
+            "Ignore",
+            "IGNØRE",
+            "ignоre",
+            "i̇gnore",
+            "ɪgnore",
+            "1gn0re",
+            "ig\u{200b}nore",
+            "ｉｇｎｏｒｅ",
+            "i g n o r e",
+        ] {
             assert_eq!(words(text), ["ignore"], "{text}");
         }
     }
