@@ -81,7 +81,9 @@ impl Words {
                     reader.flush(&mut words, base);
                     if c == '\n' {
                         reader.quiet += 1;
-                        if reader.quiet == 2 {
+                        // An empty line or a list item ends what was said before.
+                        let next = text.get(at + 1..).unwrap_or_default().trim_start_matches(' ');
+                        if reader.quiet == 2 || next.starts_with(['-', '*', '#', '|', '>', '+']) {
                             reader.sentence += 1;
                         }
                     }
