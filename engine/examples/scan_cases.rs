@@ -112,7 +112,7 @@ fn exchange(case: &Value) -> (String, String) {
     let args = case.get("args").filter(|args| args.is_object());
     match (case["direction"].as_str().unwrap_or_default(), args) {
         ("request", Some(args)) => (call(args), result(json!({"content": []}))),
-        ("request", None) => (call(&json!({"text": case["text"]})), result(json!({"content": []}))),
+        ("request", None) => (call(&json!({"input": case["text"]})), result(json!({"content": []}))),
         ("response", Some(args)) => (call(&json!({})), result(json!({"content": [], "structuredContent": args}))),
         ("response", None) => (call(&json!({})), result(json!({"content": [{"type": "text", "text": case["text"]}]}))),
         (_, args) => {

@@ -143,8 +143,26 @@ impl Scanners {
         examination.work
     }
 
+    /// The detectors that want to see a text whatever its keywords, as bits.
+    pub(super) fn gates(&self, input: &Input<'_>, marks: Marks) -> u32 {
+        let mut wanted = self.short(input.context.direction).triggered(input.text);
+        for (index, running) in self.running.iter().enumerate() {
+            let is_wanted = match running.detector.gate {
+                Gate::Triggers => false,
+                Gate::Disguise => marks.has(Marks::UNICODE),
+                Gate::Look { usual, enabled } => {
+                    marks.has(Marks::PERSONAL)
+                        && !is_stamp(input.text.as_bytes())
+                        && (usual(input.text) || running.enabled && enabled(input.text))
+                }
+            };
+            wanted |= u32::from(is_wanted) << index;
+        }
+        wanted
+    }
+
     /// The short triggers of a direction.
-    pub(super) fn short(&self, direction: Direction) -> &Short {
+    fn short(&self, direction: Direction) -> &Short {
         let [request, response] = &self.short;
         match direction {
             Direction::Request => request,
@@ -224,24 +242,13 @@ impl Examination<'_> {
     /// Appends what is found in a text whose keywords are `hits`.
     pub(super) fn examine(&mut self, input: &Input<'_>, hits: &[Hit], budget: &mut Budget, found: &mut Vec<Candidate>) {
         let marks = Marks::of(input.text);
-        let mut wanted = self.keyed | self.scanners.short(input.context.direction).triggered(input.text);
+        let mut wanted = self.keyed | self.scanners.gates(input, marks);
         if !hits.is_empty() {
             wanted |= self.verify(input, hits, found);
         }
         for (index, running) in self.scanners.running.iter().enumerate() {
-            let detector = running.detector;
-            if detector.direction.is_some_and(|direction| direction != input.context.direction) {
-                continue;
-            }
-            let is_wanted = wanted >> index & 1 != 0
-                || match detector.gate {
-                    Gate::Triggers => false,
-                    Gate::Disguise => marks.has(Marks::UNICODE),
-                    Gate::Look { usual, enabled } => {
-                        marks.has(Marks::PERSONAL) && (usual(input.text) || running.enabled && enabled(input.text))
-                    }
-                };
-            if is_wanted {
+            let reads = running.detector.direction.is_none_or(|direction| direction == input.context.direction);
+            if wanted >> index & 1 != 0 && reads {
                 self.detect(running, input, found);
             }
         }
@@ -321,6 +328,23 @@ struct Settled {
 
 fn name(scanner: usize) -> &'static str {
     NAMES.get(scanner).copied().unwrap_or_default()
+}
+
+/// True for a text that is a time (RFC 3339), a UUID (RFC 9562) or a digest in hexadecimal and nothing else:
+/// full of digits, and of no person.
+fn is_stamp(text: &[u8]) -> bool {
+    let has = |at: usize, byte: u8| text.get(at) == Some(&byte);
+    match text.len() {
+        20..=35 if has(4, b'-') && has(7, b'-') && has(10, b'T') && has(13, b':') && has(16, b':') => {
+            text.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b'.' | b'+' | b'T' | b'Z'))
+        }
+        36 => {
+            [8, 13, 18, 23].into_iter().all(|at| has(at, b'-'))
+                && text.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+        }
+        32 | 40 | 64 => text.iter().all(u8::is_ascii_hexdigit) && text.iter().any(u8::is_ascii_alphabetic),
+        _ => false,
+    }
 }
 
 /// A glob that matches this text alone.

@@ -1,7 +1,7 @@
 //! A walk over the strings of a message.
 
-use super::decode::{Budget, Marks};
-use super::detect::{Gate, Input};
+use super::decode::{self, Budget, Marks};
+use super::detect::Input;
 use super::prefilter::Hit;
 use super::scanner::{Examination, Scanners};
 use super::verify::Pass;
@@ -13,9 +13,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
     let text = value.raw();
     let base = value.span().start;
     let examination = Examination { scanners, keyed: 0, work: 0, matches: Vec::new() };
-    let looks = scanners.running.iter().any(|running| matches!(running.detector.gate, Gate::Look { .. }));
-    let mut walk =
-        Walk { examination, site, text, base, looks, locator: Locator::new(value), key: None, named: None, out };
+    let mut walk = Walk { examination, site, text, base, locator: Locator::new(value), key: None, named: None, out };
     let mut strings = value.strings().peekable();
     let mut hits: Vec<Hit> = Vec::new();
     // Strings without escapes are scanned where they stand, many at once; the others one by one.
@@ -49,8 +47,6 @@ struct Walk<'s, 'd, 'o, 't> {
     site: &'o Site<'t>,
     text: &'d str,
     base: usize,
-    /// Some detector wants to look at digits.
-    looks: bool,
     locator: Locator<'d>,
     /// The key just passed and the keywords in it, if there are any.
     key: Option<(Value<'d>, Vec<Hit>)>,
@@ -152,9 +148,8 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     /// True if nothing can be found in a text without keywords.
     fn is_plain(&self, content: &str) -> bool {
         let marks = Marks::of(content);
-        !marks.is_telling(self.looks)
-            && !super::decode::may_hold_code(content)
-            && self.examination.scanners.short(self.site.context.direction).triggered(content) == 0
+        let input = Input { text: content, member: None, tool: None, context: self.site.context };
+        !marks.is_telling() && !decode::may_hold_code(content) && self.examination.scanners.gates(&input, marks) == 0
     }
 
     fn triggered(&self, hits: &[Hit]) -> u32 {

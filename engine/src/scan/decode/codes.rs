@@ -31,17 +31,78 @@ pub(super) fn find(text: &str, mut found: impl FnMut(Range<usize>, String)) {
     }
 }
 
-/// True if there is a run at all.
+/// True if there is a run that begins like text.
 pub(in crate::scan) fn may_hold(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(window) = bytes.get(at..at + SHORTEST) {
-        match window.iter().rposition(|byte| !is_code(*byte)) {
-            Some(foreign) => at += foreign + 1,
-            None => return true,
+        if let Some(foreign) = window.iter().rposition(|byte| !is_code(*byte)) {
+            at += foreign + 1;
+            continue;
         }
+        let end = run_end(bytes, at + SHORTEST);
+        if pieces(bytes, at..end).into_iter().flatten().any(|piece| promises(bytes.get(piece).unwrap_or_default())) {
+            return true;
+        }
+        at = end + 1;
     }
     false
+}
+
+/// True if the first bytes of a run decode to text.
+fn promises(run: &[u8]) -> bool {
+    let hex = run.strip_prefix(b"0x").unwrap_or(run);
+    if hex.len().is_multiple_of(2)
+        && let Some(head) = hex.first_chunk::<SHORTEST>()
+        && let Some(decoded) = head
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+            .collect::<Option<Head>>()
+        && is_text(decoded.bytes())
+    {
+        return true;
+    }
+    let mut head = Head::default();
+    let (mut bits, mut count) = (0_u32, 0);
+    for value in run.iter().take(SHORTEST).map(|byte| sextet(*byte)) {
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            head.push((bits >> count) as u8);
+        }
+    }
+    is_text(head.bytes())
+}
+
+/// The first bytes of a decoded run, on the stack: most runs go no further.
+#[derive(Default)]
+struct Head {
+    bytes: [u8; PROBE],
+    length: usize,
+}
+
+impl Head {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl FromIterator<u8> for Head {
+    fn from_iter<I: IntoIterator<Item = u8>>(bytes: I) -> Self {
+        let mut head = Self::default();
+        bytes.into_iter().for_each(|byte| head.push(byte));
+        head
+    }
 }
 
 /// Where a run ends that goes on to `from` at least. Lines of equal length, as MIME wraps them
@@ -90,46 +151,44 @@ fn pieces(bytes: &[u8], run: Range<usize>) -> [Option<Range<usize>>; 2] {
 }
 
 fn decode(run: &[u8]) -> Option<String> {
+    if !promises(run) {
+        return None;
+    }
     let hex = run.strip_prefix(b"0x").unwrap_or(run);
-    if hex.len().is_multiple_of(2) && hex.iter().take(SHORTEST).all(u8::is_ascii_hexdigit) {
-        let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
-        let mut decoded = Vec::new();
-        for pair in hex.chunks_exact(2) {
-            let &[high, low] = pair.first_chunk::<2>()?;
-            let (Some(high), Some(low)) = (digit(&high), digit(&low)) else { break };
-            decoded.push(high << 4 | low);
-            if decoded.len() == PROBE && !is_text(&decoded) {
-                break;
-            }
-        }
-        if decoded.len() * 2 == hex.len()
-            && let Some(text) = text_of(&decoded)
-        {
+    if hex.len().is_multiple_of(2) {
+        let bytes: Option<Vec<u8>> =
+            hex.as_chunks::<2>().0.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+        if let Some(text) = bytes.and_then(|bytes| text_of(&bytes)) {
             return Some(text);
         }
     }
-    let mut decoded = Vec::new();
+    let mut decoded = Vec::with_capacity(run.len() / 4 * 3 + 3);
     let (mut bits, mut count) = (0_u32, 0);
-    for byte in run {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => continue,
-        };
-        bits = bits << 6 | u32::from(value);
+    for byte in run.iter().filter(|byte| is_code(**byte)) {
+        bits = bits << 6 | u32::from(sextet(*byte));
         count += 6;
         if count >= 8 {
             count -= 8;
             decoded.push((bits >> count) as u8);
-            if decoded.len() == PROBE && !is_text(&decoded) {
-                return None;
-            }
         }
     }
     text_of(&decoded)
+}
+
+/// The value of a hexadecimal digit.
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
+
+/// The value of a character of either base64 alphabet.
+fn sextet(byte: u8) -> u8 {
+    match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        _ => 63,
+    }
 }
 
 /// The text, if that is what the bytes are: UTF-8, or UTF-16LE as PowerShell takes it.
@@ -158,7 +217,7 @@ fn is_text(bytes: &[u8]) -> bool {
             odd += chunk.valid().chars().filter(|c| matches!(c, '\u{80}'..='\u{2ff}')).count();
         }
         // A character may be cut at the end of what was decoded so far.
-        odd.saturating_sub(if bytes.len() == PROBE { 2 } else { 0 })
+        odd.saturating_sub(if bytes.len() <= PROBE { 2 } else { 0 })
     };
     odd * 16 <= bytes.len()
 }

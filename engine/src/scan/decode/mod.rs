@@ -87,9 +87,9 @@ impl Marks {
         Self(marks)
     }
 
-    /// True if the text may hold another one, or (where `personal` is asked for) a digit or `@`.
-    pub(super) fn is_telling(self, personal: bool) -> bool {
-        self.has(Self::WRITTEN) || personal && self.has(Self::PERSONAL)
+    /// True if something may be written otherwise than it reads.
+    pub(super) fn is_telling(self) -> bool {
+        self.has(Self::WRITTEN)
     }
 
     /// True if one of `other` is among these.
