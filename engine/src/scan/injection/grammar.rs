@@ -8,10 +8,11 @@ use std::ops::Range;
 
 use super::Place;
 use super::lexicon::{
-    ACT, ALL, ANSWER, ANY_TOOL, AUTHORITY, BEFORE, CONTENT, Concepts, DESTINATION, DISABLE, ENABLE, ETHICS, EVERYTHING,
-    FICTION, GUARD, HENCEFORTH, I_AM, IGNORE, INSTEAD, INSTRUCTION, JAILBREAK, LIMITLESS, MODE, MODEL, MUST, NEW, NOT,
-    OBEY, ONLY, PERSIST, PERSONA, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE, READ, REFUSE, REVEAL, RUN, SECRET,
-    SECRET_FILE, SEND, SILENT, STAY, SYSTEM, SYSTEM_PROMPT, TASK, TELL, TOOL, URGENT, USER, YOU,
+    ACT, ALL, ANSWER, ANY_TOOL, ASIDE, AUTHORITY, BEFORE, CONTENT, Concepts, DESTINATION, DISABLE, ENABLE, ETHICS,
+    EVERYTHING, FICTION, FLOUT, GUARD, HENCEFORTH, I_AM, IGNORE, INSTEAD, INSTRUCTION, JAILBREAK, KEY_FILE, LEAVE,
+    LIMITLESS, MODE, MODEL, MUST, NEW, NOT, OBEY, ONLY, PERSIST, PERSONA, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE,
+    READ, REFUSE, REVEAL, RUN, SECRET, SECRET_FILE, SEND, SILENT, STAY, STRONG_POWER, SYSTEM, SYSTEM_PROMPT, TASK,
+    TELL, TOOL, URGENT, USER, YOU,
 };
 use super::rules::*;
 use super::words::Words;
@@ -59,24 +60,33 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
             let near = neighbours(words, concepts, at, pattern.span * reach);
             let mut start = word.range().start;
             let mut end = word.range().end;
+            // Every word is used once: "email" alone is not both a document and an order to send.
+            let mut used = 0u64;
             let complete = pattern.near.iter().all(|wanted| {
-                near.iter()
-                    .filter(|(other, held)| other != index && held & wanted != 0)
-                    .min_by_key(|(other, _)| other.abs_diff(*index))
-                    .and_then(|(other, _)| words.list.get(*other))
-                    .is_some_and(|other| {
-                        start = start.min(other.range().start);
-                        end = end.max(other.range().end);
-                        true
+                let nearest = near
+                    .iter()
+                    .enumerate()
+                    .filter(|(slot, (other, held))| {
+                        other != index && held & wanted != 0 && used & (1 << (slot & 63)) == 0
                     })
+                    .min_by_key(|(_, (other, _))| other.abs_diff(*index));
+                let Some((slot, (other, _))) = nearest else { return false };
+                let Some(other) = words.list.get(*other) else { return false };
+                used |= 1 << (slot & 63);
+                start = start.min(other.range().start);
+                end = end.max(other.range().end);
+                true
             });
             if !complete {
                 continue;
             }
-            if pattern.points >= ENOUGH {
+            // Weak signs count more when shouted.
+            let shouted = near.iter().all(|(other, _)| words.list.get(*other).is_some_and(|word| word.style.capitals));
+            let points = pattern.points + if shouted && word.style.capitals { SHOUT } else { 0 };
+            if points >= ENOUGH {
                 found(Found { rule: pattern.rule, range: start..end });
             } else {
-                weak.push((*index, number, pattern.points, start..end));
+                weak.push((*index, number, points, start..end));
             }
         }
     }
@@ -138,6 +148,7 @@ fn negated(concepts: &[(usize, Concepts)], at: usize, index: usize) -> bool {
         .any(|(other, held)| held & NOT != 0 && held & IGNORE == 0 && index - other <= 2)
 }
 
+const SHOUT: u32 = 30;
 const STRETCH: usize = 60;
 const MAX_WEAK: usize = 24;
 
@@ -171,13 +182,17 @@ const ANCHORS: Concepts = {
 const PATTERNS: &[Pattern] = &[
     // System override.
     pattern(OVERRIDE, 100, IGNORE, &[INSTRUCTION, PRIOR], 8).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[TASK, PRIOR], 6).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[INSTRUCTION, YOU], 6).positive(),
+    pattern(OVERRIDE, 100, ASIDE, &[INSTRUCTION | GUARD, PRIOR], 6),
+    pattern(ROLE, 100, FLOUT, &[GUARD | INSTRUCTION | ETHICS, ACT | PERSONA | MODEL], 10),
     pattern(OVERRIDE, 100, IGNORE, &[SYSTEM_PROMPT], 6).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[GUARD, ALL], 6).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[GUARD, INSTRUCTION], 6).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[EVERYTHING], 3).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[ALL, INSTRUCTION], 5).positive(),
     pattern(OVERRIDE, 60, IGNORE, &[INSTRUCTION], 4).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[CONTENT, PRINT | SEND], 6).positive().only(Place::INBOUND),
     pattern(OVERRIDE, 60, IGNORE, &[CONTENT, PRINT | SEND], 8).positive(),
     pattern(OVERRIDE, 50, IGNORE, &[ALL], 2).positive(),
     pattern(OVERRIDE, 50, IGNORE, &[PRIOR], 3).positive(),
@@ -185,9 +200,9 @@ const PATTERNS: &[Pattern] = &[
     pattern(OVERRIDE, 60, IGNORE, &[INSTEAD], 10).positive(),
     pattern(OVERRIDE, 100, PRECEDENCE, &[INSTRUCTION | GUARD, ALL | SYSTEM], 8),
     pattern(OVERRIDE, 40, PRECEDENCE, &[], 0),
-    pattern(OVERRIDE, 70, NEW, &[INSTRUCTION, YOU], 5),
+    pattern(OVERRIDE, 60, NEW, &[INSTRUCTION, YOU], 5),
     pattern(OVERRIDE, 50, NEW, &[TASK | SYSTEM_PROMPT], 2),
-    pattern(OVERRIDE, 40, NEW, &[INSTRUCTION], 2),
+    pattern(OVERRIDE, 30, NEW, &[INSTRUCTION], 2),
     pattern(OVERRIDE, 60, OBEY, &[INSTRUCTION, NEW | ONLY | INSTEAD], 6),
     // Safety measures switched off.
     pattern(SAFETY_OFF, 100, DISABLE, &[GUARD, ALL], 5).positive(),
@@ -218,9 +233,12 @@ const PATTERNS: &[Pattern] = &[
     pattern(ROLE, 50, OBEY, &[NOT, INSTRUCTION | GUARD | ETHICS], 8),
     pattern(ROLE, 30, MODEL, &[YOU], 6),
     // Modes.
-    pattern(MODE_SWITCH, 100, MODE, &[POWER, ENABLE], 8),
+    pattern(MODE_SWITCH, 100, MODE, &[STRONG_POWER, ENABLE], 8),
+    pattern(MODE_SWITCH, 70, MODE, &[POWER, ENABLE], 8),
     pattern(MODE_SWITCH, 60, MODE, &[POWER, YOU | I_AM], 6),
-    pattern(MODE_SWITCH, 40, MODE, &[POWER], 2),
+    pattern(MODE_SWITCH, 50, MODE, &[POWER], 2),
+    pattern(MODE_SWITCH, 40, MODE, &[SYSTEM | STRONG_POWER], 1),
+    pattern(MODE_SWITCH, 100, JAILBREAK, &[ENABLE], 3),
     // Authority.
     pattern(AUTHORITY_CLAIM, 60, I_AM, &[AUTHORITY, YOU], 8),
     pattern(AUTHORITY_CLAIM, 50, I_AM, &[AUTHORITY], 6),
@@ -253,6 +271,12 @@ const PATTERNS: &[Pattern] = &[
     pattern(TOOL_POISON, 40, SEND, &[PRIVATE, MUST | USER | ALL], 8).only(Place::DESCRIPTION),
     // Secrets and files asked for.
     pattern(SECRET_REQUEST, 100, SECRET_FILE, &[READ | SEND | RUN, SECRET, SEND], 12).only(Place::INBOUND),
+    pattern(SECRET_REQUEST, 100, KEY_FILE, &[READ | SEND | PRINT, LEAVE], 8).only(Place::RESULT),
+    pattern(SECRET_REQUEST, 100, KEY_FILE, &[SEND], 5).only(Place::DESCRIPTION),
+    pattern(SECRET_REQUEST, 100, KEY_FILE, &[READ, SECRET_FILE], 6).only(Place::DESCRIPTION),
+    pattern(SECRET_REQUEST, 60, KEY_FILE, &[READ], 5).only(Place::DESCRIPTION),
+    pattern(SECRET_REQUEST, 50, KEY_FILE, &[READ | SEND, MUST | URGENT], 8).only(Place::INBOUND),
+    pattern(RESPONSE, 100, MUST, &[YOU, RUN, SECRET], 10).only(Place::RESULT),
     pattern(SECRET_REQUEST, 60, SECRET_FILE, &[READ, SEND | MUST | SECRET], 10).only(Place::INBOUND),
     pattern(SECRET_REQUEST, 40, SECRET, &[SEND, DESTINATION | ALL | MUST], 10).only(Place::INBOUND),
     pattern(SECRET_REQUEST, 30, SECRET, &[READ | SEND, YOU | PRIVATE | MUST], 8).only(Place::INBOUND),

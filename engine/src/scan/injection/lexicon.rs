@@ -126,6 +126,16 @@ concepts! {
     REVEAL = 52;
     /// A candidate, a review, a score: what is being judged.
     JUDGED = 53;
+    /// Away, aside: what dismissed instructions are put.
+    ASIDE = 54;
+    /// A speaker who asks for leave: let me, I need to, please.
+    LEAVE = 55;
+    /// To flout: ignores, bypasses, as said of a role.
+    FLOUT = 56;
+    /// Files that hold keys or accounts, by name.
+    KEY_FILE = 57;
+    /// Modes that have no honest meaning.
+    STRONG_POWER = 58;
 }
 
 /// The concepts of every word that has one: index into the words, and the set.
@@ -242,10 +252,10 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::build);
 const ENTRIES: &[(Concepts, &str)] = &[
     (
         IGNORE,
-        "ignore ignores ignored ignoring ignor disregard* forget forgets forgetting overlook override overrides overriding overrule* \
+        "ignore ignor abandon independientemente independentemente unabhangig_von indipendentemente independamment disregard* forget overlook override overrule* \
         overwrite neglect discard dismiss drop_all drop_your drop_the_previous skip_all supersede* erase_your erase_all wipe_your set_aside \
         put_aside throw_away pay_no_attention do_not_follow dont_follow stop_following never_follow not_follow no_longer_follow do_not_obey \
-        dont_listen void invalid null_and_void nullif* cancel_all abandon replace_all replace_your regardless_of unlearn \
+        dont_listen void invalid null_and_void nullif* cancel_all abandon regardless_of unlearn \
         as_optional as_non_binding no_longer_apply no_longer_valid outdated obsolete \
         ignorier* ignoriert vergiss vergessen vergesst vergess missacht* misacht* missachte uberschreib* setze_auser verwirf ausser_acht auser_acht \
         ignorez ignores ignorer oublie oubliez oublier oublions faites_abstraction fais_abstraction ne_tiens_pas_compte ne_tenez_pas_compte \
@@ -266,7 +276,7 @@ const ENTRIES: &[(Concepts, &str)] = &[
         무시* 잊어* 잊으* 무효* \
         अनदेखा* अनदेखी* भूल* नजरअंदाज* नज़रअंदाज़* नज़रअंदाज* उपेक्षा* ध्यान_न* \
         উপেক্ষা* ভুলে* অগ্রাহ্য* \
-        تجاهل* تجاهلي انس* انسى انسي اهمل* بغض_النظر \
+        تجاهل* تجاهلي تغاضى* تغاض* انس* انسى انسي اهمل* بغض_النظر \
         เพิกเฉย ละเว้น ลืม ไม่สนใจ ละเลย",
     ),
     (
@@ -377,7 +387,7 @@ const ENTRIES: &[(Concepts, &str)] = &[
     ),
     (
         USER,
-        "user users human humans customer customers end_user reader benutzer* nutzer* anwender* kunde* utilisateur* usuario* utente utenti utilizador* gebruiker* uzytkownik* kullanici* nguoi_dung pengguna gumagamit \
+        "user users anyone anybody human humans customer customers end_user reader benutzer* nutzer* anwender* kunde* utilisateur* usuario* utente utenti utilizador* gebruiker* uzytkownik* kullanici* nguoi_dung pengguna gumagamit \
         пользовател* 用户 使用者 用戶 ユーザ 利用者 使用者 사용자* उपयोगकर्ता* यूजर* ব্যবহারকারী* المستخدم* مستخدم* ผู้ใช้",
     ),
     (
@@ -447,7 +457,7 @@ const ENTRIES: &[(Concepts, &str)] = &[
         ENABLE,
         "enter entering entered enable enabled enabling activate activated activating switch switching initiate initiating initiated unlock unlocked turn_on engage launch begin start starting aktivier* betrete* starte* wechsl* initiier* active* activer activez passe_en passez_en entre* entrer entrant lance* activa activar active entrar \
         entrando inicia* attiva* entra* avvia* ativa* ative* entro_em aktywuj activeer etkinlestir* gir* kich_hoat vao bat_dau aktifkan masuk* memasuki pumasok pumapasok активир* включи* вхожу войди* переход* перейд* запуск* \
-        进入 進入 启用 啟用 激活 切换 启动 開啟 入り 有効 起動 入力中 起動中 開始 활성* 진입* 들어* 시작* प्रवेश* सक्रिय* দাখিল* প্রবেশ* সক্রিয়* تفعيل فعل أدخل* دخول* ادخل* เข้าสู่ เปิดใช้งาน",
+        进入 進入 启用 啟用 激活 切换 启动 開啟 入り 有効 起動 入力中 起動中 開始 활성* 진입* 들어* 돌입* 시작* प्रवेश* सक्रिय* দাখিল* প্রবেশ* সক্রিয়* تفعيل فعل أدخل* دخول* ادخل* เข้าสู่ เปิดใช้งาน",
     ),
     (
         SYSTEM,
@@ -468,7 +478,7 @@ const ENTRIES: &[(Concepts, &str)] = &[
     ),
     (
         SILENT,
-        "silently secretly quietly covertly discreetly surreptitiously invisibly in_the_background behind_the_scenes without_asking without_telling without_informing without_notifying without_mentioning without_the_user without_confirmation without_user without_additional_confirmation without_their heimlich unbemerkt stillschweigend im_hintergrund ohne_zu_fragen \
+        "silently secretly quietly covertly discreetly surreptitiously invisibly in_the_background behind_the_scenes without_asking without_telling without_informing without_notifying without_mentioning without_the_user without_confirmation without_user without_additional_confirmation heimlich unbemerkt stillschweigend im_hintergrund ohne_zu_fragen \
         silencieusement secretement discretement en_arriere_plan a_l_insu silenciosamente secretamente discretamente en_segundo_plano sin_avisar silenziosamente segretamente di_nascosto in_background sem_avisar незаметно тайно скрытно втайне \
         悄悄 秘密地 静默 暗中 偷偷 密かに こっそり ひそかに 黙って 몰래 조용히 चुपचाप गुप्त_रूप গোপনে سرا بصمت เงียบๆ",
     ),
@@ -571,7 +581,7 @@ const ENTRIES: &[(Concepts, &str)] = &[
     ),
     (
         JAILBREAK,
-        "dan jailbreak jailbroken stan dude betterdan aim_ antigpt devmode do_anything_now developer_mode godmode god_mode evil_confidant unlocked_mode dan_mode opposite_mode jail_break machiavellian niccolo badgpt freegpt evilbot omega_mode apophis mongo_tom reset_cortex",
+        "dan jailbreak jailbroken stan dude betterdan aim_ antigpt devmode do_anything_now developer_mode godmode god_mode evil_confidant unlocked_mode dan_mode opposite_mode jail_break machiavellian niccolo badgpt freegpt evilbot omega_mode god_mode_enabled apophis mongo_tom reset_cortex",
     ),
     (
         REVEAL,

@@ -200,7 +200,13 @@ impl Reader {
         let start = words.folded.len();
         if flags.foreign && flags.ascii && self.word.chars().all(|c| c.is_ascii() || look_alike(c).is_some()) {
             style.mixed = true;
-            words.folded.extend(self.word.chars().map(|c| if c.is_ascii() { c } else { look_alike(c).unwrap_or(c) }));
+            let plain: String =
+                self.word.chars().map(|c| look_alike(c).filter(|_| !c.is_ascii()).unwrap_or(c)).collect();
+            if flags.digit && is_leet(&plain) {
+                words.folded.extend(plain.bytes().map(|byte| char::from(leet(byte))));
+            } else {
+                words.folded.push_str(&plain);
+            }
         } else if flags.digit && flags.ascii && !flags.foreign && is_leet(&self.word) {
             style.leet = true;
             words.folded.extend(self.word.bytes().map(|byte| char::from(leet(byte))));
