@@ -34,6 +34,7 @@ pub mod detect;
 mod generic;
 mod pattern;
 mod prefilter;
+pub mod privesc;
 
 mod rule;
 mod scanner;

@@ -9,7 +9,27 @@ use crate::scan::shell::Script;
 pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
     let command = script.commands.get(index)?;
     let base = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-    if !matches!(base, "python" | "perl" | "ruby" | "node" | "nodejs" | "deno" | "bun" | "php" | "lua" | "pypy" | "tclsh" | "awk" | "gawk" | "powershell" | "pwsh" | "groovy" | "osascript" | "rscript") {
+    if !matches!(
+        base,
+        "python"
+            | "perl"
+            | "ruby"
+            | "node"
+            | "nodejs"
+            | "deno"
+            | "bun"
+            | "php"
+            | "lua"
+            | "pypy"
+            | "tclsh"
+            | "awk"
+            | "gawk"
+            | "powershell"
+            | "pwsh"
+            | "groovy"
+            | "osascript"
+            | "rscript"
+    ) {
         return None;
     }
     let piped = command.pipe_from.and_then(|from| script.commands.get(from)).and_then(|source| source.stdin.as_deref());
@@ -82,7 +102,9 @@ fn deadly(line: &str) -> bool {
         "dd" => words.any(|word| word.starts_with("of=/dev/")),
         "git" => {
             let rest: Vec<_> = words.take(4).collect();
-            rest.first() == Some(&"reset") && rest.contains(&"--hard") || rest.first() == Some(&"clean") && rest.iter().any(|word| word.starts_with("-f")) || rest.first() == Some(&"push") && rest.iter().any(|word| matches!(*word, "-f" | "--force"))
+            rest.first() == Some(&"reset") && rest.contains(&"--hard")
+                || rest.first() == Some(&"clean") && rest.iter().any(|word| word.starts_with("-f"))
+                || rest.first() == Some(&"push") && rest.iter().any(|word| matches!(*word, "-f" | "--force"))
         }
         _ => first.starts_with("mkfs."),
     }
@@ -106,12 +128,51 @@ fn sensitive_literal(text: &str) -> bool {
 
 /// Calls that delete trees.
 static DEEP: &[&str] = &[
-    "shutil.rmtree(", "FileUtils.rm_rf", "FileUtils.rm_r(", "FileUtils.remove_dir", "FileUtils.remove_entry", "rmSync(", "rmdirSync(", "fs.rm(", "fs.promises.rm(",
-    "rimraf(", "rimraf.sync(", "Directory.Delete(", "os.RemoveAll(", "remove_tree(", "rmtree(", "File::Path::remove", "fs::remove_dir_all(", "deltree(", "Remove-Item -Recurse", "os.removedirs(", "fsExtra.remove",
-    "deleteDirectory(", "deleteRecursively(", "removeSync(", "emptyDirSync(", "unlink(glob", "unlink glob",
+    "shutil.rmtree(",
+    "FileUtils.rm_rf",
+    "FileUtils.rm_r(",
+    "FileUtils.remove_dir",
+    "FileUtils.remove_entry",
+    "rmSync(",
+    "rmdirSync(",
+    "fs.rm(",
+    "fs.promises.rm(",
+    "rimraf(",
+    "rimraf.sync(",
+    "Directory.Delete(",
+    "os.RemoveAll(",
+    "remove_tree(",
+    "rmtree(",
+    "File::Path::remove",
+    "fs::remove_dir_all(",
+    "deltree(",
+    "Remove-Item -Recurse",
+    "os.removedirs(",
+    "fsExtra.remove",
+    "deleteDirectory(",
+    "deleteRecursively(",
+    "removeSync(",
+    "emptyDirSync(",
+    "unlink(glob",
+    "unlink glob",
 ];
 
 /// Calls that delete one file.
 static SINGLE: &[&str] = &[
-    "os.remove(", "os.unlink(", ".unlink(", "unlinkSync(", "File.delete(", "File.unlink(", "unlink(", "os.Remove(", "fs::remove_file(", "Files.delete(", "File.Delete(", "os.rename(", "os.truncate(", ".rmdir(", "remove(", "unlink ",
+    "os.remove(",
+    "os.unlink(",
+    ".unlink(",
+    "unlinkSync(",
+    "File.delete(",
+    "File.unlink(",
+    "unlink(",
+    "os.Remove(",
+    "fs::remove_file(",
+    "Files.delete(",
+    "File.Delete(",
+    "os.rename(",
+    "os.truncate(",
+    ".rmdir(",
+    "remove(",
+    "unlink ",
 ];

@@ -14,8 +14,12 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "remove-item" | "ri" => power_remove(command),
         "find" | "gfind" => find(command),
         "fd" | "fdfind" => None,
-        "shred" | "wipe" | "scrub" | "nwipe" | "sdelete" | "sdelete64" => (command.operands().next().is_some() && !help(command)).then_some(Rule::DiskWipe),
-        "mkfs" | "mke2fs" | "mkswap" | "wipefs" | "blkdiscard" | "hdparm" | "newfs" | "mkdosfs" => device(command, name),
+        "shred" | "wipe" | "scrub" | "nwipe" | "sdelete" | "sdelete64" => {
+            (command.operands().next().is_some() && !help(command)).then_some(Rule::DiskWipe)
+        }
+        "mkfs" | "mke2fs" | "mkswap" | "wipefs" | "blkdiscard" | "hdparm" | "newfs" | "mkdosfs" => {
+            device(command, name)
+        }
         _ if name.starts_with("mkfs.") => device(command, name),
         "dd" => {
             let to = command.args().find_map(|arg| arg.strip_prefix("of="))?;
@@ -23,19 +27,32 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         }
         "format" => command.args().any(|arg| arg.len() == 2 && arg.ends_with(':')).then_some(Rule::DiskWipe),
         "format-volume" | "clear-disk" | "initialize-disk" | "remove-partition" => Some(Rule::DiskWipe),
-        "diskpart" => (command.stdin.as_deref().is_some_and(|text| text.contains("clean")) || command.has(&["/s"])).then_some(Rule::DiskWipe),
-        "diskutil" => command.operands().next().is_some_and(|verb| {
-            let verb = verb.to_ascii_lowercase();
-            verb.starts_with("erase") || verb.contains("zerodisk") || verb.contains("secureerase") || verb == "partitiondisk" || verb == "reformat"
-        }).then_some(Rule::DiskWipe),
-        "sgdisk" | "gdisk" => command.has(&["--zap-all", "-Z", "-z", "--zap", "-o", "--clear"]).then_some(Rule::DiskWipe),
+        "diskpart" => (command.stdin.as_deref().is_some_and(|text| text.contains("clean")) || command.has(&["/s"]))
+            .then_some(Rule::DiskWipe),
+        "diskutil" => command
+            .operands()
+            .next()
+            .is_some_and(|verb| {
+                let verb = verb.to_ascii_lowercase();
+                verb.starts_with("erase")
+                    || verb.contains("zerodisk")
+                    || verb.contains("secureerase")
+                    || verb == "partitiondisk"
+                    || verb == "reformat"
+            })
+            .then_some(Rule::DiskWipe),
+        "sgdisk" | "gdisk" => {
+            command.has(&["--zap-all", "-Z", "-z", "--zap", "-o", "--clear"]).then_some(Rule::DiskWipe)
+        }
         "parted" => command.args().any(|arg| matches!(arg, "mklabel" | "rm" | "mktable")).then_some(Rule::DiskWipe),
         "cipher" => command.args().any(|arg| arg.to_ascii_lowercase().starts_with("/w")).then_some(Rule::DiskWipe),
         "fsutil" => command.args().any(|arg| arg.eq_ignore_ascii_case("deletejournal")).then_some(Rule::LogTamper),
         "lvremove" | "vgremove" | "pvremove" => Some(Rule::DiskWipe),
         "zpool" | "zfs" => command.operands().next().filter(|verb| *verb == "destroy").map(|_| Rule::DiskWipe),
         "btrfs" => (command.arg(0) == "subvolume" && command.arg(1) == "delete").then_some(Rule::DiskWipe),
-        "cryptsetup" => command.args().any(|arg| matches!(arg, "erase" | "luksErase" | "luksFormat")).then_some(Rule::DiskWipe),
+        "cryptsetup" => {
+            command.args().any(|arg| matches!(arg, "erase" | "luksErase" | "luksFormat")).then_some(Rule::DiskWipe)
+        }
         "mdadm" => command.has(&["--zero-superblock", "--stop"]).then_some(Rule::DiskWipe),
         "truncate" => {
             let zero = command.args().any(|arg| matches!(arg, "0" | "-s0" | "--size=0" | "--size=0K"));
@@ -47,10 +64,14 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             let system = command.operands().skip(1).any(is_top);
             (recursive(command) && system).then_some(Rule::Permissions)
         }
-        "chattr" => command.args().any(|arg| arg.starts_with("+i") || arg.starts_with("-i")).then_some(Rule::Permissions),
+        "chattr" => {
+            command.args().any(|arg| arg.starts_with("+i") || arg.starts_with("-i")).then_some(Rule::Permissions)
+        }
         "setfacl" => (command.short('b') && recursive(command)).then_some(Rule::Permissions),
         "icacls" => {
-            let everyone = command.args().any(|arg| arg.to_ascii_lowercase().contains("everyone") || arg.eq_ignore_ascii_case("/reset"));
+            let everyone = command
+                .args()
+                .any(|arg| arg.to_ascii_lowercase().contains("everyone") || arg.eq_ignore_ascii_case("/reset"));
             (everyone && command.args().any(|arg| arg.eq_ignore_ascii_case("/t"))).then_some(Rule::Permissions)
         }
         "takeown" => command.args().any(|arg| arg.eq_ignore_ascii_case("/r")).then_some(Rule::Permissions),
@@ -64,10 +85,14 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             let to = command.operands().nth(1)?;
             (from == "/dev/null" && (is_log(to) || is_system(to))).then_some(Rule::Overwrite)
         }
-        "tee" => (!command.short('a') && command.operands().any(|arg| is_critical(arg) || is_device(arg))).then_some(Rule::Overwrite),
+        "tee" => (!command.short('a') && command.operands().any(|arg| is_critical(arg) || is_disk(arg)))
+            .then_some(Rule::Overwrite),
         "rsync" => {
-            let gone = command.args().any(|arg| matches!(arg, "--delete" | "--del" | "--remove-source-files" | "--delete-missing-args") || arg.starts_with("--delete-"));
-            (gone && !dry(command)).then_some(Rule::Delete)
+            let gone = command.args().any(|arg| {
+                matches!(arg, "--delete" | "--del" | "--remove-source-files" | "--delete-missing-args")
+                    || arg.starts_with("--delete-")
+            });
+            (gone && !dry(command) && !command.short('n')).then_some(Rule::Delete)
         }
         _ => None,
     }
@@ -82,7 +107,8 @@ fn remove(command: &Command, name: &str) -> Option<Rule> {
     let system = targets().any(|arg| is_system(arg) || is_log(arg) || is_home_config(arg));
     let all = targets().any(|arg| matches!(arg, "*" | "/*" | "./*" | "~/*" | ".*"));
     // `rm -f` of a path from the root: quietly, and not in the work at hand.
-    let forced = (command.short('f') || command.has(&["--force"])) && targets().any(|arg| arg.starts_with('/') || arg.starts_with("~/") || arg.starts_with("$HOME"));
+    let forced = (command.short('f') || command.has(&["--force"]))
+        && targets().any(|arg| arg.starts_with('/') || arg.starts_with("~/") || arg.starts_with("$HOME"));
     let piped = command.wrapped_by.is_some() && command.short('f') && targets().next().is_none();
     if system && targets().any(is_log) {
         return Some(if deep { Rule::Delete } else { Rule::LogTamper });
@@ -106,7 +132,8 @@ fn windows_remove(command: &Command) -> Option<Rule> {
 fn power_remove(command: &Command) -> Option<Rule> {
     let flags = command.args().any(|arg| {
         let arg = arg.to_ascii_lowercase();
-        (arg.len() >= 2 && "-recurse".starts_with(arg.as_str())) || (arg.len() >= 3 && "-force".starts_with(arg.as_str()))
+        (arg.len() >= 2 && "-recurse".starts_with(arg.as_str()))
+            || (arg.len() >= 3 && "-force".starts_with(arg.as_str()))
     });
     (flags || command.args().any(is_system)).then_some(Rule::Delete)
 }
@@ -117,7 +144,11 @@ fn find(command: &Command) -> Option<Rule> {
         let pattern = command.words.windows(2).any(|pair| {
             let before = pair.first().map_or("", |word| word.text.as_str());
             let word = pair.get(1).map_or("", |word| word.text.as_str());
-            word == "-delete" && matches!(before, "-name" | "-iname" | "-path" | "-ipath" | "-regex" | "-iregex" | "-wholename" | "-lname")
+            word == "-delete"
+                && matches!(
+                    before,
+                    "-name" | "-iname" | "-path" | "-ipath" | "-regex" | "-iregex" | "-wholename" | "-lname"
+                )
         });
         return (!pattern && command.args().any(|arg| arg == "-delete")).then_some(Rule::Delete);
     }
@@ -147,8 +178,12 @@ fn device(command: &Command, name: &str) -> Option<Rule> {
 }
 
 fn permissions(command: &Command) -> Option<Rule> {
-    let wide = command.operands().any(|arg| matches!(arg, "777" | "0777" | "a+rwx" | "ugo+rwx" | "o+w" | "a+w" | "000" | "0000" | "-rwx" | "a-rwx" | "666" | "a=rwx"))
-        || command.args().any(|arg| matches!(arg, "-rwx" | "a-rwx"));
+    let wide = command.operands().any(|arg| {
+        matches!(
+            arg,
+            "777" | "0777" | "a+rwx" | "ugo+rwx" | "o+w" | "a+w" | "000" | "0000" | "-rwx" | "a-rwx" | "666" | "a=rwx"
+        )
+    }) || command.args().any(|arg| matches!(arg, "-rwx" | "a-rwx"));
     let top = command.operands().skip(1).any(is_top);
     let critical = command.operands().skip(1).any(is_critical);
     ((recursive(command) && (wide || top)) || (wide && critical)).then_some(Rule::Permissions)
@@ -166,7 +201,9 @@ fn redirects(command: &Command) -> Option<Rule> {
         }
         // Writing nothing into a log empties it.
         let name = command.name();
-        let empty = name.is_empty() || matches!(name.as_str(), "echo" | ":" | "true" | "printf") && command.args().all(|arg| arg.is_empty() || arg == "-n");
+        let empty = name.is_empty()
+            || matches!(name.as_str(), "echo" | ":" | "true" | "printf")
+                && command.args().all(|arg| arg.is_empty() || arg == "-n");
         let null = name == "cat" && command.arg(0) == "/dev/null";
         (overwrites && (empty || null) && is_log(target)).then_some(Rule::LogTamper)
     })
@@ -181,41 +218,119 @@ pub(super) fn help(command: &Command) -> bool {
 }
 
 pub(super) fn dry(command: &Command) -> bool {
-    command.args().any(|arg| matches!(arg, "--dry-run" | "-n" | "--dryrun" | "--what-if" | "-whatif" | "--noop" | "--dry-run=client" | "--dry-run=server"))
+    command.args().any(|arg| {
+        matches!(
+            arg,
+            "--dry-run" | "--dryrun" | "--what-if" | "-whatif" | "--noop" | "--dry-run=client" | "--dry-run=server"
+        )
+    })
 }
 
 /// The file tree itself, a directory right below the root, a home.
 fn is_top(path: &str) -> bool {
     let path = path.trim_end_matches(['*', '/']);
     let top = path.strip_prefix('/').is_some_and(|rest| {
-        matches!(rest, "etc" | "usr" | "var" | "bin" | "sbin" | "lib" | "lib64" | "boot" | "dev" | "proc" | "sys" | "root" | "home" | "opt" | "srv" | "tmp" | "mnt" | "usr/bin" | "usr/lib" | "var/lib" | "var/log")
+        matches!(
+            rest,
+            "etc"
+                | "usr"
+                | "var"
+                | "bin"
+                | "sbin"
+                | "lib"
+                | "lib64"
+                | "boot"
+                | "dev"
+                | "proc"
+                | "sys"
+                | "root"
+                | "home"
+                | "opt"
+                | "srv"
+                | "tmp"
+                | "mnt"
+                | "usr/bin"
+                | "usr/lib"
+                | "var/lib"
+                | "var/log"
+        )
     });
     path.is_empty() || top || matches!(path, "~" | "$HOME" | "${HOME}" | "C:" | "C:\\" | "C:\\Windows" | "..")
 }
 
 fn is_device(path: &str) -> bool {
-    path.starts_with("/dev/") && !matches!(path, "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/zero") || path.starts_with("\\\\.\\")
+    path.starts_with("/dev/") && !matches!(path, "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/zero")
+        || path.starts_with("\\\\.\\")
 }
 
 fn is_disk(path: &str) -> bool {
-    ["/dev/sd", "/dev/hd", "/dev/nvme", "/dev/vd", "/dev/xvd", "/dev/mmcblk", "/dev/disk", "/dev/rdisk", "/dev/mem", "/dev/kmem", "/dev/dm-", "/dev/mapper/", "/dev/md"]
-        .iter()
-        .any(|prefix| path.starts_with(prefix))
+    [
+        "/dev/sd",
+        "/dev/hd",
+        "/dev/nvme",
+        "/dev/vd",
+        "/dev/xvd",
+        "/dev/mmcblk",
+        "/dev/disk",
+        "/dev/rdisk",
+        "/dev/mem",
+        "/dev/kmem",
+        "/dev/dm-",
+        "/dev/mapper/",
+        "/dev/md",
+    ]
+    .iter()
+    .any(|prefix| path.starts_with(prefix))
 }
 
 /// A file that the system needs to come up or to let anybody in.
 fn is_critical(path: &str) -> bool {
-    ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/fstab", "/etc/hosts", "/etc/ssh/", "/etc/pam.d", "/etc/crontab", "/etc/ld.so", "/boot/", "/etc/resolv.conf", "/etc/profile", "/etc/systemd/", "/etc/cron", "/etc/init"]
-        .iter()
-        .any(|prefix| path.starts_with(prefix))
+    [
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/group",
+        "/etc/gshadow",
+        "/etc/sudoers",
+        "/etc/fstab",
+        "/etc/hosts",
+        "/etc/ssh/",
+        "/etc/pam.d",
+        "/etc/crontab",
+        "/etc/ld.so",
+        "/boot/",
+        "/etc/resolv.conf",
+        "/etc/profile",
+        "/etc/systemd/",
+        "/etc/cron",
+        "/etc/init",
+    ]
+    .iter()
+    .any(|prefix| path.starts_with(prefix))
         || path.eq_ignore_ascii_case("C:\\Windows\\System32\\drivers\\etc\\hosts")
 }
 
 /// Below a directory of the operating system.
 pub(super) fn is_system(path: &str) -> bool {
-    let below = ["/etc/", "/usr/", "/boot/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/root/", "/proc/", "/sys/", "/var/log/", "/var/lib/", "/var/spool/", "/var/db/", "/System/", "/Library/"]
-        .iter()
-        .any(|prefix| path.starts_with(prefix));
+    let below = [
+        "/etc/",
+        "/usr/",
+        "/boot/",
+        "/bin/",
+        "/sbin/",
+        "/lib/",
+        "/lib64/",
+        "/root/",
+        "/proc/",
+        "/sys/",
+        "/var/log/",
+        "/var/lib/",
+        "/var/spool/",
+        "/var/db/",
+        "/System/",
+        "/Library/",
+    ]
+    .iter()
+    .any(|prefix| path.starts_with(prefix));
     let windows = path.get(..2).is_some_and(|drive| drive.ends_with(':')) && {
         let lower = path.to_ascii_lowercase();
         lower.contains("windows") || lower.contains("program files") || lower.len() <= 4
@@ -226,9 +341,22 @@ pub(super) fn is_system(path: &str) -> bool {
 }
 
 fn is_home_config(path: &str) -> bool {
-    [".ssh", ".bashrc", ".profile", ".bash_profile", ".bash_history", ".zshrc", ".zsh_history", ".aws", ".kube", ".gnupg", ".git-credentials", ".netrc"]
-        .iter()
-        .any(|name| path.split('/').any(|part| part == *name))
+    [
+        ".ssh",
+        ".bashrc",
+        ".profile",
+        ".bash_profile",
+        ".bash_history",
+        ".zshrc",
+        ".zsh_history",
+        ".aws",
+        ".kube",
+        ".gnupg",
+        ".git-credentials",
+        ".netrc",
+    ]
+    .iter()
+    .any(|name| path.split('/').any(|part| part == *name))
 }
 
 /// A log, a history or an audit trail.
@@ -237,5 +365,8 @@ fn is_log(path: &str) -> bool {
     path.starts_with("/var/log/")
         || name.ends_with("_history")
         || (name.contains("audit") && !name.contains("npm"))
-        || matches!(name.as_str(), "wtmp" | "btmp" | "utmp" | "lastlog" | "syslog" | "auth.log" | "events.jsonl" | "access.log" | "messages")
+        || matches!(
+            name.as_str(),
+            "wtmp" | "btmp" | "utmp" | "lastlog" | "syslog" | "auth.log" | "events.jsonl" | "access.log" | "messages"
+        )
 }

@@ -18,7 +18,8 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         let (first, tail) = rest.split_first()?;
         rest = tail;
         match *first {
-            "-C" | "-c" | "--git-dir" | "--work-tree" | "--namespace" | "--super-prefix" | "--config-env" | "--exec-path" | "--attr-source" => {
+            "-C" | "-c" | "--git-dir" | "--work-tree" | "--namespace" | "--super-prefix" | "--config-env"
+            | "--exec-path" | "--attr-source" => {
                 rest = rest.get(1..)?;
             }
             "--" | "--help" | "--version" => return None,
@@ -26,7 +27,9 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             verb => break verb.to_ascii_lowercase(),
         }
     };
-    if rest.iter().take_while(|arg| **arg != "--").any(|arg| matches!(*arg, "--help" | "-h" | "--dry-run")) && verb != "clean" {
+    if rest.iter().take_while(|arg| **arg != "--").any(|arg| matches!(*arg, "--help" | "-h" | "--dry-run"))
+        && verb != "clean"
+    {
         return None;
     }
     let line = Line { args: rest };
@@ -50,7 +53,9 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "stash" => matches!(rest.first(), Some(&("drop" | "clear"))),
         "worktree" => rest.first() == Some(&"remove") && (line.short('f', &[]) || line.long(&["--force"])),
         "reflog" => matches!(rest.first(), Some(&("expire" | "delete"))),
-        "gc" => rest.iter().any(|arg| matches!(*arg, "--prune=now" | "--prune=all" | "--aggressive") && *arg != "--aggressive"),
+        "gc" => rest
+            .iter()
+            .any(|arg| matches!(*arg, "--prune=now" | "--prune=all" | "--aggressive") && *arg != "--aggressive"),
         "prune" => rest.is_empty() || rest.iter().any(|arg| arg.starts_with("--expire")),
         "filter-branch" | "filter-repo" => true,
         "update-ref" => line.short('d', &['m']) || line.long(&["--stdin"]),
@@ -73,8 +78,11 @@ fn checkout(line: &Line<'_>) -> bool {
     if let Some(at) = line.args.iter().position(|arg| *arg == "--") {
         return line.args.len() > at + 1;
     }
-    let creates = line.short('b', &['B', 'U']) || line.short('B', &['b', 'U']) || line.short('t', &['b', 'B', 'U']) || line.short('d', &['b', 'B', 'U'])
-        || line.long(&["--orphan", "--track", "--no-track", "--detach", "--patch", "--guess"]);
+    let creates = line.short('b', &['B', 'U'])
+        || line.short('B', &['b', 'U'])
+        || line.short('t', &['b', 'B', 'U'])
+        || line.short('d', &['b', 'B', 'U'])
+        || line.long(&["--orphan", "--track", "--no-track", "--detach", "--patch"]);
     if creates || line.short('p', &['b', 'B', 'U']) {
         return false;
     }
@@ -104,7 +112,14 @@ impl Line<'_> {
     }
 
     fn long(&self, names: &[&str]) -> bool {
-        self.options().any(|arg| names.iter().any(|name| arg == *name || (arg.len() > 4 && arg.starts_with("--") && arg.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))))
+        self.options().any(|arg| {
+            names.iter().any(|name| {
+                arg == *name
+                    || (arg.len() > 4
+                        && arg.starts_with("--")
+                        && arg.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
+            })
+        })
     }
 
     /// A short option within clusters; what follows a letter that takes a value is that value.
@@ -129,4 +144,16 @@ impl Line<'_> {
     }
 }
 
-static KNOWN: &[&str] = &["--quiet", "--progress", "--no-progress", "--merge", "--ignore-skip-worktree-bits", "--overlay", "--no-overlay", "--recurse-submodules", "--no-recurse-submodules"];
+static KNOWN: &[&str] = &[
+    "--guess",
+    "--no-guess",
+    "--quiet",
+    "--progress",
+    "--no-progress",
+    "--merge",
+    "--ignore-skip-worktree-bits",
+    "--overlay",
+    "--no-overlay",
+    "--recurse-submodules",
+    "--no-recurse-submodules",
+];

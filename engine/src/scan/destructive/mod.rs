@@ -20,8 +20,7 @@ mod rules;
 mod system;
 
 /// The scanner.
-pub const DETECTOR: Detector =
-    Detector { name: "destructive", rules: rules::RULES, triggers: rules::TRIGGERS, detect };
+pub const DETECTOR: Detector = Detector { name: "destructive", rules: rules::RULES, triggers: rules::TRIGGERS, detect };
 
 /// Index of a rule in [`DETECTOR`]'s table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +77,9 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         Role::Sql => statements(text, out),
         Role::Prose => {}
     }
-    if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Prose) && out.len() == before {
+    if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Prose)
+        && out.len() == before
+    {
         inject(input, role, out);
     }
 }
@@ -116,8 +117,31 @@ fn commands(text: &str, injected: bool, out: &mut Vec<Match>) {
 fn sql_client(command: &shell::Command, name: &str) -> Option<Rule> {
     let known = matches!(
         name,
-        "psql" | "mysql" | "mariadb" | "sqlite3" | "sqlcmd" | "clickhouse-client" | "clickhouse" | "duckdb" | "cockroach" | "snowsql"
-            | "cqlsh" | "bq" | "usql" | "mycli" | "pgcli" | "osql" | "isql" | "sqlplus" | "trino" | "presto" | "hive" | "beeline" | "spark-sql" | "wrangler" | "turso"
+        "psql"
+            | "mysql"
+            | "mariadb"
+            | "sqlite3"
+            | "sqlcmd"
+            | "clickhouse-client"
+            | "clickhouse"
+            | "duckdb"
+            | "cockroach"
+            | "snowsql"
+            | "cqlsh"
+            | "bq"
+            | "usql"
+            | "mycli"
+            | "pgcli"
+            | "osql"
+            | "isql"
+            | "sqlplus"
+            | "trino"
+            | "presto"
+            | "hive"
+            | "beeline"
+            | "spark-sql"
+            | "wrangler"
+            | "turso"
     );
     if !known {
         return None;
@@ -143,8 +167,12 @@ fn inject(input: &Input<'_>, role: Role, out: &mut Vec<Match>) {
     if role == Role::Prose && input.text.len() > MAX_PROSE {
         return;
     }
-    if let Some((form, range)) = injection::find(input.text) {
-        let mild = matches!(form, injection::Form::Probe | injection::Form::Breakout | injection::Form::Timed | injection::Form::Tautology);
+    let found = if role == Role::Sql { injection::find_in_query(input.text) } else { injection::find(input.text) };
+    if let Some((form, range)) = found {
+        let mild = matches!(
+            form,
+            injection::Form::Probe | injection::Form::Breakout | injection::Form::Timed | injection::Form::Tautology
+        );
         if role == Role::Prose && mild {
             return;
         }

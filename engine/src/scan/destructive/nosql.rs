@@ -25,8 +25,12 @@ pub(super) fn find(text: &str) -> Option<Range<usize>> {
             && matches!(before, Some('{' | ','))
         {
             let server_side = matches!(name, "where" | "function" | "accumulator");
-            let always = ["null", "\"\"", "''", "1", "0", "-1", "{", "[]", "\".*\"", "\"^", "undefined", "\"x\"", "\".{"].iter().any(|probe| value.starts_with(probe));
-            let probing = matches!(name, "ne" | "gt" | "gte" | "lt" | "lte" | "regex" | "nin" | "exists" | "not") && always;
+            let always =
+                ["null", "\"\"", "''", "1", "0", "-1", "{", "[]", "\".*\"", "\"^", "undefined", "\"x\"", "\".{"]
+                    .iter()
+                    .any(|probe| value.starts_with(probe));
+            let probing =
+                matches!(name, "ne" | "gt" | "gte" | "lt" | "lte" | "regex" | "nin" | "exists" | "not") && always;
             if server_side || probing {
                 return Some(start..end);
             }
@@ -35,7 +39,8 @@ pub(super) fn find(text: &str) -> Option<Range<usize>> {
     // A condition in JavaScript that closes the string it was pasted into.
     for (open, tail) in [("'", "||"), ("\"", "||"), ("'", ";return"), ("';", "return"), ("'", "&&")] {
         if let Some(at) = text.find(open) {
-            let rest: String = text.get(at + open.len()..).unwrap_or("").chars().filter(|c| !c.is_whitespace()).take(48).collect();
+            let rest: String =
+                text.get(at + open.len()..).unwrap_or("").chars().filter(|c| !c.is_whitespace()).take(48).collect();
             if let Some(condition) = rest.strip_prefix(tail)
                 && (condition.contains("==") || condition.starts_with("true") || condition.contains("this."))
             {
@@ -47,5 +52,27 @@ pub(super) fn find(text: &str) -> Option<Range<usize>> {
 }
 
 static OPERATORS: &[&str] = &[
-    "ne", "gt", "gte", "lt", "lte", "eq", "in", "nin", "regex", "where", "exists", "not", "or", "and", "nor", "expr", "function", "accumulator", "elemMatch", "type", "mod", "size", "all",
+    "ne",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "eq",
+    "in",
+    "nin",
+    "regex",
+    "where",
+    "exists",
+    "not",
+    "or",
+    "and",
+    "nor",
+    "expr",
+    "function",
+    "accumulator",
+    "elemMatch",
+    "type",
+    "mod",
+    "size",
+    "all",
 ];

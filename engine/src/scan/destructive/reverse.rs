@@ -20,23 +20,46 @@ pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
         "nc" | "ncat" | "netcat" | "nc.traditional" | "nc.openbsd" | "nc.exe" | "pnetcat" | "rustcat" | "rcat" => {
             let executes = command.words.windows(2).any(|pair| {
                 let flag = pair.first().map_or("", |word| word.text.as_str());
-                let short = flag.starts_with('-') && !flag.starts_with("--") && flag.len() <= 8 && (flag.ends_with('e') || flag.ends_with('c'));
-                (short || matches!(flag, "--exec" | "--sh-exec" | "--lua-exec")) && pair.get(1).is_some_and(|word| shell_word(&word.text) || !word.text.starts_with('-') && word.text.starts_with('/'))
+                let short = flag.starts_with('-')
+                    && !flag.starts_with("--")
+                    && flag.len() <= 8
+                    && (flag.ends_with('e') || flag.ends_with('c'));
+                (short || matches!(flag, "--exec" | "--sh-exec" | "--lua-exec"))
+                    && pair.get(1).is_some_and(|word| {
+                        shell_word(&word.text) || !word.text.starts_with('-') && word.text.starts_with('/')
+                    })
             }) || command.args().any(|arg| arg.starts_with("--exec=") || arg.starts_with("--sh-exec="));
             executes || joined(script, index)
         }
-        "socat" => command.args().any(|arg| {
-            let upper = arg.to_ascii_uppercase();
-            upper.starts_with("EXEC:") || upper.starts_with("SYSTEM:") || upper.starts_with("SHELL:")
-        }) && command.args().any(|arg| {
-            let upper = arg.to_ascii_uppercase();
-            upper.starts_with("TCP") || upper.starts_with("UDP") || upper.starts_with("OPENSSL") || upper.starts_with("SSL") || upper.starts_with("SCTP")
-        }) || command.args().any(|arg| arg.to_ascii_uppercase().starts_with("TCP-L")) && joined(script, index),
+        "socat" => {
+            command.args().any(|arg| {
+                let upper = arg.to_ascii_uppercase();
+                upper.starts_with("EXEC:") || upper.starts_with("SYSTEM:") || upper.starts_with("SHELL:")
+            }) && command.args().any(|arg| {
+                let upper = arg.to_ascii_uppercase();
+                upper.starts_with("TCP")
+                    || upper.starts_with("UDP")
+                    || upper.starts_with("OPENSSL")
+                    || upper.starts_with("SSL")
+                    || upper.starts_with("SCTP")
+            }) || command.args().any(|arg| arg.to_ascii_uppercase().starts_with("TCP-L")) && joined(script, index)
+        }
         "telnet" => joined(script, index),
-        "openssl" => matches!(command.arg(0), "s_client" | "s_server") && (joined(script, index) || (command.arg(0) == "s_server" && command.has(&["-quiet", "-nocert"]))),
-        "socket" => command.args().any(|arg| arg.starts_with('-') && arg.contains('p')) && command.args().any(shell_word),
-        "xterm" => command.args().any(|arg| arg == "-display") && command.args().any(|arg| arg.contains(':') && arg.len() > 3 && !arg.starts_with(':')),
-        "ssh" => command.args().any(|arg| arg == "-R") && command.args().any(|arg| arg.starts_with("ProxyCommand=;") || arg.contains("ProxyCommand=sh")),
+        "openssl" => {
+            matches!(command.arg(0), "s_client" | "s_server")
+                && (joined(script, index) || (command.arg(0) == "s_server" && command.has(&["-quiet", "-nocert"])))
+        }
+        "socket" => {
+            command.args().any(|arg| arg.starts_with('-') && arg.contains('p')) && command.args().any(shell_word)
+        }
+        "xterm" => {
+            command.args().any(|arg| arg == "-display")
+                && command.args().any(|arg| arg.contains(':') && arg.len() > 3 && !arg.starts_with(':'))
+        }
+        "ssh" => {
+            command.args().any(|arg| arg == "-R")
+                && command.args().any(|arg| arg.starts_with("ProxyCommand=;") || arg.contains("ProxyCommand=sh"))
+        }
         _ => false,
     };
     found.then_some(Rule::ReverseShell)
@@ -47,12 +70,11 @@ fn joined(script: &Script, index: usize) -> bool {
     let near = index.saturating_sub(4)..(index + 5).min(script.commands.len());
     let Some(command) = script.commands.get(index) else { return false };
     let reads_shell = script.sources(index).any(|source| is_shell(&source.name()));
-    let feeds_shell = script
-        .commands
-        .get(near)
-        .unwrap_or(&[])
-        .iter()
-        .any(|other| is_shell(&other.name()) && other.operands().next().is_none_or(|operand| operand.starts_with('-')) && other.pipe_from.is_some_and(|from| from == index));
+    let feeds_shell = script.commands.get(near).unwrap_or(&[]).iter().any(|other| {
+        is_shell(&other.name())
+            && other.operands().next().is_none_or(|operand| operand.starts_with('-'))
+            && other.pipe_from.is_some_and(|from| from == index)
+    });
     let redirected = !command.redirects.is_empty();
     reads_shell || feeds_shell && redirected || feeds_shell && script.sources(index).next().is_some()
 }
@@ -71,6 +93,10 @@ pub(super) fn in_text(text: &str) -> Option<Range<usize>> {
             CONNECT => connects = connects.or(Some(found.start())),
             RUN => runs = true,
             SHELL => shell = true,
+            RUNS_SHELL => {
+                runs = true;
+                shell = true;
+            }
             BOTH => {
                 connects = connects.or(Some(found.start()));
                 runs = true;
@@ -94,6 +120,7 @@ const RUN: u8 = 2;
 const SHELL: u8 = 3;
 const DEVICE: u8 = 4;
 const BOTH: u8 = 5;
+const RUNS_SHELL: u8 = 6;
 
 static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
@@ -104,12 +131,91 @@ static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 });
 
 static KINDS: &[(&str, u8)] = &[
-    ("/dev/tcp/", DEVICE), ("/dev/udp/", DEVICE), ("/inet/tcp/", ALONE), ("/inet/udp/", ALONE),
-    (".connect((", CONNECT), (".connect(", CONNECT), ("tcpsocket.new(", CONNECT), ("tcpsocket.open(", CONNECT), ("fsockopen(", CONNECT), ("stream_socket_client(", CONNECT),
-    ("sockets.tcpclient(", CONNECT), ("tcpclient(", CONNECT), ("net.dial(", CONNECT), ("net.socket(", CONNECT), ("java.net.socket(", CONNECT), ("new socket(", CONNECT), ("io::socket", CONNECT),
-    ("connect(s,", CONNECT), ("connect(sock", CONNECT), ("socket.tcp", CONNECT), ("net.connect(", CONNECT), ("net.createconnection(", CONNECT), (":connect(", CONNECT),
-    ("[socket ", CONNECT), ("syscall.socket(", CONNECT), ("socket(pf_inet", CONNECT), ("socket(af_inet", CONNECT), ("gen_tcp:connect", CONNECT), ("tcpstream::connect", CONNECT), ("socket_connect(", CONNECT), ("socket.connect", CONNECT), ("socket.bind", CONNECT), ("bind((", CONNECT), ("tcpserver.new(", CONNECT),
-    ("subprocess.", RUN), ("pty.spawn", RUN), ("os.dup2", RUN), ("dup2(", RUN), ("popen(", RUN), ("exec(", RUN), ("exec ", RUN), ("system(", RUN), ("passthru(", RUN), ("shell_exec(", RUN), ("proc_open(", RUN),
-    ("processbuilder(", RUN), ("child_process", RUN), ("getruntime()", RUN), ("exec.command(", RUN), ("command::new(", RUN), ("execve(", RUN), ("execl(", RUN), ("iex ", RUN), ("invoke-expression", RUN), ("io.popen", RUN), ("os.execute(", RUN), ("os:cmd", RUN), ("spawn(", RUN), ("process.start", RUN), ("syscall.exec", RUN), ("os.system(", RUN), ("open(stdin", RUN), ("`$", RUN), ("`.$", RUN), ("system $", RUN), ("$~->fdopen", RUN), ("a(\"subprocess\")", BOTH), ("eval $", RUN), ("getstream()", CONNECT), ("[eval ", RUN),
-    ("/bin/sh", SHELL), ("/bin/bash", SHELL), ("/bin/zsh", SHELL), ("cmd.exe", SHELL), ("\"cmd\"", SHELL), ("powershell", SHELL), ("'sh'", SHELL), ("\"sh\"", SHELL), ("\"bash\"", SHELL), ("'bash'", SHELL), ("iex", SHELL), ("while(cmd=", SHELL), ("$_", SHELL), ("io.popen(", SHELL), ("popen(cmd", SHELL), ("[eval", SHELL), ("%comspec%", SHELL), ("sh -i", SHELL),
+    ("/dev/tcp/", DEVICE),
+    ("/dev/udp/", DEVICE),
+    ("/inet/tcp/", ALONE),
+    ("/inet/udp/", ALONE),
+    (".connect((", CONNECT),
+    (".connect(", CONNECT),
+    ("tcpsocket.new(", CONNECT),
+    ("tcpsocket.open(", CONNECT),
+    ("fsockopen(", CONNECT),
+    ("stream_socket_client(", CONNECT),
+    ("sockets.tcpclient(", CONNECT),
+    ("tcpclient(", CONNECT),
+    ("net.dial(", CONNECT),
+    ("net.socket(", CONNECT),
+    ("java.net.socket(", CONNECT),
+    ("new socket(", CONNECT),
+    ("io::socket", CONNECT),
+    ("connect(s,", CONNECT),
+    ("connect(sock", CONNECT),
+    ("socket.tcp", CONNECT),
+    ("net.connect(", CONNECT),
+    ("net.createconnection(", CONNECT),
+    (":connect(", CONNECT),
+    ("[socket ", CONNECT),
+    ("syscall.socket(", CONNECT),
+    ("socket(pf_inet", CONNECT),
+    ("socket(af_inet", CONNECT),
+    ("gen_tcp:connect", CONNECT),
+    ("tcpstream::connect", CONNECT),
+    ("socket_connect(", CONNECT),
+    ("socket.connect", CONNECT),
+    ("socket.bind", CONNECT),
+    ("bind((", CONNECT),
+    ("tcpserver.new(", CONNECT),
+    ("subprocess.", RUN),
+    ("pty.spawn", RUN),
+    ("os.dup2", RUN),
+    ("dup2(", RUN),
+    ("popen(", RUN),
+    ("exec(", RUN),
+    ("exec ", RUN),
+    ("system(", RUN),
+    ("passthru(", RUN),
+    ("shell_exec(", RUN),
+    ("proc_open(", RUN),
+    ("processbuilder(", RUN),
+    ("child_process", RUN),
+    ("getruntime()", RUN),
+    ("exec.command(", RUN),
+    ("command::new(", RUN),
+    ("execve(", RUN),
+    ("execl(", RUN),
+    ("iex ", RUN),
+    ("invoke-expression", RUN),
+    ("io.popen", RUNS_SHELL),
+    ("os.execute(", RUN),
+    ("os:cmd", RUN),
+    ("spawn(", RUN),
+    ("process.start", RUN),
+    ("syscall.exec", RUN),
+    ("os.system(", RUN),
+    ("open(stdin", RUN),
+    ("`$", RUN),
+    ("`.$", RUN),
+    ("system $", RUN),
+    ("$~->fdopen", RUN),
+    ("a(\"subprocess\")", BOTH),
+    ("eval $", RUN),
+    ("getstream()", CONNECT),
+    ("[eval ", RUNS_SHELL),
+    ("/bin/sh", SHELL),
+    ("/bin/bash", SHELL),
+    ("/bin/zsh", SHELL),
+    ("cmd.exe", SHELL),
+    ("\"cmd\"", SHELL),
+    ("powershell", SHELL),
+    ("'sh'", SHELL),
+    ("\"sh\"", SHELL),
+    ("\"bash\"", SHELL),
+    ("'bash'", SHELL),
+    ("iex", SHELL),
+    ("while(cmd=", SHELL),
+    ("$_", SHELL),
+    ("io.popen(", RUNS_SHELL),
+    ("popen(cmd", RUNS_SHELL),
+    ("%comspec%", SHELL),
+    ("sh -i", SHELL),
 ];

@@ -15,7 +15,9 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
     let log = || Some(Rule::LogTamper);
     let service = || Some(Rule::ServiceTamper);
     match name {
-        "history" => (command.short('c') || command.short('w') && command.pipe_from.is_some() || any(&["clear"])).then(log)?,
+        "history" => {
+            (command.short('c') || command.short('w') && command.pipe_from.is_some() || any(&["clear"])).then(log)?
+        }
         "unset" => any(&["histfile", "histsize", "histfilesize", "prompt_command"]).then(log)?,
         "export" | "declare" | "set" => {
             let off = command.args().any(|arg| arg.split_once('=').is_some_and(|(key, value)| history_off(key, value)));
@@ -29,7 +31,9 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "journalctl" => command.args().any(|arg| arg.starts_with("--vacuum")).then(log)?,
         "logrotate" | "rsyslogd" => None,
         "crontab" => (command.short('r') && !command.short('l')).then(service)?,
-        "systemctl" | "service" | "rc-service" | "initctl" | "launchctl" | "chkconfig" | "update-rc.d" => services(command, name),
+        "systemctl" | "service" | "rc-service" | "initctl" | "launchctl" | "chkconfig" | "update-rc.d" => {
+            services(command, name)
+        }
         "setenforce" => matches!(first.as_str(), "0" | "permissive").then(service)?,
         "tmutil" => any(&["disable", "delete", "deletelocalsnapshots"]).then(service)?,
         "vssadmin" => any(&["delete", "resize"]).then(service)?,
@@ -37,26 +41,52 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "bcdedit" => any(&["recoveryenabled", "bootstatuspolicy", "/delete", "/deletevalue"]).then(service)?,
         "wmic" => (any(&["shadowcopy"]) && any(&["delete"])).then(service)?,
         "reagentc" => any(&["/disable"]).then(service)?,
-        "iptables" | "ip6tables" => (command.has(&["--flush"]) || command.short('F') || command.short('X')).then(service)?,
+        "iptables" | "ip6tables" => {
+            (command.has(&["--flush"]) || command.short('F') || command.short('X')).then(service)?
+        }
         "nft" => (first == "flush").then(service)?,
         "ufw" => matches!(first.as_str(), "disable" | "reset").then(service)?,
         "firewall-cmd" => any(&["--panic-on"]).then(service)?,
         "netsh" => (any(&["off", "disable"]) && any(&["firewall", "advfirewall"])).then(service)?,
-        "set-mppreference" | "add-mppreference" => command.args().any(|arg| lower(arg).starts_with("-disable") || lower(arg).starts_with("-exclusion")).then(service)?,
+        "set-mppreference" | "add-mppreference" => command
+            .args()
+            .any(|arg| lower(arg).starts_with("-disable") || lower(arg).starts_with("-exclusion"))
+            .then(service)?,
         "uninstall-windowsfeature" => service(),
         "schtasks" => any(&["/delete", "/change"]).then(service)?,
         "sc" => matches!(first.as_str(), "delete" | "stop" | "config").then(service)?,
-        "net" | "net1" => (first == "stop" || (any(&["/delete", "/del"]) && matches!(first.as_str(), "user" | "share"))).then(service)?,
+        "net" | "net1" => (first == "stop"
+            || (any(&["/delete", "/del"]) && matches!(first.as_str(), "user" | "share")))
+        .then(service)?,
         "reg" => (first == "delete").then(service)?,
         "remove-itemproperty" => service(),
         "kill" => (any(&["-1"]) && any(&["-9", "-kill", "-sigkill"])).then(service)?,
         "pkill" | "killall" | "killall5" => (any(&["-u"]) && any(&["root"]) || name == "killall5").then(service)?,
         "userdel" | "deluser" | "remove-localuser" | "groupdel" => service(),
-        "swapoff" | "sysctl" => command.args().any(|arg| arg.starts_with("kernel.panic") || arg.starts_with("kernel.sysrq=")).then(service)?,
-        "echo" | "printf" => command.redirects.iter().any(|redirect| redirect.target == "/proc/sysrq-trigger").then(service)?,
+        "swapoff" | "sysctl" => command
+            .args()
+            .any(|arg| arg.starts_with("kernel.panic") || arg.starts_with("kernel.sysrq="))
+            .then(service)?,
+        "echo" | "printf" => {
+            command.redirects.iter().any(|redirect| redirect.target == "/proc/sysrq-trigger").then(service)?
+        }
         "apt" | "apt-get" | "yum" | "dnf" | "zypper" | "pacman" | "dpkg" | "rpm" => {
-            let essential = command.operands().any(|arg| matches!(arg, "libc6" | "glibc" | "systemd" | "sudo" | "openssh-server" | "coreutils" | "bash" | "dpkg" | "linux-image-*"));
-            let removes = any(&["purge", "remove", "erase", "autoremove", "--purge", "-r"]) || command.args().any(|arg| arg == "-Rns" || arg == "-e");
+            let essential = command.operands().any(|arg| {
+                matches!(
+                    arg,
+                    "libc6"
+                        | "glibc"
+                        | "systemd"
+                        | "sudo"
+                        | "openssh-server"
+                        | "coreutils"
+                        | "bash"
+                        | "dpkg"
+                        | "linux-image-*"
+                )
+            });
+            let removes = any(&["purge", "remove", "erase", "autoremove", "--purge", "-r"])
+                || command.args().any(|arg| arg == "-Rns" || arg == "-e");
             let unconfirmed = command.args().any(|arg| arg == "--allow-remove-essential");
             ((essential && removes) || unconfirmed).then(service)?
         }
@@ -65,16 +95,46 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
 }
 
 fn services(command: &Command, name: &str) -> Option<Rule> {
-    let verb = command.args().any(|arg| {
-        matches!(arg, "stop" | "disable" | "mask" | "kill" | "unload" | "bootout" | "remove" | "off")
-    });
+    let verb = command
+        .args()
+        .any(|arg| matches!(arg, "stop" | "disable" | "mask" | "kill" | "unload" | "bootout" | "remove" | "off"));
     let guard = command.args().any(|arg| {
         let unit = arg.to_ascii_lowercase();
-        ["ssh", "audit", "rsyslog", "syslog", "firewall", "ufw", "iptables", "nftables", "apparmor", "selinux", "fail2ban", "cron", "falcon", "clamav", "clamd", "ossec", "wazuh", "defender", "mdatp", "crowdstrike", "systemd-journald", "docker", "kubelet", "network", "osquery", "sentinel", "carbon", "cbdaemon"]
-            .iter()
-            .any(|part| unit.contains(part))
+        [
+            "ssh",
+            "audit",
+            "rsyslog",
+            "syslog",
+            "firewall",
+            "ufw",
+            "iptables",
+            "nftables",
+            "apparmor",
+            "selinux",
+            "fail2ban",
+            "cron",
+            "falcon",
+            "clamav",
+            "clamd",
+            "ossec",
+            "wazuh",
+            "defender",
+            "mdatp",
+            "crowdstrike",
+            "systemd-journald",
+            "docker",
+            "kubelet",
+            "network",
+            "osquery",
+            "sentinel",
+            "carbon",
+            "cbdaemon",
+        ]
+        .iter()
+        .any(|part| unit.contains(part))
     });
-    let isolates = name == "systemctl" && command.args().any(|arg| matches!(arg, "isolate" | "rescue" | "emergency" | "halt" | "poweroff"));
+    let isolates = name == "systemctl"
+        && command.args().any(|arg| matches!(arg, "isolate" | "rescue" | "emergency" | "halt" | "poweroff"));
     ((verb && guard) || isolates && command.args().any(|arg| arg == "isolate")).then_some(Rule::ServiceTamper)
 }
 

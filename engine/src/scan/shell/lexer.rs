@@ -243,7 +243,8 @@ impl Parser<'_, '_> {
                     // Hex escapes within the name of a command serve nothing but hiding it.
                     if naming && body.contains("\\x") {
                         b.disguised = true;
-                        b.push(&ansi(body));
+                        let body = ansi(body);
+                        b.fields(&body, self.pos, &self.origin);
                     } else {
                         b.push(body);
                     }
@@ -870,20 +871,38 @@ fn assignment(word: &Word) -> Option<(&str, &str)> {
     let name = name.strip_suffix('+').unwrap_or(name);
     let mut bytes = name.bytes();
     let first = bytes.next()?;
-    ((first.is_ascii_alphabetic() || first == b'_') && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'))
-        .then_some((name, value))
+    ((first.is_ascii_alphanumeric() || first == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'))
+    .then_some((name, value))
 }
 
 fn is_keyword(word: &Word) -> bool {
     !word.quoted
         && matches!(
             word.text.as_str(),
-            "if" | "then" | "else" | "elif" | "fi" | "do" | "done" | "while" | "until" | "{" | "}" | "!" | "[[" | "esac"
+            "if" | "then"
+                | "else"
+                | "elif"
+                | "fi"
+                | "do"
+                | "done"
+                | "while"
+                | "until"
+                | "{"
+                | "}"
+                | "!"
+                | "[["
+                | "esac"
         )
 }
 
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii() && !byte.is_ascii_control() && !matches!(byte, b' ' | b';' | b'|' | b'&' | b'(' | b')' | b'<' | b'>' | b'\\' | b'\'' | b'"' | b'$' | b'`' | b'{')
+    byte.is_ascii()
+        && !byte.is_ascii_control()
+        && !matches!(
+            byte,
+            b' ' | b';' | b'|' | b'&' | b'(' | b')' | b'<' | b'>' | b'\\' | b'\'' | b'"' | b'$' | b'`' | b'{'
+        )
 }
 
 fn is_invisible(char: char) -> bool {

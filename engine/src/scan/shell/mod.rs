@@ -121,7 +121,10 @@ impl Command {
     #[must_use]
     pub fn short(&self, letter: char) -> bool {
         self.flags().any(|arg| {
-            arg.len() <= 12 && arg.starts_with('-') && !arg.starts_with("--") && arg.chars().skip(1).any(|c| c == letter)
+            arg.len() <= 12
+                && arg.starts_with('-')
+                && !arg.starts_with("--")
+                && arg.chars().skip(1).any(|c| c == letter)
         })
     }
 

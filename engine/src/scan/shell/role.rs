@@ -38,27 +38,102 @@ impl Role {
             return Self::Sql;
         }
         let shell = ["shell", "bash", "terminal", "command", "cmd", "powershell", "exec", "process", "console", "ssh"];
-        let database = ["sql", "query", "database", "postgres", "sqlite", "mongo", "db", "redshift", "aurora", "clickhouse", "snowflake", "bigquery", "athena"];
+        let database = [
+            "sql",
+            "query",
+            "database",
+            "postgres",
+            "sqlite",
+            "mongo",
+            "db",
+            "redshift",
+            "aurora",
+            "clickhouse",
+            "snowflake",
+            "bigquery",
+            "athena",
+        ];
         let in_tool = |words: &[&str]| words.iter().any(|word| tool.contains(word));
         if is(&["query", "statement", "q", "queries", "statements", "stmt"]) && in_tool(&database) {
             return Self::Sql;
         }
-        if is(&["command", "cmd", "commands", "commandline", "cmdline", "shell", "bash", "shellcommand", "bashcommand", "powershell", "cmds"]) {
+        if is(&[
+            "command",
+            "cmd",
+            "commands",
+            "commandline",
+            "cmdline",
+            "shell",
+            "bash",
+            "shellcommand",
+            "bashcommand",
+            "powershell",
+            "cmds",
+        ]) {
             return Self::Command;
         }
         if is(&["script", "run", "exec", "input", "line", "args", "argv", "arguments"]) && in_tool(&shell) {
             return Self::Command;
         }
-        if is(&["code", "source", "sourcecode", "snippet", "program", "script", "python", "javascript", "expression", "notebook", "cell"]) {
+        if is(&[
+            "code",
+            "source",
+            "sourcecode",
+            "snippet",
+            "program",
+            "script",
+            "python",
+            "javascript",
+            "expression",
+            "notebook",
+            "cell",
+        ]) {
             return Self::Code;
         }
-        if is(&["message", "body", "content", "contents", "text", "description", "summary", "thought", "comment", "comments", "note", "notes", "title", "subject", "prompt", "question", "reason", "instructions", "markdown", "html", "answer", "context", "newstr", "oldstr", "newstring", "oldstring", "diff", "patch", "filetext", "newtext", "oldtext"]) {
+        if is(&[
+            "message",
+            "body",
+            "content",
+            "contents",
+            "text",
+            "description",
+            "summary",
+            "thought",
+            "comment",
+            "comments",
+            "note",
+            "notes",
+            "title",
+            "subject",
+            "prompt",
+            "question",
+            "reason",
+            "instructions",
+            "markdown",
+            "html",
+            "answer",
+            "context",
+            "newstr",
+            "oldstr",
+            "newstring",
+            "oldstring",
+            "diff",
+            "patch",
+            "filetext",
+            "newtext",
+            "oldtext",
+        ]) {
             return Self::Prose;
         }
         if member.ends_with("url") || member.ends_with("uri") || is(&["link", "href", "endpoint", "urls", "uris"]) {
             return Self::Url;
         }
-        if member.ends_with("path") || member.ends_with("file") || member.ends_with("filename") || member.ends_with("dir") || is(&["paths", "files", "directory", "folder", "destination", "dest", "src", "root", "cwd", "workdir"]) {
+        if member.ends_with("path")
+            || member.ends_with("file")
+            || member.ends_with("filename")
+            || member.ends_with("dir")
+            || is(&["paths", "files", "directory", "folder", "destination", "dest", "src", "root", "cwd", "workdir"])
+        {
             return Self::Path;
         }
         Self::Value

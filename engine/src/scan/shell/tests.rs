@@ -66,7 +66,27 @@ fn spans_point_into_the_source() {
 
 #[test]
 fn work_is_linear() {
-    for unit in ["$(", "`", "((", "{a,", "${a", "$(echo ", "a=$a$a;", "\\", "'\"", "sh -c '", "<<E\n", "|&;", "{a,b}{a,b}", "xargs ", "sudo ", "echo a|sh;", "eval ", "x<(", "find -exec "] {
+    for unit in [
+        "$(",
+        "`",
+        "((",
+        "{a,",
+        "${a",
+        "$(echo ",
+        "a=$a$a;",
+        "\\",
+        "'\"",
+        "sh -c '",
+        "<<E\n",
+        "|&;",
+        "{a,b}{a,b}",
+        "xargs ",
+        "sudo ",
+        "echo a|sh;",
+        "eval ",
+        "x<(",
+        "find -exec ",
+    ] {
         let steps = |n: usize| parse(&unit.repeat(n)).steps;
         let (small, large) = (steps(500), steps(2000));
         assert!(large <= 10 * small.max(2000), "{unit:?}: {small} {large}");

@@ -74,9 +74,16 @@ fn inner(sink: &Sink, index: usize) -> Vec<Run> {
     let name = command.name();
     let words = command.words.get(1..).unwrap_or(&[]);
     match name.as_str() {
-        "sudo" | "doas" | "pkexec" | "run0" => after_options(words, &["-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R", "--user", "--group", "--chdir", "--prompt"]),
+        "sudo" | "doas" | "pkexec" | "run0" => after_options(
+            words,
+            &[
+                "-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R", "--user", "--group", "--chdir",
+                "--prompt",
+            ],
+        ),
         "env" => env(words),
-        "nohup" | "setsid" | "builtin" | "time" | "chroot" | "unshare" | "nsenter" | "firejail" | "ltrace" | "strace" | "catchsegv" | "eatmydata" | "fakeroot" | "dbus-run-session" | "caffeinate" => {
+        "nohup" | "setsid" | "builtin" | "time" | "chroot" | "unshare" | "nsenter" | "firejail" | "ltrace"
+        | "strace" | "catchsegv" | "eatmydata" | "fakeroot" | "dbus-run-session" | "caffeinate" => {
             let skip = usize::from(name == "chroot");
             after_operands(words, &["-o", "-e", "-p", "-t", "-s", "-S", "-G", "-f"], skip)
         }
@@ -87,7 +94,11 @@ fn inner(sink: &Sink, index: usize) -> Vec<Run> {
             after_options(words, &[])
         }
         "exec" => after_options(words, &["-a"]),
-        "nice" | "ionice" | "chrt" | "stdbuf" | "taskset" | "choom" => after_operands(words, &["-n", "-c", "-p", "-i", "-o", "-e"], usize::from(name == "taskset" || name == "chrt")),
+        "nice" | "ionice" | "chrt" | "stdbuf" | "taskset" | "choom" => after_operands(
+            words,
+            &["-n", "-c", "-p", "-i", "-o", "-e"],
+            usize::from(name == "taskset" || name == "chrt"),
+        ),
         "timeout" | "gtimeout" => after_operands(words, &["-s", "-k", "--signal", "--kill-after"], 1),
         "flock" => {
             let mut found = after_operands(words, &["-w", "-E"], 1);
@@ -97,7 +108,9 @@ fn inner(sink: &Sink, index: usize) -> Vec<Run> {
         "busybox" | "toybox" => after_options(words, &[]),
         "xargs" | "gxargs" => xargs(sink, index, words),
         "parallel" | "rush" => parallel(sink, index, words),
-        "watch" => vec![Run::Script(joined(words.iter().skip_while(|word| word.text.starts_with('-') || word.text.parse::<f32>().is_ok())))],
+        "watch" => vec![Run::Script(joined(
+            words.iter().skip_while(|word| word.text.starts_with('-') || word.text.parse::<f32>().is_ok()),
+        ))],
         "su" | "runuser" | "script" => dash_c(words),
         "eval" => vec![Run::Script(joined(words.iter()))],
         "source" | "." => Vec::new(),
@@ -118,7 +131,8 @@ fn inner(sink: &Sink, index: usize) -> Vec<Run> {
             .into_iter()
             .collect(),
         "ssh" => {
-            let mut found = after_operands(words, &["-p", "-i", "-l", "-o", "-F", "-J", "-L", "-R", "-D", "-b", "-c", "-m"], 1);
+            let mut found =
+                after_operands(words, &["-p", "-i", "-l", "-o", "-F", "-J", "-L", "-R", "-D", "-b", "-c", "-m"], 1);
             if let Some(Run::Words(words)) = found.pop() {
                 return vec![Run::Script(joined(words.iter()))];
             }
@@ -159,7 +173,10 @@ fn shell(sink: &Sink, index: usize, words: &[Word]) -> Vec<Run> {
 fn dash_c(words: &[Word]) -> Vec<Run> {
     let at = words.iter().position(|word| {
         word.text == "--command"
-            || (word.text.starts_with('-') && !word.text.starts_with("--") && word.text.len() <= 6 && word.text.ends_with('c'))
+            || (word.text.starts_with('-')
+                && !word.text.starts_with("--")
+                && word.text.len() <= 6
+                && word.text.ends_with('c'))
     });
     if let Some(at) = at {
         return words.get(at + 1).map(|word| Run::Script(word.text.clone())).into_iter().collect();
@@ -195,7 +212,22 @@ fn env(words: &[Word]) -> Vec<Run> {
 }
 
 fn xargs(sink: &Sink, index: usize, words: &[Word]) -> Vec<Run> {
-    let with_value = ["-I", "-n", "-P", "-L", "-d", "-a", "-s", "-E", "--max-args", "--max-procs", "--delimiter", "--arg-file"];
+    let with_value = [
+        "-I",
+        "-n",
+        "-P",
+        "-L",
+        "-d",
+        "-a",
+        "-s",
+        "-E",
+        "-J",
+        "-R",
+        "--max-args",
+        "--max-procs",
+        "--delimiter",
+        "--arg-file",
+    ];
     let mut rest = skip_options(words, &with_value).to_vec();
     if rest.is_empty() {
         return Vec::new();
@@ -217,7 +249,9 @@ fn xargs(sink: &Sink, index: usize, words: &[Word]) -> Vec<Run> {
                 placed = true;
             }
         }
-        if !placed {
+        if !placed && rest.last().is_some_and(|word| word.text == "-c") {
+            rest.push(Word { text, ..Word::default() });
+        } else if !placed {
             rest.extend(text.split_whitespace().take(16).map(|text| Word { text: text.to_owned(), ..Word::default() }));
         }
     }
@@ -227,7 +261,7 @@ fn xargs(sink: &Sink, index: usize, words: &[Word]) -> Vec<Run> {
 fn replacement(words: &[Word]) -> &str {
     let mut iter = words.iter();
     while let Some(word) = iter.next() {
-        if word.text == "-I" {
+        if word.text == "-I" || word.text == "-J" {
             return iter.next().map_or("{}", |word| word.text.as_str());
         }
         if word.text.starts_with("-I") {
@@ -275,7 +309,11 @@ fn parallel(sink: &Sink, index: usize, words: &[Word]) -> Vec<Run> {
         run.extend(values.into_iter().map(|text| Word { text, ..Word::default() }));
     }
     // GNU parallel gives its command to a shell as text.
-    if run.len() == 1 { run.pop().map(|word| Run::Script(word.text)).into_iter().collect() } else { vec![Run::Words(run)] }
+    if run.len() == 1 {
+        run.pop().map(|word| Run::Script(word.text)).into_iter().collect()
+    } else {
+        vec![Run::Words(run)]
+    }
 }
 
 /// `find … -exec CMD ;`, `fd -x CMD`
@@ -308,8 +346,28 @@ fn contained(name: &str, words: &[Word]) -> Vec<Run> {
         return Vec::new();
     };
     let with_value = [
-        "-e", "--env", "-u", "--user", "-w", "--workdir", "-v", "--volume", "--name", "-p", "--publish", "--network", "--net",
-        "--pid", "--mount", "--entrypoint", "-h", "--hostname", "--cap-add", "--security-opt", "--device", "-c",
+        "-e",
+        "--env",
+        "-u",
+        "--user",
+        "-w",
+        "--workdir",
+        "-v",
+        "--volume",
+        "--name",
+        "-p",
+        "--publish",
+        "--network",
+        "--net",
+        "--pid",
+        "--mount",
+        "--entrypoint",
+        "-h",
+        "--hostname",
+        "--cap-add",
+        "--security-opt",
+        "--device",
+        "-c",
     ];
     after_operands(words.get(at + 1..).unwrap_or(&[]), &with_value, 1)
 }

@@ -38,7 +38,10 @@ pub fn harm(tokens: &[Token<'_>]) -> Option<(Harm, Range<usize>)> {
         if let Some(found) = of(&statement, verb) {
             return Some((found, range));
         }
-        let writes = matches!(verb, Some(Verb::Insert | Verb::Update | Verb::Delete | Verb::Grant | Verb::Control | Verb::Execute));
+        let writes = matches!(
+            verb,
+            Some(Verb::Insert | Verb::Update | Verb::Delete | Verb::Grant | Verb::Control | Verb::Execute)
+        );
         if writes && first == Some(Verb::Select) && shaped(&statement, verb) {
             return Some((Harm::Stacked, range));
         }
@@ -66,7 +69,8 @@ fn of(statement: &Statement<'_>, verb: Option<Verb>) -> Option<Harm> {
         Verb::Update => {
             let set = statement.find("set").filter(|set| *set <= 5 && is_name(at(1).unwrap_or(&EMPTY)))?;
             let shaped = (set + 1..set + 5).any(|index| at(index).is_some_and(|token| token.text == "="));
-            (shaped && (!statement.has("where") || always(statement)) && !statement.has("limit")).then_some(Harm::UpdateAll)
+            (shaped && (!statement.has("where") || always(statement)) && !statement.has("limit"))
+                .then_some(Harm::UpdateAll)
         }
         Verb::Alter => {
             let altered = at(1)?.is_any(&["table", "database", "schema", "type", "view", "domain", "tablespace"]);
@@ -81,11 +85,14 @@ fn of(statement: &Statement<'_>, verb: Option<Verb>) -> Option<Harm> {
             all.then_some(Harm::Grant)
         }
         Verb::Create => {
-            let user = at(1)?.is_any(&["user", "login", "role"]) && tokens.iter().any(|t| t.is_any(&["identified", "password", "superuser"]));
+            let user = at(1)?.is_any(&["user", "login", "role"])
+                && tokens.iter().any(|t| t.is_any(&["identified", "password", "superuser"]));
             if user {
                 Some(Harm::Grant)
             } else {
-                let library = statement.has("soname") || (at(1)?.is("extension") && tokens.iter().any(|t| t.is_any(&["plpythonu", "plpython3u", "plperlu", "dblink"])));
+                let library = statement.has("soname")
+                    || (at(1)?.is("extension")
+                        && tokens.iter().any(|t| t.is_any(&["plpythonu", "plpython3u", "plperlu", "dblink"])));
                 library.then_some(Harm::System)
             }
         }
@@ -110,13 +117,28 @@ fn reaches_system(statement: &Statement<'_>) -> bool {
                 && next.is_some_and(|next| next.kind == Kind::Text);
         }
         if token.is("into") {
-            return next.is_some_and(|next| next.is_any(&["outfile", "dumpfile"]));
+            return next.is_some_and(|next| next.is_any(&["outfile", "dumpfile"]))
+                && tokens.get(index + 2).is_some_and(|file| file.text.len() > 2);
         }
         token.is_any(&["xp_cmdshell", "xp_regwrite", "xp_dirtree", "xp_regdelete", "sp_oacreate", "sp_makewebtask"])
             || (call
                 && token.is_any(&[
-                    "load_file", "pg_read_file", "pg_read_binary_file", "pg_ls_dir", "lo_import", "lo_export", "sys_exec", "sys_eval",
-                    "load_extension", "writefile", "readfile", "pg_terminate_backend", "pg_reload_conf", "dblink", "dblink_exec", "query_to_xml",
+                    "load_file",
+                    "pg_read_file",
+                    "pg_read_binary_file",
+                    "pg_ls_dir",
+                    "lo_import",
+                    "lo_export",
+                    "sys_exec",
+                    "sys_eval",
+                    "load_extension",
+                    "writefile",
+                    "readfile",
+                    "pg_terminate_backend",
+                    "pg_reload_conf",
+                    "dblink",
+                    "dblink_exec",
+                    "query_to_xml",
                 ]))
     })
 }
@@ -157,10 +179,28 @@ fn object_end(tokens: &[Token<'_>], index: usize) -> bool {
     at += 1;
     // schema.name, aliases, lists, 'user'@'host', function signatures
     while let Some(token) = tokens.get(at) {
-        let part = matches!(token.kind, Kind::Dot | Kind::Comma | Kind::Quoted | Kind::Variable | Kind::Open | Kind::Close)
-            || matches!(tokens.get(at - 1).map(|before| before.kind), Some(Kind::Dot | Kind::Comma | Kind::Open))
-            || token.kind == Kind::Operator;
-        let clause = token.is_any(&["cascade", "restrict", "on", "purge", "restart", "continue", "identity", "as", "using", "returning", "with", "go", "cluster", "sync", "ignore", "a"]);
+        let part =
+            matches!(token.kind, Kind::Dot | Kind::Comma | Kind::Quoted | Kind::Variable | Kind::Open | Kind::Close)
+                || matches!(tokens.get(at - 1).map(|before| before.kind), Some(Kind::Dot | Kind::Comma | Kind::Open))
+                || token.kind == Kind::Operator;
+        let clause = token.is_any(&[
+            "cascade",
+            "restrict",
+            "on",
+            "purge",
+            "restart",
+            "continue",
+            "identity",
+            "as",
+            "using",
+            "returning",
+            "with",
+            "go",
+            "cluster",
+            "sync",
+            "ignore",
+            "a",
+        ]);
         if clause {
             return true;
         }
@@ -174,7 +214,8 @@ fn object_end(tokens: &[Token<'_>], index: usize) -> bool {
 
 fn is_name(token: &Token<'_>) -> bool {
     match token.kind {
-        Kind::Word => !token.is_any(&["the", "a", "an", "of", "from", "to", "it", "and", "or", "for", "off", "in", "at", "my", "your"]),
+        Kind::Word => !token
+            .is_any(&["the", "a", "an", "of", "from", "to", "it", "and", "or", "for", "off", "in", "at", "my", "your"]),
         Kind::Quoted | Kind::Text | Kind::Variable => true,
         _ => false,
     }
@@ -188,7 +229,40 @@ fn span(statement: &Statement<'_>) -> Range<usize> {
 const EMPTY: Token<'static> = Token { kind: Kind::Comma, text: "", start: 0, closed: true };
 
 static OBJECTS: &[&str] = &[
-    "table", "database", "schema", "view", "index", "user", "role", "column", "function", "procedure", "trigger", "sequence", "type",
-    "materialized", "tablespace", "login", "extension", "owned", "constraint", "keyspace", "collection", "temporary", "foreign",
-    "stage", "warehouse", "event", "publication", "subscription", "server", "policy", "aggregate", "domain", "rule", "catalog", "stream", "task",
+    "table",
+    "database",
+    "schema",
+    "view",
+    "index",
+    "user",
+    "role",
+    "column",
+    "function",
+    "procedure",
+    "trigger",
+    "sequence",
+    "type",
+    "materialized",
+    "tablespace",
+    "login",
+    "extension",
+    "owned",
+    "constraint",
+    "keyspace",
+    "collection",
+    "temporary",
+    "foreign",
+    "stage",
+    "warehouse",
+    "event",
+    "publication",
+    "subscription",
+    "server",
+    "policy",
+    "aggregate",
+    "domain",
+    "rule",
+    "catalog",
+    "stream",
+    "task",
 ];

@@ -109,7 +109,8 @@ impl Lexer<'_> {
             }
             b'[' => {
                 let rest = self.bytes.get(start + 1..).unwrap_or(&[]);
-                let length = rest.iter().take(64).position(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'_' | b' ' | b'$'));
+                let length =
+                    rest.iter().take(64).position(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'_' | b' ' | b'$'));
                 match length {
                     Some(length) if length > 0 && rest.get(length) == Some(&b']') => {
                         self.pos = start + length + 2;

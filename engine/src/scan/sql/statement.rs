@@ -90,7 +90,8 @@ impl<'t> Statement<'t> {
             "explain" if self.tokens.iter().take(4).any(|token| token.is("analyze")) => {
                 let rest = self.tokens.iter().position(|token| token.is("analyze")).unwrap_or(0) + 1;
                 let rest = self.tokens.get(rest..).unwrap_or(&[]);
-                return Statement { tokens: rest.iter().skip_while(|t| t.kind != Kind::Word).copied().collect() }.verb();
+                return Statement { tokens: rest.iter().skip_while(|t| t.kind != Kind::Word).copied().collect() }
+                    .verb();
             }
             "explain" | "show" | "describe" | "desc" | "pragma" | "use" => Verb::Show,
             "shutdown" | "kill" => Verb::Stop,
@@ -108,15 +109,18 @@ impl<'t> Statement<'t> {
     #[must_use]
     pub fn find(&self, word: &str) -> Option<usize> {
         let mut depth = 0i32;
-        self.tokens.iter().skip(self.verb_at()).position(|token| {
-            match token.kind {
-                Kind::Open => depth += 1,
-                Kind::Close => depth -= 1,
-                _ => {}
-            }
-            depth <= 0 && token.is(word)
-        })
-        .map(|at| at + self.verb_at())
+        self.tokens
+            .iter()
+            .skip(self.verb_at())
+            .position(|token| {
+                match token.kind {
+                    Kind::Open => depth += 1,
+                    Kind::Close => depth -= 1,
+                    _ => {}
+                }
+                depth <= 0 && token.is(word)
+            })
+            .map(|at| at + self.verb_at())
     }
 
     /// The tokens between `SELECT` and `FROM` of the outermost query.
@@ -149,7 +153,8 @@ impl<'t> Statement<'t> {
     #[must_use]
     pub fn limit(&self) -> Option<Limit> {
         let count = |index: usize| {
-            let token = self.tokens.get(index).filter(|token| token.kind != Kind::Open).or(self.tokens.get(index + 1))?;
+            let token =
+                self.tokens.get(index).filter(|token| token.kind != Kind::Open).or(self.tokens.get(index + 1))?;
             Some(match token.kind {
                 Kind::Number => token.text.parse().map_or(Limit::Unknown, Limit::Rows),
                 _ if token.is_any(&["all", "null"]) => Limit::All,

@@ -6,7 +6,14 @@ fn first(text: &str) -> Statement<'_> {
 
 #[test]
 fn statements_tell_what_they_return() {
-    for text in ["SELECT * FROM t", "select distinct * from t", "SELECT t.*, 1 FROM t", "SELECT a, * FROM t", "(SELECT * FROM t)", "WITH a AS (SELECT 1) SELECT * FROM a"] {
+    for text in [
+        "SELECT * FROM t",
+        "select distinct * from t",
+        "SELECT t.*, 1 FROM t",
+        "SELECT a, * FROM t",
+        "(SELECT * FROM t)",
+        "WITH a AS (SELECT 1) SELECT * FROM a",
+    ] {
         assert!(first(text).selects_everything(), "{text}");
     }
     for text in ["SELECT count(*) FROM t", "SELECT a*b FROM t", "SELECT a FROM (SELECT * FROM t)", "DELETE FROM t"] {
@@ -58,14 +65,21 @@ fn harm_is_a_matter_of_form() {
 #[test]
 fn dialect_quotes_and_comments() {
     let kinds = |text: &str| lex(text).iter().map(|token| token.kind).collect::<Vec<_>>();
-    assert_eq!(kinds("`a` [b] \"c\" 'd''e' $x$f'$x$"), [Kind::Quoted, Kind::Quoted, Kind::Text, Kind::Text, Kind::Text]);
-    assert_eq!(kinds("a/*b*/c--d\ne#f"), [Kind::Word, Kind::Comment, Kind::Word, Kind::Comment, Kind::Word, Kind::Comment]);
+    assert_eq!(
+        kinds("`a` [b] \"c\" 'd''e' $x$f'$x$"),
+        [Kind::Quoted, Kind::Quoted, Kind::Text, Kind::Text, Kind::Text]
+    );
+    assert_eq!(
+        kinds("a/*b*/c--d\ne#f"),
+        [Kind::Word, Kind::Comment, Kind::Word, Kind::Comment, Kind::Word, Kind::Comment]
+    );
     assert_eq!(kinds("/*!50000union*/select"), [Kind::Word, Kind::Word]);
 }
 
 #[test]
 fn work_is_linear() {
-    for unit in ["(", "'", "/*", "$a$", "`", "union select ", "or 1=", "-- \n", "[a", "/*!", "' or '", "a.b,", "case ("] {
+    for unit in ["(", "'", "/*", "$a$", "`", "union select ", "or 1=", "-- \n", "[a", "/*!", "' or '", "a.b,", "case ("]
+    {
         let text = unit.repeat(4000);
         assert!(lex(&text).len() <= text.len());
         let steps = |n: usize| {
