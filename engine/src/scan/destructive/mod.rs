@@ -13,7 +13,7 @@ mod admin;
 mod code;
 mod files;
 mod git;
-mod hidden;
+pub(super) mod hidden;
 mod nosql;
 mod reverse;
 mod rules;

@@ -30,6 +30,12 @@ pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
     if option || git {
         return Some(Rule::ArgumentInjection);
     }
+    if matches!(name, "nc" | "ncat" | "netcat")
+        && command.short('e')
+        && command.args().any(|arg| is_shell(arg.rsplit('/').next().unwrap_or(arg)) || arg.starts_with("cmd"))
+    {
+        return Some(Rule::ShellEscape);
+    }
     // `find . -exec /bin/sh \;`: a shell and nothing for it to do.
     if matches!(name, "find" | "gfind")
         && command.words.windows(3).any(|three| {

@@ -25,12 +25,14 @@ pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
         left -= 1;
         let lead = text.get(..at).unwrap_or("").trim_matches(['"', '\'', ' ', ')', '\n', '%']).is_empty();
         let rest = text.get(at + length..).unwrap_or("");
-        if behind(rest, strength || lead) {
+        // A word right behind its separator is no prose.
+        let adjacent = bytes.get(at) != Some(&b'\n') && rest.starts_with(|c: char| c.is_ascii_lowercase());
+        if behind(rest, strength || lead || adjacent, bytes.get(at) == Some(&b'\n')) {
             return Some(at..text.len());
         }
         at += length;
     }
-    substituted(text, role).then(|| 0..text.len())
+    (substituted(text, role) || disguised(text)).then(|| 0..text.len())
 }
 
 /// In prose only what no prose holds: a substitution that opens a connection or a shell.
@@ -54,6 +56,9 @@ pub(super) fn in_prose(text: &str) -> Option<Range<usize>> {
 pub(super) fn template(text: &str) -> Option<Range<usize>> {
     if text.len() > MAX_TEXT {
         return None;
+    }
+    if crate::scan::destructive::hidden::fork_bomb(text) {
+        return Some(0..text.len());
     }
     let at = |needle: &str| text.find(needle);
     if let Some(start) = at("()").filter(|_| text.contains('{')) {
@@ -134,7 +139,7 @@ fn separator(bytes: &[u8], at: usize, query: bool) -> (bool, usize) {
 }
 
 /// Whether a command follows. An ordinary word needs arguments as only a command has.
-fn behind(rest: &str, strong: bool) -> bool {
+fn behind(rest: &str, strong: bool, line: bool) -> bool {
     let rest = rest
         .trim_start_matches([' ', '\t', '\n', '\r', ';', '|', '&', '(', ')', '`', '"', '\'', ',', '!', '@', '+', '{']);
     let rest = rest.strip_prefix("%20").unwrap_or(rest);
@@ -175,7 +180,24 @@ fn behind(rest: &str, strong: bool) -> bool {
         || globbed
         || windows_switch
         || looks_like_command(name.split('.').next().unwrap_or(""));
-    if !known {
+    let dotted = matches!(
+        name_part,
+        ".system"
+            | ".shell"
+            | ".databases"
+            | ".tables"
+            | ".dump"
+            | ".schema"
+            | ".import"
+            | ".load"
+            | ".output"
+            | ".open"
+    );
+    if dotted {
+        return true;
+    }
+    // `data:image/png;base64,…`
+    if !known || (name.starts_with("base") && glued.len() > 8) {
         return false;
     }
     if pathed
@@ -197,11 +219,25 @@ fn behind(rest: &str, strong: bool) -> bool {
             || first.bytes().any(|b| b.is_ascii_digit())
             || (first == "/" || first == "-")
     };
+    let verb = cut(tail).0.to_ascii_lowercase();
+    let administers = match name.as_str() {
+        "net" | "net1" => matches!(
+            verb.as_str(),
+            "view" | "user" | "localgroup" | "group" | "use" | "share" | "start" | "stop" | "accounts" | "session"
+        ),
+        "reg" => matches!(verb.as_str(), "add" | "query" | "delete" | "save" | "export"),
+        "sc" => matches!(verb.as_str(), "query" | "create" | "config" | "start" | "stop" | "delete"),
+        "git" => matches!(verb.as_str(), "clone" | "push" | "config" | "reset" | "checkout"),
+        _ => false,
+    };
+    if administers {
+        return true;
+    }
     if WORDS.contains(&name.as_str()) {
         // `time`, `find`, `who`: at the end, or with an argument no sentence has.
         return (ends && strong) || (shaped && (strong || tail.starts_with(['-', '/', '$'])));
     }
-    ends || shaped || strong
+    ends || shaped || strong || !line
 }
 
 /// The first word up to a blank or separator, and the rest.
@@ -266,6 +302,40 @@ fn substituted(text: &str, role: Role) -> bool {
         let fed = command.stdin.is_some() && known && role == Role::Unknown && text.contains("<<<");
         substitution || spliced || piped || braced || fed
     })
+}
+
+/// A command whose name is put together, and that is all of the text: `py''thon -c …`, `{id,}`, `bash -i …`.
+fn disguised(text: &str) -> bool {
+    let trimmed = text.trim();
+    let braces =
+        trimmed.contains('{') && trimmed.contains(',') && !trimmed.contains([':', '"']) && trimmed.len() <= 256;
+    let head = cut(trimmed).0;
+    let pieces = ["''", "\"\"", "$()", "``", "$@", "$*", "${"].iter().any(|piece| head.contains(piece));
+    let shell_first = is_shell(&shell::basename(head)) && trimmed.contains(" -");
+    if !braces && !pieces && !shell_first {
+        return false;
+    }
+    let script = shell::parse(trimmed);
+    let Some(first) = script.commands.first() else { return false };
+    let name = first.name();
+    let known = |word: &str| {
+        let base = shell::basename(word);
+        looks_like_command(&base)
+            || (word.contains('?') && word.starts_with('/'))
+            || looks_like_command(&base.replace('$', ""))
+    };
+    if shell_first {
+        return first.short('i') || first.short('c');
+    }
+    if braces && trimmed.starts_with('{') && trimmed.ends_with('}') {
+        return first.words.iter().take(2).any(|word| known(word.resolved()));
+    }
+    if braces && !trimmed.contains(' ') {
+        return first.words.iter().take(2).all(|word| known(&word.text) || word.text.len() > 2)
+            && first.words.len() > 1
+            && first.words.iter().take(2).any(|word| known(&word.text));
+    }
+    pieces && known(&name)
 }
 
 /// Commands whose name is a word of ordinary text.

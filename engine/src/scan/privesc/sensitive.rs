@@ -8,6 +8,10 @@ use crate::scan::shell::{Command, Role};
 
 /// A command that reads or copies a file of secrets.
 pub(super) fn check(command: &Command, name: &str, role: Role) -> Option<Rule> {
+    // `find /etc -name passwd -exec cat {}`
+    if name == "find" && role == Role::Unknown && command.arg(0).starts_with("/etc") && command.has(&["-exec"]) {
+        return command.args().any(|arg| matches!(arg, "passwd" | "shadow")).then_some(Rule::SensitiveFile);
+    }
     // Their operands are no files that they read.
     if matches!(
         name,
