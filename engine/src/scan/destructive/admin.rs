@@ -24,7 +24,13 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         return found;
     }
     // The verb stands among the first words, before any value.
-    let verb = command.args().filter(|arg| !arg.starts_with('-')).take(5).any(destroys);
+    let verb = command
+        .args()
+        .skip_while(|arg| arg.starts_with('-'))
+        .take_while(|arg| !arg.starts_with('-'))
+        .take(5)
+        .take_while(|arg| !READS.contains(arg))
+        .any(destroys);
     let flag = command.args().any(|arg| {
         matches!(
             arg,
@@ -297,6 +303,12 @@ fn special(command: &Command, name: &str) -> Option<Rule> {
         _ => None,
     }
 }
+
+/// Verbs behind which only names stand: `kubectl get pod delete-me`.
+static READS: &[&str] = &[
+    "get", "describe", "list", "show", "ls", "logs", "inspect", "view", "status", "explain", "create", "apply", "run",
+    "exec", "cat", "info", "watch", "top", "plan",
+];
 
 static CLOUD: &[&str] = &[
     "aws",

@@ -235,9 +235,15 @@ fn behind(rest: &str, strong: bool, line: bool) -> bool {
     }
     if WORDS.contains(&name.as_str()) {
         // `time`, `find`, `who`: at the end, or with an argument no sentence has.
-        return (ends && strong) || (shaped && (strong || tail.starts_with(['-', '/', '$'])));
+        let file = first_of(tail).contains('/')
+            || (first_of(tail).contains('.') && first_of(tail).bytes().any(|b| b.is_ascii_alphabetic()));
+        return (file && !line) || (ends && strong) || (shaped && (strong || tail.starts_with(['-', '/', '$'])));
     }
     ends || shaped || strong || !line
+}
+
+fn first_of(text: &str) -> &str {
+    cut(text).0
 }
 
 /// The first word up to a blank or separator, and the rest.

@@ -20,7 +20,7 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
                 || path.ends_with("uevent_helper"))
     });
     let host = command.args().any(|arg| arg.contains("/proc/1/root") || arg.contains("/proc/1/ns/"));
-    if kernel || host {
+    if kernel || host || preload {
         return Some(Rule::ContainerEscape);
     }
     let found = match name {
@@ -112,7 +112,7 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             arg(&|arg| arg.contains("docker.sock") || arg.contains("containerd.sock") || arg.contains("/var/run/crio"))
         }
         "cat" | "ls" => false,
-        _ => preload,
+        _ => false,
     };
     found.then_some(Rule::ContainerEscape)
 }

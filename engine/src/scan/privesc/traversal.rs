@@ -6,7 +6,7 @@ use crate::scan::shell::Role;
 
 /// A path that leaves its place, as far as the role of the text lets one say so.
 pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
-    if text.len() > MAX_TEXT || !text.bytes().any(|b| matches!(b, b'.' | b'%' | b'\0')) {
+    if text.len() > MAX_TEXT || !text.bytes().any(|b| matches!(b, b'.' | b'%' | b'\0' | b'\\')) {
         return None;
     }
     let plain = decode(text);

@@ -141,7 +141,15 @@ impl Parser<'_, '_> {
                             continue;
                         }
                         if depth < MAX_DEPTH {
-                            self.list(End::Paren, depth + 1, substituted);
+                            // Behind a name, as in `iex (iwr …)`, PowerShell makes an argument of what it prints.
+                            let start = self.pos;
+                            let argument = !command.words.is_empty();
+                            self.list(End::Paren, depth + 1, substituted || argument);
+                            let source = self.text.get(start..self.pos).unwrap_or("").to_owned();
+                            if argument && self.afford(source.len()) {
+                                let span = self.span(start..self.pos);
+                                command.words.push(Word { text: format!("({source}"), span, ..Word::default() });
+                            }
                         }
                     }
                     b')' => {
