@@ -40,6 +40,7 @@ pub mod injection;
 mod pattern;
 pub mod pii;
 mod prefilter;
+pub mod privesc;
 
 mod rule;
 mod scanner;

@@ -11,12 +11,12 @@ use super::short::Short;
 use super::verify::{Candidate, Pass, Patterns};
 use super::{
     Context, Direction, Finding, Located, ScanAction, ScanConfigError, ScannersConfig, Severity, Site, build,
-    destructive, injection, pii, walk,
+    destructive, injection, pii, privesc, walk,
 };
 use crate::json::{Value, quote};
 
 /// The scanners that read structure.
-pub(super) static DETECTORS: [&Detector; 3] = [&pii::DETECTOR, &injection::DETECTOR, &destructive::DETECTOR];
+pub(super) static DETECTORS: [&Detector; 4] = [&pii::DETECTOR, &injection::DETECTOR, &destructive::DETECTOR, &privesc::DETECTOR];
 
 /// All scanners of a configuration, compiled: shared by every message.
 #[derive(Debug)]

@@ -9,11 +9,14 @@ use crate::scan::shell::Command;
 
 /// A command line of an administration tool.
 pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
+    if dry(command) {
+        return None;
+    }
     let data = DATA.contains(&name);
     if !data && !CLOUD.contains(&name) {
         return special(command, name);
     }
-    if help(command) || dry(command) {
+    if help(command) {
         return None;
     }
     let found = special(command, name);
@@ -21,7 +24,13 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         return found;
     }
     // The verb stands among the first words, before any value.
-    let verb = command.args().filter(|arg| !arg.starts_with('-')).take(5).any(destroys);
+    let verb = command
+        .args()
+        .skip_while(|arg| arg.starts_with('-'))
+        .take_while(|arg| !arg.starts_with('-'))
+        .take(5)
+        .take_while(|arg| !READS.contains(arg))
+        .any(destroys);
     let flag = command.args().any(|arg| {
         matches!(
             arg,
@@ -286,15 +295,20 @@ fn special(command: &Command, name: &str) -> Option<Rule> {
                 .any(|arg| matches!(arg, "rb" | "rm" | "del" | "remove" | "delete" | "sync" | "mirror"));
             let mirror = command.operands().take(2).any(|arg| matches!(arg, "mirror" | "sync"));
             (removes && (!mirror || command.has(&["--remove", "--delete", "--delete-removed"]))
-                || command
-                    .operands()
-                    .take(3)
-                    .any(|arg| matches!(arg, "disable" | "stop") && command.operands().next() == Some("admin")))
+                || command.operands().take(3).any(|arg| {
+                    matches!(arg, "disable" | "stop" | "unset" | "detach") && command.operands().next() == Some("admin")
+                }))
             .then(data)?
         }
         _ => None,
     }
 }
+
+/// Verbs behind which only names stand: `kubectl get pod delete-me`.
+static READS: &[&str] = &[
+    "get", "describe", "list", "show", "ls", "logs", "inspect", "view", "status", "explain", "create", "apply", "run",
+    "exec", "cat", "info", "watch", "top", "plan",
+];
 
 static CLOUD: &[&str] = &[
     "aws",

@@ -97,7 +97,12 @@ fn deadly(line: &str) -> bool {
         first = words.next().unwrap_or("");
     }
     match first.rsplit('/').next().unwrap_or(first) {
-        "rm" => words.take_while(|word| word.starts_with('-')).any(|word| word.contains('r') || word.contains('R')),
+        "rm" => {
+            let words: Vec<&str> = words.take(8).collect();
+            let deep =
+                words.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains(['r', 'R']));
+            deep && words.iter().any(|word| !word.starts_with('-'))
+        }
         "mkfs" | "shred" | "wipefs" => words.next().is_some(),
         "dd" => words.any(|word| word.starts_with("of=/dev/")),
         "git" => {

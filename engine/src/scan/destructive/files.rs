@@ -85,14 +85,14 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             let to = command.operands().nth(1)?;
             (from == "/dev/null" && (is_log(to) || is_system(to))).then_some(Rule::Overwrite)
         }
-        "tee" => (!command.short('a') && command.operands().any(|arg| is_critical(arg) || is_device(arg)))
+        "tee" => (!command.short('a') && command.operands().any(|arg| is_critical(arg) || is_disk(arg)))
             .then_some(Rule::Overwrite),
         "rsync" => {
             let gone = command.args().any(|arg| {
                 matches!(arg, "--delete" | "--del" | "--remove-source-files" | "--delete-missing-args")
                     || arg.starts_with("--delete-")
             });
-            (gone && !dry(command)).then_some(Rule::Delete)
+            (gone && !dry(command) && !command.short('n')).then_some(Rule::Delete)
         }
         _ => None,
     }
@@ -221,14 +221,7 @@ pub(super) fn dry(command: &Command) -> bool {
     command.args().any(|arg| {
         matches!(
             arg,
-            "--dry-run"
-                | "-n"
-                | "--dryrun"
-                | "--what-if"
-                | "-whatif"
-                | "--noop"
-                | "--dry-run=client"
-                | "--dry-run=server"
+            "--dry-run" | "--dryrun" | "--what-if" | "-whatif" | "--noop" | "--dry-run=client" | "--dry-run=server"
         )
     })
 }

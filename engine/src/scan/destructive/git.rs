@@ -82,7 +82,7 @@ fn checkout(line: &Line<'_>) -> bool {
         || line.short('B', &['b', 'U'])
         || line.short('t', &['b', 'B', 'U'])
         || line.short('d', &['b', 'B', 'U'])
-        || line.long(&["--orphan", "--track", "--no-track", "--detach", "--patch", "--guess"]);
+        || line.long(&["--orphan", "--track", "--no-track", "--detach", "--patch"]);
     if creates || line.short('p', &['b', 'B', 'U']) {
         return false;
     }
@@ -145,6 +145,8 @@ impl Line<'_> {
 }
 
 static KNOWN: &[&str] = &[
+    "--guess",
+    "--no-guess",
     "--quiet",
     "--progress",
     "--no-progress",

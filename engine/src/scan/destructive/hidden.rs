@@ -102,7 +102,7 @@ pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
     (command.disguised
         && !name.is_empty()
         && command.wrapped_by.is_none()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b','))
         && command.words.len() > 1)
         .then_some(Rule::DisguisedCommand)
 }
@@ -143,7 +143,7 @@ fn downloads(name: &str) -> bool {
 }
 
 /// A function that starts itself twice: `:(){ :|:& };:` under any name, `%0|%0`, `fork while fork`.
-pub(super) fn fork_bomb(text: &str) -> bool {
+pub(in crate::scan) fn fork_bomb(text: &str) -> bool {
     let compact: String =
         if text.len() > 4096 { return false } else { text.chars().filter(|c| !c.is_whitespace()).collect() };
     let mut rest = compact.as_str();

@@ -13,22 +13,17 @@ mod admin;
 mod code;
 mod files;
 mod git;
-mod hidden;
+pub(super) mod hidden;
 mod nosql;
 mod reverse;
 mod rules;
 mod system;
 
 /// The scanner.
-pub const DETECTOR: Detector = Detector {
-    name: "destructive",
-    rules: rules::RULES,
-    triggers: rules::TRIGGERS,
+pub const DETECTOR: Detector = Detector { name: "destructive", rules: rules::RULES, triggers: rules::TRIGGERS,
     gate: Gate::Triggers,
     off: &[],
-    direction: Some(Direction::Request),
-    detect,
-};
+    direction: Some(Direction::Request), detect };
 
 /// Index of a rule in [`DETECTOR`]'s table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +170,8 @@ fn inject(input: &Input<'_>, role: Role, out: &mut Vec<Match>) {
     if role == Role::Prose && input.text.len() > MAX_PROSE {
         return;
     }
-    if let Some((form, range)) = injection::find(input.text) {
+    let found = if role == Role::Sql { injection::find_in_query(input.text) } else { injection::find(input.text) };
+    if let Some((form, range)) = found {
         let mild = matches!(
             form,
             injection::Form::Probe | injection::Form::Breakout | injection::Form::Timed | injection::Form::Tautology

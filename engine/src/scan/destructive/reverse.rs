@@ -93,6 +93,10 @@ pub(super) fn in_text(text: &str) -> Option<Range<usize>> {
             CONNECT => connects = connects.or(Some(found.start())),
             RUN => runs = true,
             SHELL => shell = true,
+            RUNS_SHELL => {
+                runs = true;
+                shell = true;
+            }
             BOTH => {
                 connects = connects.or(Some(found.start()));
                 runs = true;
@@ -116,6 +120,7 @@ const RUN: u8 = 2;
 const SHELL: u8 = 3;
 const DEVICE: u8 = 4;
 const BOTH: u8 = 5;
+const RUNS_SHELL: u8 = 6;
 
 static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
@@ -180,7 +185,7 @@ static KINDS: &[(&str, u8)] = &[
     ("execl(", RUN),
     ("iex ", RUN),
     ("invoke-expression", RUN),
-    ("io.popen", RUN),
+    ("io.popen", RUNS_SHELL),
     ("os.execute(", RUN),
     ("os:cmd", RUN),
     ("spawn(", RUN),
@@ -195,7 +200,7 @@ static KINDS: &[(&str, u8)] = &[
     ("a(\"subprocess\")", BOTH),
     ("eval $", RUN),
     ("getstream()", CONNECT),
-    ("[eval ", RUN),
+    ("[eval ", RUNS_SHELL),
     ("/bin/sh", SHELL),
     ("/bin/bash", SHELL),
     ("/bin/zsh", SHELL),
@@ -209,9 +214,8 @@ static KINDS: &[(&str, u8)] = &[
     ("iex", SHELL),
     ("while(cmd=", SHELL),
     ("$_", SHELL),
-    ("io.popen(", SHELL),
-    ("popen(cmd", SHELL),
-    ("[eval", SHELL),
+    ("io.popen(", RUNS_SHELL),
+    ("popen(cmd", RUNS_SHELL),
     ("%comspec%", SHELL),
     ("sh -i", SHELL),
 ];

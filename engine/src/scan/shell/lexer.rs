@@ -141,7 +141,15 @@ impl Parser<'_, '_> {
                             continue;
                         }
                         if depth < MAX_DEPTH {
-                            self.list(End::Paren, depth + 1, substituted);
+                            // Behind a name, as in `iex (iwr …)`, PowerShell makes an argument of what it prints.
+                            let start = self.pos;
+                            let argument = !command.words.is_empty();
+                            self.list(End::Paren, depth + 1, substituted || argument);
+                            let source = self.text.get(start..self.pos).unwrap_or("").to_owned();
+                            if argument && self.afford(source.len()) {
+                                let span = self.span(start..self.pos);
+                                command.words.push(Word { text: format!("({source}"), span, ..Word::default() });
+                            }
                         }
                     }
                     b')' => {
@@ -243,7 +251,8 @@ impl Parser<'_, '_> {
                     // Hex escapes within the name of a command serve nothing but hiding it.
                     if naming && body.contains("\\x") {
                         b.disguised = true;
-                        b.push(&ansi(body));
+                        let body = ansi(body);
+                        b.fields(&body, self.pos, &self.origin);
                     } else {
                         b.push(body);
                     }
@@ -870,7 +879,7 @@ fn assignment(word: &Word) -> Option<(&str, &str)> {
     let name = name.strip_suffix('+').unwrap_or(name);
     let mut bytes = name.bytes();
     let first = bytes.next()?;
-    ((first.is_ascii_alphabetic() || first == b'_')
+    ((first.is_ascii_alphanumeric() || first == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'))
     .then_some((name, value))
 }

@@ -212,8 +212,22 @@ fn env(words: &[Word]) -> Vec<Run> {
 }
 
 fn xargs(sink: &Sink, index: usize, words: &[Word]) -> Vec<Run> {
-    let with_value =
-        ["-I", "-n", "-P", "-L", "-d", "-a", "-s", "-E", "--max-args", "--max-procs", "--delimiter", "--arg-file"];
+    let with_value = [
+        "-I",
+        "-n",
+        "-P",
+        "-L",
+        "-d",
+        "-a",
+        "-s",
+        "-E",
+        "-J",
+        "-R",
+        "--max-args",
+        "--max-procs",
+        "--delimiter",
+        "--arg-file",
+    ];
     let mut rest = skip_options(words, &with_value).to_vec();
     if rest.is_empty() {
         return Vec::new();
@@ -235,7 +249,9 @@ fn xargs(sink: &Sink, index: usize, words: &[Word]) -> Vec<Run> {
                 placed = true;
             }
         }
-        if !placed {
+        if !placed && rest.last().is_some_and(|word| word.text == "-c") {
+            rest.push(Word { text, ..Word::default() });
+        } else if !placed {
             rest.extend(text.split_whitespace().take(16).map(|text| Word { text: text.to_owned(), ..Word::default() }));
         }
     }
@@ -245,7 +261,7 @@ fn xargs(sink: &Sink, index: usize, words: &[Word]) -> Vec<Run> {
 fn replacement(words: &[Word]) -> &str {
     let mut iter = words.iter();
     while let Some(word) = iter.next() {
-        if word.text == "-I" {
+        if word.text == "-I" || word.text == "-J" {
             return iter.next().map_or("{}", |word| word.text.as_str());
         }
         if word.text.starts_with("-I") {

@@ -62,12 +62,12 @@ fn of(statement: &Statement<'_>, verb: Option<Verb>) -> Option<Harm> {
             (at(name)?.kind != Kind::Open && object_end(tokens, name)).then_some(Harm::Truncate)
         }
         Verb::Delete => {
-            let shaped = at(1)?.is("from") && is_name(at(2)?);
+            let shaped = at(1)?.is("from") && named(tokens, 2);
             let ends = !statement.has("where") && object_end(tokens, 2);
             (shaped && (ends || always(statement)) && !statement.has("limit")).then_some(Harm::DeleteAll)
         }
         Verb::Update => {
-            let set = statement.find("set").filter(|set| *set <= 5 && is_name(at(1).unwrap_or(&EMPTY)))?;
+            let set = statement.find("set").filter(|set| *set <= 5 && named(tokens, 1))?;
             let shaped = (set + 1..set + 5).any(|index| at(index).is_some_and(|token| token.text == "="));
             (shaped && (!statement.has("where") || always(statement)) && !statement.has("limit"))
                 .then_some(Harm::UpdateAll)
@@ -117,7 +117,8 @@ fn reaches_system(statement: &Statement<'_>) -> bool {
                 && next.is_some_and(|next| next.kind == Kind::Text);
         }
         if token.is("into") {
-            return next.is_some_and(|next| next.is_any(&["outfile", "dumpfile"]));
+            return next.is_some_and(|next| next.is_any(&["outfile", "dumpfile"]))
+                && tokens.get(index + 2).is_some_and(|file| file.text.len() > 2);
         }
         token.is_any(&["xp_cmdshell", "xp_regwrite", "xp_dirtree", "xp_regdelete", "sp_oacreate", "sp_makewebtask"])
             || (call
@@ -172,7 +173,7 @@ fn object_end(tokens: &[Token<'_>], index: usize) -> bool {
     while tokens.get(at).is_some_and(|token| token.is_any(&["if", "exists", "concurrently", "only"])) {
         at += 1;
     }
-    if !tokens.get(at).is_some_and(is_name) {
+    if !named(tokens, at) {
         return false;
     }
     at += 1;
@@ -211,10 +212,13 @@ fn object_end(tokens: &[Token<'_>], index: usize) -> bool {
     true
 }
 
-fn is_name(token: &Token<'_>) -> bool {
+/// Whether a name stands at `index`; an article or a preposition before another word is none.
+fn named(tokens: &[Token<'_>], index: usize) -> bool {
+    let Some(token) = tokens.get(index) else { return false };
+    let article = token
+        .is_any(&["the", "a", "an", "of", "from", "to", "it", "and", "or", "for", "off", "in", "at", "my", "your"]);
     match token.kind {
-        Kind::Word => !token
-            .is_any(&["the", "a", "an", "of", "from", "to", "it", "and", "or", "for", "off", "in", "at", "my", "your"]),
+        Kind::Word => !article || tokens.get(index + 1).is_none_or(|next| next.kind != Kind::Word || next.is("set")),
         Kind::Quoted | Kind::Text | Kind::Variable => true,
         _ => false,
     }
@@ -224,8 +228,6 @@ fn span(statement: &Statement<'_>) -> Range<usize> {
     let start = statement.tokens.first().map_or(0, |token| token.start);
     start..statement.tokens.last().map_or(start, Token::end)
 }
-
-const EMPTY: Token<'static> = Token { kind: Kind::Comma, text: "", start: 0, closed: true };
 
 static OBJECTS: &[&str] = &[
     "table",

@@ -30,16 +30,27 @@ pub enum Form {
 /// The first form of SQL injection in a text, and where it stands.
 #[must_use]
 pub fn find(text: &str) -> Option<(Form, Range<usize>)> {
-    counted(text).0
+    read(text, false).0
+}
+
+/// [`find`] for an argument that is meant to hold a query: a query of its own is honest there.
+#[must_use]
+pub fn find_in_query(text: &str) -> Option<(Form, Range<usize>)> {
+    read(text, true).0
 }
 
 /// [`find`] with a measure of its work, in tokens looked at.
+#[cfg(test)]
 pub(super) fn counted(text: &str) -> (Option<(Form, Range<usize>)>, usize) {
+    read(text, false)
+}
+
+fn read(text: &str, query: bool) -> (Option<(Form, Range<usize>)>, usize) {
     let mut steps = 0;
     if !worth_reading(text) {
         return (None, 0);
     }
-    let whole = begins_as_statement(text);
+    let whole = begins_as_statement(text, query);
     for quote in [None, Some(b'\''), Some(b'"')] {
         if let Some(quote) = quote {
             if memchr::memchr(quote, text.as_bytes()).is_none() || whole {
@@ -82,8 +93,9 @@ fn contains_word(text: &str, word: &str) -> bool {
 }
 
 /// Whether the text is a query of its own rather than a fragment of one.
-fn begins_as_statement(text: &str) -> bool {
-    let text = text.trim_start_matches(['(', ' ', '\n', '\t', '\r']);
+fn begins_as_statement(text: &str, query: bool) -> bool {
+    let text = text.trim_start();
+    let text = if query { text.trim_start_matches(['(', ' ', '\n']) } else { text };
     let word: String = text.chars().take_while(char::is_ascii_alphabetic).take(12).collect();
     let rest = text.get(word.len()..).unwrap_or("").trim_start();
     match word.to_ascii_lowercase().as_str() {
@@ -176,6 +188,12 @@ impl<'a, 't> Reading<'a, 't> {
                 Kind::Operator if matches!(token.text, "||" | "&&") && !self.whole => {
                     self.condition(at).map(|end| (Form::Tautology, end))
                 }
+                Kind::Number
+                    if token.text.ends_with(".e")
+                        && self.tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Dot) =>
+                {
+                    Some((Form::Probe, at))
+                }
                 Kind::Semicolon => self.stacked(at).map(|end| (Form::Stacked, end)),
                 Kind::Variable
                     if token.text.eq_ignore_ascii_case("@@version")
@@ -190,7 +208,12 @@ impl<'a, 't> Reading<'a, 't> {
                 return Some((form, self.source(at, end)));
             }
         }
-        if self.quote.is_none() && !self.whole { self.shape() } else { None }
+        if let Some(at) =
+            self.all.iter().position(|token| token.kind == Kind::Comment && token.text.contains("sp_password"))
+        {
+            return Some((Form::Probe, at..at));
+        }
+        if self.quote.is_none() { self.shape() } else { None }
     }
 
     fn word(&mut self, at: usize, token: &Token<'t>) -> Option<(Form, usize)> {
@@ -218,15 +241,23 @@ impl<'a, 't> Reading<'a, 't> {
                 .filter(|third| matches!(third.kind, Kind::Text | Kind::Variable))
                 .map(|_| (Form::Timed, at + 2));
         }
+        if token.is("into") && next.is_some_and(|next| next.is_any(&["outfile", "dumpfile"])) && !self.whole {
+            return Some((Form::Stacked, at + 1));
+        }
         if token.is_any(SYSTEM_TABLES) {
+            self.steps += 1;
             let dotted = next.is_some_and(|next| next.kind == Kind::Dot);
             let from = at > 0
                 && self.tokens.get(at - 1).is_some_and(|before| {
                     before.is_any(&["from", "join"]) || matches!(before.kind, Kind::Dot | Kind::Comma)
                 });
             // A whole query of the catalogue is how a client lists tables.
-            let evidence =
-                if self.whole { token.text.to_ascii_lowercase().starts_with("all_tab_tables") } else { dotted || from };
+            let evidence = if self.whole {
+                self.tokens.iter().filter(|token| token.is_any(SYSTEM_TABLES)).nth(2).is_some()
+                    || token.is("all_tab_tables")
+            } else {
+                dotted || from
+            };
             return evidence.then_some((Form::Probe, at));
         }
         if token.is_any(&["order", "group"]) && next.is_some_and(|next| next.is("by")) && !self.whole {
@@ -254,6 +285,9 @@ impl<'a, 't> Reading<'a, 't> {
         }
         if call && token.is_any(PROBES_WHOLE) && self.whole {
             return Some((Form::Probe, at + 1));
+        }
+        if call && token.is("iif") && !self.whole && self.condition(at + 1).is_some() {
+            return Some((Form::Tautology, at + 1));
         }
         if call && token.is_any(STRING_CALLS) && !self.whole {
             return self.assembled(at).then_some((Form::Probe, at + 1));
@@ -335,8 +369,21 @@ impl<'a, 't> Reading<'a, 't> {
     /// `OR 1=1` and the like: the end of a condition over constants that begins behind `at`.
     fn condition(&mut self, at: usize) -> Option<usize> {
         let word = self.tokens.get(at).copied()?;
-        let strong =
-            word.is_any(&["and", "or", "xor", "having", "where", "when", "if", "not"]) || word.kind == Kind::Operator;
+        let strong = word.is_any(&["and", "or", "xor", "having", "where", "when", "if", "not"])
+            || matches!(word.kind, Kind::Operator | Kind::Open);
+        // `and (3=pi())`
+        let mut inner = at + 1;
+        while self.tokens.get(inner).is_some_and(|token| token.kind == Kind::Open) && inner < at + 16 {
+            inner += 1;
+        }
+        if inner > at + 1
+            && strong
+            && word.kind != Kind::Open
+            && !self.whole
+            && let Some(end) = self.condition(inner - 1)
+        {
+            return Some(end);
+        }
         let (left, next) = self.operand(at + 1)?;
         let after = self.tokens.get(next).copied();
         if let Some(operator) = after.filter(|token| is_comparison(token)) {
@@ -359,7 +406,8 @@ impl<'a, 't> Reading<'a, 't> {
                 (Operand::Name, Operand::Unclosed) => self.same_text(at + 1, next + 1),
                 (Operand::Call, Operand::Unclosed) => true,
                 (a, b) if constant(a) && constant(b) => strong && self.sql_comparison(&operator, at, end),
-                (Operand::Name, Operand::Constant) => false,
+                (Operand::Name, Operand::Name) => at == 0 && self.comment.is_some() && word.is_any(&["or", "and"]),
+                (Operand::Constant, Operand::Name) => strong && self.comment.is_some() && operator.text == "=",
                 (Operand::Call, Operand::Name) => true,
                 _ => false,
             };
@@ -538,6 +586,7 @@ impl<'a, 't> Reading<'a, 't> {
                 && name.len() <= 64
                 && at >= self.tokens.len()
                 && !tail.contains(['\'', '"'])
+                && name.split_whitespace().count() <= 2
                 && (closed > 0 || !name.contains("--"))
                 && !tail.contains(';')
             {
@@ -546,6 +595,17 @@ impl<'a, 't> Reading<'a, 't> {
         }
         if at >= self.tokens.len() {
             return None;
+        }
+        // `x' AND userid IS NULL`
+        let compared = self.tokens.get(at).is_some_and(|token| token.is_any(&["and", "or"]))
+            && self.tokens.get(at + 1).is_some_and(|token| token.kind == Kind::Word)
+            && self.tokens.get(at + 2).is_some_and(is_comparison)
+            && first.text.len() <= 65;
+        if compared
+            && let Some((right, end)) = self.operand(at + 3)
+            && (right != Operand::Name)
+        {
+            return Some(end - 1);
         }
         // `x' or 'x`, `x' + y = 'x`: operators and operands up to the end.
         let mut logical = false;
@@ -574,12 +634,22 @@ impl<'a, 't> Reading<'a, 't> {
                         | "/"
                         | "^"
                         | "%"
-                        | "!=-"
+                        | "<<"
+                        | ">>"
                 );
+            // `Q="LIKE"&…`: quotes around a word, not a word between strings.
+            if joins
+                && self.quote == Some(b'"')
+                && self.tokens.get(at - 1).is_some_and(|before| before.end() == token.start)
+            {
+                return None;
+            }
             if !joins && !symbol {
                 break;
             }
-            logical |= joins || matches!(token.text, "||" | "&&" | "=" | "<>" | "!=" | "<=>");
+            logical |= joins
+                || matches!(token.text, "||" | "&&" | "=" | "<>" | "!=" | "<=>" | "<=" | ">=")
+                || (self.quote == Some(b'\'') && matches!(token.text, "<<" | ">>"));
             operators += 1;
             at += 1;
             while self.tokens.get(at).is_some_and(|token| token.is_any(&["rlike", "like", "regexp", "not", "in"])) {
@@ -695,7 +765,9 @@ impl<'a, 't> Reading<'a, 't> {
         let hex = inside.clone().any(|token| token.kind == Kind::Number && token.text.starts_with("0x"));
         let nested = inside.clone().zip(self.tokens.get(at + 3..).unwrap_or(&[])).any(|(token, next)| {
             next.kind == Kind::Open
-                && (token.is_any(STRING_CALLS) || token.is_any(PROBES) || token.is_any(&["select", "user", "database"]))
+                && (token.is_any(STRING_CALLS)
+                    || token.is_any(PROBES)
+                    || token.is_any(&["select", "user", "database", "version"]))
         });
         let select = inside.clone().any(|token| token.is("select"));
         let close = self.close.get(at + 1).copied().filter(|close| *close != usize::MAX);
@@ -821,6 +893,7 @@ static STRING_CALLS: &[&str] = &[
     "exp",
     "floor",
     "compress",
+    "uncompress",
     "reverse",
     "lower",
     "upper",
