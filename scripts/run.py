@@ -9,7 +9,6 @@ import ctypes
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -50,7 +49,7 @@ def run(started, once):
     upstream = free_port()
     say(f"MCP server: @modelcontextprotocol/server-everything on 127.0.0.1:{upstream}")
     server = started.enter_context(process(
-        [shutil.which("node"), "--require", str(ROOT / "scripts/loopback.cjs"), str(SERVER), "streamableHttp"],
+        [str(Path(sys.executable).with_name("node")), "--require", str(ROOT / "scripts/loopback.cjs"), str(SERVER), "streamableHttp"],
         WORK / "server.log",
         # Its own small environment, because its tool get-env shows all of it.
         env={"PATH": "/usr/bin:/bin", "PORT": str(upstream), "AWS_ACCESS_KEY_ID": secret},
@@ -160,12 +159,20 @@ def process(command, output, errors=None, env=None):
     try:
         yield child
     finally:
-        child.terminate()
+        # The whole group: what the child started belongs to it.
+        end(child, signal.SIGTERM)
         try:
             child.wait(10)
         except subprocess.TimeoutExpired:
-            child.kill()
+            end(child, signal.SIGKILL)
             child.wait()
+
+
+def end(child, number):
+    try:
+        os.killpg(child.pid, number)
+    except ProcessLookupError:
+        pass
 
 
 def die_with_parent():

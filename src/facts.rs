@@ -77,8 +77,27 @@ impl Peer {
     }
 }
 
-/// POSTs a message that is owed to the server straight to the cluster that the request went to.
-pub fn pay(owed: &Owed) {
+/// Remembers how the route rewrote the path of a session's first POST: of a GET, whose headers are gone by the time
+/// its stream carries a request of the server, Envoy does not tell it any more.
+pub fn learn_path(written: &str) {
+    let known = host::shared(LEARNED).and_then(|count| count.first().copied()).unwrap_or_default();
+    let name = learned(written);
+    if known >= MOST_LEARNED || host::shared(&name).is_some() {
+        return;
+    }
+    if let Some(rewritten) = host::property_text(&["request", "path"]).filter(|rewritten| rewritten != written) {
+        host::share(&name, rewritten.as_bytes());
+        host::replace_shared(LEARNED, &[known + 1]);
+    }
+}
+
+fn learned(written: &str) -> String {
+    format!("{LEARNED}.{written}")
+}
+
+/// POSTs a message that is owed to the server straight to the cluster that the request went to. `written` and
+/// `authority` are the path and the host of the client's own request: servers check the host against DNS rebinding.
+pub fn pay(owed: &Owed, written: &str, authority: &str) {
     let Some(cluster) = host::property_text(&["xds", "cluster_name"]).filter(|name| !name.is_empty()) else {
         host::log(Level::Warn, "portcullis: no cluster is known to answer a refused server request at");
         return;
@@ -86,13 +105,14 @@ pub fn pay(owed: &Owed) {
     // The path as the route rewrote it for the upstream.
     let path = match &owed.endpoint {
         Some(endpoint) => endpoint.clone(),
-        None => host::property_text(&["request", "path"]).unwrap_or_else(|| "/".to_owned()),
+        None => host::property_text(&["request", "path"])
+            .or_else(|| String::from_utf8(host::shared(&learned(written))?).ok())
+            .unwrap_or_else(|| written.to_owned()),
     };
-    let authority = host::property_text(&["request", "host"]).unwrap_or_else(|| cluster.clone());
     let mut headers = vec![
         (":method", "POST"),
         (":path", path.as_str()),
-        (":authority", authority.as_str()),
+        (":authority", authority),
         ("content-type", "application/json"),
         ("accept", "application/json, text/event-stream"),
     ];
@@ -103,4 +123,8 @@ pub fn pay(owed: &Owed) {
 }
 
 const JWT_AUTHN: &str = "envoy.filters.http.jwt_authn";
+/// Shared-data key of the number of learned paths, and the prefix of theirs.
+const LEARNED: &str = "portcullis.path";
+/// Shared data is never freed: a client that makes up paths must not fill it.
+const MOST_LEARNED: u8 = 200;
 const OWED_TIMEOUT: Duration = Duration::from_secs(5);

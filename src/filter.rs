@@ -14,25 +14,40 @@ use proxy_wasm::types::Action;
 
 use crate::facts::{self, Fetched};
 use crate::host::{self, Side};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Outcome, Telemetry};
 
 /// The filter of one request.
 pub struct Filter {
     firewall: Arc<Firewall>,
     telemetry: Rc<Telemetry>,
     exchange: Exchange,
+    /// The request's path and host as the client wrote them.
+    path: String,
+    authority: String,
     /// Bytes of the held request body so far.
     request_size: usize,
     /// Bytes of the held response body so far.
     response_size: usize,
     streamed: bool,
+    published: Option<Outcome>,
     ended: bool,
 }
 
 impl Filter {
     pub fn new(firewall: Arc<Firewall>, telemetry: Rc<Telemetry>, unique: u64) -> Self {
         let exchange = Exchange::new(firewall.clone(), unique);
-        Self { firewall, telemetry, exchange, request_size: 0, response_size: 0, streamed: false, ended: false }
+        Self {
+            firewall,
+            telemetry,
+            exchange,
+            path: String::new(),
+            authority: String::new(),
+            request_size: 0,
+            response_size: 0,
+            streamed: false,
+            published: None,
+            ended: false,
+        }
     }
 
     fn finish_request(&mut self) -> Action {
@@ -101,9 +116,7 @@ impl Filter {
                 return self.apply_request(step);
             }
         };
-        if let Some(record) = self.exchange.first_record() {
-            self.telemetry.publish(record);
-        }
+        self.publish();
         action
     }
 
@@ -137,7 +150,13 @@ impl Filter {
             self.telemetry.record(&self.firewall, &record);
         }
         for owed in self.exchange.take_owed() {
-            facts::pay(&owed);
+            facts::pay(&owed, &self.path, &self.authority);
+        }
+    }
+
+    fn publish(&mut self) {
+        if let Some(record) = self.exchange.first_record() {
+            self.telemetry.publish(record, &mut self.published);
         }
     }
 
@@ -145,10 +164,7 @@ impl Filter {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let first = self.exchange.first_record().cloned();
-        if let Some(record) = &first {
-            self.telemetry.publish(record);
-        }
+        self.publish();
         for record in self.exchange.finish(host::now_us()) {
             self.telemetry.record(&self.firewall, &record);
         }
@@ -175,6 +191,8 @@ impl HttpContext for Filter {
         }
         let fetched = Fetched::fetch(&self.firewall.needs);
         let step = self.exchange.request_headers(&headers, &fetched.facts(), end, host::now_us());
+        self.path = headers.get(":path").unwrap_or_default().to_owned();
+        self.authority = headers.get(":authority").unwrap_or_default().to_owned();
         self.apply_request(step)
     }
 
@@ -194,6 +212,9 @@ impl HttpContext for Filter {
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
         let Some(blob) = host::headers(Side::Response) else { return self.fail() };
+        if self.exchange.first_record().is_some_and(|record| record.method == "initialize") {
+            facts::learn_path(&self.path);
+        }
         let step = self.exchange.response_headers(&blob.read(), end, host::now_us());
         self.apply_response(step)
     }

@@ -204,22 +204,32 @@ pub fn plugin_configuration(size: usize) -> Option<Vec<u8>> {
 /// A random key that all VMs of this process agree on.
 pub fn shared_random_key(name: &str) -> Option<[u8; 32]> {
     if let Some(key) = shared(name) {
-        return Some(key);
+        return key.try_into().ok();
     }
     let mut key = [0; 32];
     getrandom::fill(&mut key).ok()?;
     // Only the first of several workers succeeds; all read what it wrote.
-    // SAFETY: pointers and lengths describe `name` and `key`.
-    unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), key.as_ptr(), key.len(), CREATE) };
-    shared(name)
+    share(name, &key);
+    shared(name)?.try_into().ok()
 }
 
-fn shared(name: &str) -> Option<[u8; 32]> {
+/// What all VMs of this process share under `name`.
+pub fn shared(name: &str) -> Option<Vec<u8>> {
     let mut cas = 0;
     // SAFETY: pointer and length describe `name`; the out-pointers are valid for the call.
-    let value =
-        returned(|data, size| unsafe { proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &mut cas) })?;
-    value.try_into().ok()
+    returned(|data, size| unsafe { proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &mut cas) })
+}
+
+/// Shares a value, unless there is one already.
+pub fn share(name: &str, value: &[u8]) {
+    // SAFETY: pointers and lengths describe `name` and `value`.
+    unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), CREATE) };
+}
+
+/// Shares a value in place of whatever there is.
+pub fn replace_shared(name: &str, value: &[u8]) {
+    // SAFETY: pointers and lengths describe `name` and `value`.
+    unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), OVERWRITE) };
 }
 
 /// POSTs to a cluster and does not wait for the answer; false where it could not be sent.
@@ -302,5 +312,7 @@ unsafe extern "C" {
 const OK: u32 = 0;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const NO_GRPC_STATUS: i32 = -1;
+/// As the compare-and-swap number: write whatever there is.
+const OVERWRITE: u32 = 0;
 /// As the compare-and-swap number: write only where there is nothing yet.
 const CREATE: u32 = u32::MAX;

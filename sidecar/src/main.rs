@@ -1,2 +1,97 @@
-//! The `portcullis` command line.
-fn main() {}
+//! The `portcullis` command line: check and explain a configuration, scan text, run labelled cases. It decides
+//! nothing by itself: every verdict comes from the engine that runs in Envoy.
+
+mod config;
+mod eval;
+mod failure;
+mod input;
+mod scan;
+mod style;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// Check and explain firewall policies, scan text, measure scanners
+///
+/// Every verdict comes from the same engine that runs inside Envoy, so what a command says here is what the
+/// filter does there.
+#[derive(Parser)]
+#[command(name = "portcullis", version, after_help = EXIT_CODES, after_long_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check, explain and describe the plugin configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Scan text or JSON for secrets and print where they are, never what they are
+    Scan(scan::Args),
+    /// Run labelled cases through the firewall and measure recall and false positives
+    Eval(eval::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Config(command) => config::run(&command),
+        Command::Scan(args) => scan::run(&args),
+        Command::Eval(args) => eval::run(&args),
+    };
+    match result {
+        Ok(report) => {
+            // A reader that closes the pipe early has what it wanted.
+            let _ = io::stdout().lock().write_all(&report.text);
+            ExitCode::from(u8::from(report.found))
+        }
+        Err(failure) => {
+            let _ = writeln!(io::stderr().lock(), "{}: {failure}", style::stderr().red("error"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What a command has to say.
+struct Report {
+    /// For standard output.
+    text: Vec<u8>,
+    /// Something was found or refused: exit code 1.
+    found: bool,
+}
+
+impl Report {
+    fn new(text: impl Into<Vec<u8>>, found: bool) -> Self {
+        Self { text: text.into(), found }
+    }
+
+    fn json(value: &impl serde::Serialize, found: bool) -> Result<Self, Failure> {
+        let mut text = serde_json::to_vec_pretty(value).map_err(|error| Failure::new(error.to_string()))?;
+        text.push(b'\n');
+        Ok(Self { text, found })
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well: the configuration loads, the call passes, nothing was found
+  1  something was found or refused
+  2  wrong usage, or an input that cannot be read";
+
+const EXAMPLES: &str = "\
+Examples:
+  portcullis config check policy.json
+  portcullis config explain policy.json --principal-kind agent --id bot --server files \\
+      --tool read_file --args '{\"path\": \"/data/report.txt\"}'
+  portcullis config schema > portcullis.schema.json
+  kubectl logs deploy/api | portcullis scan --redact
+  portcullis eval cases.jsonl.xz --scanner secrets --misses
+
+Exit codes:
+  0  all is well: the configuration loads, the call passes, nothing was found
+  1  something was found or refused
+  2  wrong usage, or an input that cannot be read";

@@ -180,6 +180,22 @@ def test_the_sidecar_is_set_up_like_the_standalone_envoy():
     assert {key: wasm_config("envoyfilter.yaml")[key] for key in same} == {key: ours["typed_config"]["config"][key] for key in same}
 
 
+def test_without_the_flag_nothing_gets_through(tmp_path):
+    # What k8s/README.md says of WasmPlugin, which has no such flag. The day this fails, the advice there can change.
+    port, admin = free_ports(2)
+    with upstream("everything") as server:
+        config = sidecar("envoyfilter-limits.yaml", "envoyfilter.yaml", port=port, server=server)
+        config["admin"] = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin}}}
+        manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        manager["stream_idle_timeout"] = "1s"
+        (filter_,) = [item for item in manager["http_filters"] if item["name"] == "portcullis"]
+        plugin = filter_["typed_config"]["config"]
+        del plugin["allow_on_headers_stop_iteration"]
+        plugin["configuration"]["value"] = json.dumps({"version": "1", "default": "allow", "servers": [{"name": "any"}]})
+        with running(config, tmp_path, admin):
+            assert httpx.post(f"http://127.0.0.1:{port}/mcp", json=call("echo"), timeout=10).status_code == 504
+
+
 def test_an_anonymous_call_gets_401(tmp_path):
     # Nothing in this sidecar authenticates, and the policy requires an identity.
     port, admin = free_ports(2)

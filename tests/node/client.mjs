@@ -55,7 +55,7 @@ async function outcome(step) {
 }
 
 async function run(kind, ...given) {
-    const options = { timeout: 20_000 };
+    const options = { timeout: 10_000 };
     switch (kind) {
         case 'tools':
             return (await pages((p) => client.listTools(p), 'tools')).map((t) => t.name);

@@ -4,19 +4,29 @@ use serde_path_to_error::Segment;
 
 use super::error::{ConfigError, nearest};
 use super::{Config, MAX_CONFIG_BYTES, canonical_json, sha256_hex};
-use crate::json::{Document, Limits};
+use crate::json::{Document, ErrorKind, Limits};
 
 pub(super) fn load(bytes: &[u8]) -> Result<Config, ConfigError> {
     let limits = Limits { max_bytes: MAX_CONFIG_BYTES, ..Limits::default() };
     let document = Document::parse(bytes, &limits).map_err(|error| {
         let (line, column) = position(bytes, error.offset);
-        ConfigError::new("", format!("{} at line {line}, column {column}", error.kind.message()))
+        let name = match error.kind {
+            ErrorKind::DuplicateKey => key_at(bytes, error.offset).map(|name| format!(" `{name}`")),
+            _ => None,
+        };
+        let name = name.unwrap_or_default();
+        ConfigError::new("", format!("{}{name} at line {line}, column {column}", error.kind.message()))
             .remedy("the configuration must be one strict JSON object")
     })?;
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let mut config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| explain(&error))?;
     config.digest = sha256_hex(canonical_json(document.root()).as_bytes());
     Ok(config)
+}
+
+/// The object key that begins at `offset`.
+fn key_at(bytes: &[u8], offset: usize) -> Option<&str> {
+    std::str::from_utf8(bytes.get(offset + 1..)?).ok()?.split('"').next()
 }
 
 /// Turns serde's error into one with a JSON Pointer, the nearest valid name, and no value in it.

@@ -49,7 +49,11 @@ impl Client<'_> {
             }
             Message::Result { .. } | Message::Error { .. } => self.judge_answer(value, message, &mut record),
         };
-        record.method = if method.is_empty() { "response".to_owned() } else { method.clone() };
+        record.method = match capability {
+            _ if method.is_empty() => "response".to_owned(),
+            Capability::Unknown => self.recordable(&method),
+            _ => method.clone(),
+        };
         record.capability = capability.as_str();
         let id = match message {
             Message::Request { id, .. } => Some(id.raw().to_owned()),
@@ -142,7 +146,7 @@ impl Client<'_> {
         if method == "subscriptions/listen" && !names.is_empty() {
             capability = Capability::Resource;
         }
-        record.name = names.first().map(|name| name.to_string());
+        record.name = names.first().map(|name| self.recordable(name));
         let decision = self.decide(method, capability, &names, arguments);
         note(record, &decision);
         match decision.action {
@@ -212,10 +216,14 @@ impl Client<'_> {
 
     fn describe_input(&self, arguments: Option<Value<'_>>, record: &mut Record) {
         let Some(arguments) = arguments else { return };
-        record.argument_keys =
-            arguments.members().filter_map(|(key, _)| key.as_str()).map(|key| key.into_owned()).collect();
+        let keys = arguments.members().filter_map(|(key, _)| key.as_str());
+        record.argument_keys = keys.map(|key| self.recordable(&key)).collect();
         record.argument_keys.sort_unstable();
         record.input_hash = Some(self.exchange.firewall.input_hash(arguments.raw()));
+    }
+
+    fn recordable(&self, name: &str) -> String {
+        content::recordable(self.exchange, Direction::Request, name)
     }
 
     /// Scans every string of a message, keys included.
@@ -233,13 +241,14 @@ impl Client<'_> {
         record: &Record,
         decision: &Decision,
     ) -> Judged {
-        let name = record.name.as_deref().unwrap_or(method);
+        let shown = self.recordable(method);
+        let name = record.name.as_deref().unwrap_or(&shown);
         if decision.action == Action::Deny && decision.hide {
             let answer = answer::not_found(id, method, name);
             return self.refusal(id, method, record, answer, None);
         }
         let what = if capability == Capability::Unknown || record.name.is_none() {
-            format!("method \"{method}\" was refused")
+            format!("method \"{shown}\" was refused")
         } else {
             format!("{} \"{name}\" was refused", capability.as_str())
         };

@@ -1,10 +1,12 @@
 //! Scanning one message: findings become edits, or stop it.
 
+use std::collections::BTreeMap;
+
 use super::Exchange;
 use super::lists::List;
 use crate::audit::{Decided, Found, Record};
 use crate::json::{Edits, Locator, Value};
-use crate::scan::{Context, Direction, Located, ScanAction, Scanners, Site};
+use crate::scan::{self, Context, Direction, Finding, Located, ScanAction, Scanners, Site, Surface};
 
 /// What scanning a message came to.
 #[derive(Debug)]
@@ -44,15 +46,22 @@ pub(super) fn scan<'d>(
     let mut redacted_keys = 0;
     let mut locator = Locator::new(message);
     let mut located = Vec::new();
+    let mut secret_keys = BTreeMap::new();
+    let exception = |part: &Part<'_>, finding: &Finding, location: &str| {
+        let tool = part.tool.as_deref().map(|tool| recordable(exchange, context.direction, tool));
+        Scanners::exception(finding, tool.as_deref(), location)
+    };
     for part in parts(message, lists, name.as_deref()) {
         let site =
             Site { context, tool: part.tool.as_deref(), principal: Some(&exchange.scene.principal), base: &part.base };
         located.clear();
         exchange.firewall.scanners.scan_value(site, part.value, &mut located);
+        note_keys(&located, &mut secret_keys);
         for found in &located {
             locator.seek(found.value);
             let location = locator.location();
             let action = effective(context.direction, found, &location);
+            let location = without_keys(location, &secret_keys);
             record.findings.push(Found {
                 scanner: found.finding.scanner,
                 rule: found.finding.rule.to_string(),
@@ -93,13 +102,13 @@ pub(super) fn scan<'d>(
                     }
                     record
                         .exception
-                        .get_or_insert_with(|| Scanners::exception(&found.finding, part.tool.as_deref(), &location));
+                        .get_or_insert_with(|| exception(&part, &found.finding, &location));
                     record.redacted.push(part.base.clone());
                 }
                 (ScanAction::RequireApproval | ScanAction::Block, None) => {
                     let ask = action == ScanAction::RequireApproval;
                     if blocked.as_ref().is_none_or(|block| block.ask && !ask) {
-                        let exception = Scanners::exception(&found.finding, part.tool.as_deref(), &location);
+                        let exception = exception(&part, &found.finding, &location);
                         blocked = Some(Block { rule: rule(), location, exception, ask });
                     }
                     continue;
@@ -133,7 +142,7 @@ fn parts<'d>(message: Value<'d>, lists: &[List<'d>], name: Option<&str>) -> Vec<
         return vec![whole(message, String::new())];
     }
     let pointer = |base: &str, key: Value<'_>| {
-        format!("{base}/{}", key.as_str().unwrap_or_default().replace('~', "~0").replace('/', "~1"))
+        format!("{base}/{}", escaped(&key.as_str().unwrap_or_default()))
     };
     let mut parts = Vec::new();
     for (key, value) in message.members() {
@@ -164,6 +173,37 @@ fn parts<'d>(message: Value<'d>, lists: &[List<'d>], name: Option<&str>) -> Vec<
         }
     }
     parts
+}
+
+/// A name that a record may hold: a secret or a person's data in it is replaced.
+pub(super) fn recordable(exchange: &Exchange, direction: Direction, name: &str) -> String {
+    let context = Context { direction, surface: Surface::Arguments };
+    let mut findings = Vec::new();
+    exchange.firewall.scanners.scan_text(context, name, &mut findings);
+    scan::redact(name, findings.iter().filter(|finding| PRIVATE.contains(&finding.scanner)))
+}
+
+/// Adds the keys in which something was found, as they stand in a JSON Pointer, and what stands in for them.
+fn note_keys(located: &[Located<'_>], known: &mut BTreeMap<String, String>) {
+    for found in located.iter().filter(|found| found.value.is_key()) {
+        let Some(key) = found.value.as_str() else { continue };
+        let clean = scan::redact(&key, [&found.finding]);
+        known.insert(escaped(&key), escaped(&clean));
+    }
+}
+
+/// One token of a JSON Pointer (RFC 6901 section 3).
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// A JSON Pointer is made of keys, and a key can hold a secret too.
+fn without_keys(location: String, secret_keys: &BTreeMap<String, String>) -> String {
+    if secret_keys.is_empty() {
+        return location;
+    }
+    let tokens = location.split('/').map(|token| secret_keys.get(token).map_or(token, String::as_str));
+    tokens.collect::<Vec<_>>().join("/")
 }
 
 /// What is done about a finding at this place. A field that decides what a message *is* cannot be
@@ -214,3 +254,6 @@ const DECIDING: [&str; 13] = [
 ];
 
 const OPAQUE: [&str; 3] = ["/params/requestState", "/result/requestState", "/result/nextCursor"];
+
+/// Scanners whose findings may be in no record.
+const PRIVATE: [&str; 2] = ["secrets", "pii"];

@@ -278,7 +278,7 @@ fn is_well_known(path: &str) -> bool {
 }
 
 /// The transport of 2024-11-05: the POST's URL carries the session, and the client, whose answers come on
-/// another stream, does not ask for one here.
+/// another stream, does not ask for one here. (It may well name a newer revision in `MCP-Protocol-Version`.)
 fn is_old_transport(headers: &Headers<'_>, path: &str) -> bool {
     let session_in_url = path.split_once('?').is_some_and(|(_, query)| {
         query.split('&').any(|pair| {
@@ -287,8 +287,7 @@ fn is_old_transport(headers: &Headers<'_>, path: &str) -> bool {
         })
     });
     let streamable = headers.get("accept").is_some_and(|accept| accept.contains("text/event-stream"))
-        || headers.has("mcp-session-id")
-        || headers.has("mcp-protocol-version");
+        || headers.has("mcp-session-id");
     session_in_url && !streamable
 }
 

@@ -55,7 +55,10 @@ impl Exchange {
     ) -> Passed {
         let capability = Capability::of_server_method(method);
         let mut record = self.record(Direction::Response, now_us);
-        record.method = method.to_owned();
+        record.method = match capability {
+            Capability::Unknown => content::recordable(self, Direction::Response, method),
+            _ => method.to_owned(),
+        };
         record.capability = capability.as_str();
         let call = policy::Call { server: &self.scene.server, method, capability, name: None, arguments: params };
         let decision = self.firewall.policy.decide(&self.scene.principal, &call);

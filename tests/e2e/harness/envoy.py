@@ -22,6 +22,9 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
+PLAIN = os.environ.get("PORTCULLIS_E2E") == "plain"
+"""Run only what works without the filter: checks the harness, the servers and the clients."""
+
 Json = dict[str, Any]
 
 
@@ -65,20 +68,23 @@ class Envoy:
     wasm: Path | None = None
     vm_id: str = "portcullis"
     failure_policy: str = "FAIL_RELOAD"
-    # Listeners present from the first moment; a config the filter refuses must stop the start.
-    static: list[Json] = field(default_factory=list)
+    idle_timeout: str = "60s"
     log_level: str = "info"
 
+    _static: list[Json] = field(default_factory=list, init=False)
     _gateways: dict[str, Gateway] = field(default_factory=dict, init=False)
     _listeners: list[Json] = field(default_factory=list, init=False)
     _clusters: dict[str, Json] = field(default_factory=dict, init=False)
+    _refused: int = field(default=0, init=False)
     _versions: int = field(default=0, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     # === life ===
 
-    def __enter__(self) -> Envoy:
+    def __post_init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="portcullis-envoy-"))
+
+    def __enter__(self) -> Envoy:
         self._write("cds.json", [])
         self._write("lds.json", [])
         bootstrap = self.directory / "bootstrap.json"
@@ -90,6 +96,7 @@ class Envoy:
                 "--concurrency", str(self.concurrency),
                 "--log-level", self.log_level,
                 "--disable-hot-restart",
+                "--file-flush-interval-msec", "100",
                 "--admin-address-path", str(self.directory / "admin"),
             ],
             stdout=self._log, stderr=subprocess.STDOUT,
@@ -135,19 +142,33 @@ class Envoy:
         """
         key = json.dumps([[vars(r) for r in routes], plugin, repr(tls), jwt, decompress], sort_keys=True)
         if key not in self._gateways:
-            name = f"g{len(self._gateways)}"
-            listener = self.listener(name, routes, plugin, tls=tls, jwt=jwt, decompress=decompress)
+            name = f"g{len(self._gateways) + self._refused}"
+            listener = self._listener(name, routes, plugin, tls=tls, jwt=jwt, decompress=decompress)
             for route in routes:
                 self._clusters[_cluster_name(route.port)] = _cluster(route.port)
             self._write("cds.json", list(self._clusters.values()), "envoy.config.cluster.v3.Cluster")
             self._wait(lambda: self._has_clusters(routes), "clusters did not load")
+            rejected = self._rejected()
             self._listeners.append(listener)
             self._write("lds.json", self._listeners, "envoy.config.listener.v3.Listener")
-            port = self._wait(lambda: self._port_of(name), f"listener {name} did not load")
+            try:
+                port = self._wait(lambda: self._port_of(name, rejected), f"listener {name} did not load")
+            except ConfigRefused:
+                # Envoy names each listener once: the next one must not be refused for this one's sake.
+                self._listeners.remove(listener)
+                self._write("lds.json", self._listeners, "envoy.config.listener.v3.Listener")
+                self._refused += 1
+                raise
             self._gateways[key] = Gateway(self, name, port, tls is not None)
         return self._gateways[key]
 
-    def listener(
+    def from_the_start(self, routes: list[Route], plugin: Json | str) -> Envoy:
+        """Puts a gateway into the bootstrap: Envoy must not start if the filter refuses its configuration."""
+        self._static.append(self._listener("static", routes, plugin))
+        self._clusters |= {_cluster_name(route.port): _cluster(route.port) for route in routes}
+        return self
+
+    def _listener(
         self,
         name: str,
         routes: list[Route],
@@ -182,12 +203,13 @@ class Envoy:
                             "initial_stream_window_size": BUFFER,
                             "initial_connection_window_size": 4 * BUFFER,
                         },
-                        "stream_idle_timeout": "60s",
+                        "stream_idle_timeout": self.idle_timeout,
+                        "access_log": [self._access_log()],
                         "normalize_path": True,
                         "merge_slashes": True,
                         "route_config": {
                             "name": name,
-                            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [_route(r) for r in routes]}],
+                            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [_route(r, self.idle_timeout) for r in routes]}],
                         },
                     },
                 }
@@ -207,6 +229,11 @@ class Envoy:
 
     def log(self) -> str:
         return (self.directory / "envoy.log").read_text(errors="replace")
+
+    def access_log(self) -> list[Json]:
+        """What an access log can say of each request: filter state of ours, by name."""
+        path = self.directory / "access.log"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def stats(self) -> str:
         """The Prometheus page."""
@@ -244,6 +271,17 @@ class Envoy:
             },
         )
 
+    def _access_log(self) -> Json:
+        fields = {name: f"%FILTER_STATE(wasm.portcullis.{name}:PLAIN)%" for name in FILTER_STATE}
+        return {
+            "name": "file",
+            "typed_config": {
+                "@type": _type("envoy.extensions.access_loggers.file.v3.FileAccessLog"),
+                "path": str(self.directory / "access.log"),
+                "log_format": {"json_format": {"request_id": "%REQ(X-REQUEST-ID)%", **fields}},
+            },
+        }
+
     def _bootstrap(self) -> Json:
         def source(name: str) -> Json:
             return {
@@ -257,7 +295,10 @@ class Envoy:
         return {
             "node": {"id": "tests", "cluster": "tests"},
             "admin": {"address": _address(0)},
-            "static_resources": {"listeners": [{k: v for k, v in s.items() if k != "@type"} for s in self.static]},
+            "static_resources": {
+                "listeners": [_untyped(listener) for listener in self._static],
+                "clusters": [_untyped(cluster) for cluster in self._clusters.values()] if self._static else [],
+            },
             "dynamic_resources": {"cds_config": source("cds.json"), "lds_config": source("lds.json")},
         }
 
@@ -276,9 +317,12 @@ class Envoy:
         known = {c["name"] for c in json.loads(self.admin("/clusters?format=json")).get("cluster_statuses", [])}
         return {_cluster_name(r.port) for r in routes} <= known
 
-    def _port_of(self, name: str) -> int | None:
-        if int(self.admin("/stats?filter=lds.update_rejected").rsplit(":", 1)[1]) > 0:
-            raise ConfigRefused(self._tail())
+    def _rejected(self) -> int:
+        return int(self.admin("/stats?filter=lds.update_rejected").rsplit(":", 1)[1])
+
+    def _port_of(self, name: str, rejected: int) -> int | None:
+        if self._rejected() > rejected:
+            raise ConfigRefused(self._tail(5))
         for listener in json.loads(self.admin("/listeners?format=json")).get("listener_statuses", []):
             if listener["name"] == name:
                 return listener["local_address"]["socket_address"]["port_value"] or None
@@ -298,9 +342,10 @@ class Envoy:
                 raise TimeoutError(f"{what} after {seconds} s:\n{self._tail()}")
             time.sleep(0.02)
 
-    def _tail(self) -> str:
-        """The end of the log, without what Envoy says on every start."""
-        return "\n".join([line for line in self.log().splitlines() if "][info][" not in line][-20:])
+    def _tail(self, lines: int = 20) -> str:
+        """The end of the log, without what Envoy says on every start, and without audit records."""
+        quiet = ("][info][", "portcullis_audit", "Plugin configured to fail closed", "[upstream]", "[config]")
+        return "\n".join([line for line in self.log().splitlines() if not any(q in line for q in quiet)][-lines:])
 
 
 class EnvoyExited(Exception):
@@ -330,8 +375,8 @@ def wasm_module() -> Path:
     return target / "wasm32-wasip1" / "release" / "portcullis_filter.wasm"
 
 
-def _route(route: Route) -> Json:
-    action: Json = {"cluster": _cluster_name(route.port), "timeout": "0s", "idle_timeout": "60s"}
+def _route(route: Route, idle_timeout: str) -> Json:
+    action: Json = {"cluster": _cluster_name(route.port), "timeout": "0s", "idle_timeout": idle_timeout}
     if route.to is not None:
         action["prefix_rewrite"] = route.to
     return {"name": f"route-{route.port}", "match": {"prefix": route.prefix}, "route": action}
@@ -384,6 +429,10 @@ def _filter(name: str, kind: str, config: Json) -> Json:
     return {"name": name, "typed_config": {"@type": _type(f"envoy.extensions.filters.http.{kind}"), **config}}
 
 
+def _untyped(resource: Json) -> Json:
+    return {key: value for key, value in resource.items() if key != "@type"}
+
+
 def _address(port: int) -> Json:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
@@ -394,6 +443,8 @@ def _type(name: str) -> str:
 
 # Above the filter's own limit (1 MiB), so that an oversized body is the filter's decision.
 BUFFER = 4 * 1024 * 1024
+
+FILTER_STATE = ("decision", "rule", "policy_version", "correlation_id", "server", "method", "tool", "principal", "tenant")
 
 DECOMPRESSOR: Json = {
     "decompressor_library": {

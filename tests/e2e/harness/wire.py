@@ -201,7 +201,10 @@ def _read_h1(connection: socket.socket, method: str, started: float) -> Got:
     parser.send(h11.EndOfMessage())
     got = Got(0, [], b"")
     while True:
-        event = parser.next_event()
+        try:
+            event = parser.next_event()
+        except h11.RemoteProtocolError as cut:
+            raise ConnectionError(f"the answer is no HTTP or was cut: {cut}") from cut
         if event is h11.NEED_DATA:
             parser.receive_data(connection.recv(65536))
         elif isinstance(event, h11.Response):

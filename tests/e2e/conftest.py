@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from e2e.harness.audit import Audit
-from e2e.harness.envoy import Envoy, Gateway, Route, wasm_module
+from e2e.harness.envoy import PLAIN, Envoy, Gateway, Route, wasm_module
 from e2e.harness.servers import everything_server, python_server
 from fixtures import canaries
 from fixtures.upstream import Upstream
-
-PLAIN = os.environ.get("PORTCULLIS_E2E") == "plain"
-"""Run only what works without the filter: checks the harness, the servers and the clients."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if PLAIN:

@@ -1,0 +1,272 @@
+//! `portcullis config explain`: what happens to one call, and why.
+
+use std::path::{Path, PathBuf};
+
+use portcullis_engine::firewall::Firewall;
+use portcullis_engine::json::{Document, Limits, Value};
+use portcullis_engine::mcp::Capability;
+use portcullis_engine::policy::{Action, Call, Decision};
+use portcullis_engine::principal::{Principal, PrincipalKind};
+use serde_json::json;
+
+use super::trial::{self, Standing, Trial};
+use super::{load, summary};
+use crate::failure::Failure;
+use crate::style::Style;
+use crate::{Report, input, style};
+
+/// The policy, and the call to explain.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  portcullis config explain policy.json
+      a summary of the policy
+  portcullis config explain policy.json --principal-kind agent --id bot --role dev \\
+      --server files --tool read_file --args '{\"path\": \"/data/a.txt\"}'
+      the decision about one call, and why each rule did or did not match
+  portcullis config explain policy.json --method resources/read --name file:///data/a.txt --json
+
+Exit codes: 0 the call passes, 1 it is refused or needs an approval, 2 wrong usage or unreadable input")]
+pub(crate) struct Args {
+    /// The configuration; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    caller: Caller,
+    #[command(flatten)]
+    call: CallArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Who calls. Without these the caller is anonymous.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Caller (anonymous without these)")]
+struct Caller {
+    /// Kind of the principal
+    #[arg(long, value_name = "KIND", value_parser = ["human", "agent", "service", "workflow"])]
+    principal_kind: Option<String>,
+    /// Its id (JWT subject, SPIFFE URI, key id)
+    #[arg(long, requires = "principal_kind")]
+    id: Option<String>,
+    /// One of its roles; may be repeated
+    #[arg(long, requires = "principal_kind")]
+    role: Vec<String>,
+    /// One of its teams; may be repeated
+    #[arg(long, requires = "principal_kind")]
+    team: Vec<String>,
+    /// Its tenant
+    #[arg(long, requires = "principal_kind")]
+    tenant: Option<String>,
+    /// The agent profile it acts through
+    #[arg(long, requires = "principal_kind")]
+    agent: Option<String>,
+}
+
+/// What is called.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Call")]
+struct CallArgs {
+    /// Name of the server in the configuration; not needed where there is only one
+    #[arg(long)]
+    server: Option<String>,
+    /// MCP method; `tools/call` where a name is given
+    #[arg(long)]
+    method: Option<String>,
+    /// Tool name, resource URI or prompt name
+    #[arg(long, visible_alias = "tool")]
+    name: Option<String>,
+    /// The arguments (for other methods than `tools/call` and `prompts/get`: the params) as JSON, or @FILE
+    #[arg(long, value_name = "JSON")]
+    args: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Report, Failure> {
+    let firewall = load(&args.file)?;
+    let caller = &args.caller;
+    let call = &args.call;
+    let nothing_asked = caller.principal_kind.is_none()
+        && call.server.is_none()
+        && call.method.is_none()
+        && call.name.is_none()
+        && call.args.is_none();
+    if nothing_asked {
+        return if args.json {
+            Report::json(&summary::json(&firewall), false)
+        } else {
+            Ok(Report::new(summary::text(&firewall), false))
+        };
+    }
+    let arguments = match &call.args {
+        Some(text) => Some(match text.strip_prefix('@') {
+            Some(file) => input::read(Path::new(file))?,
+            None => text.as_bytes().to_vec(),
+        }),
+        None => None,
+    };
+    let limits = firewall.policy.config().limits;
+    let limits = Limits { max_bytes: limits.max_body_bytes, max_depth: limits.max_depth };
+    let document = match &arguments {
+        Some(bytes) => Some(
+            Document::parse(bytes, &limits)
+                .map_err(|error| Failure::new(format!("--args is refused by the strict parse: {error}")))?,
+        ),
+        None => None,
+    };
+    let method = match (&call.method, &call.name) {
+        (Some(method), _) => method.as_str(),
+        (None, Some(_)) => "tools/call",
+        (None, None) => return Err(Failure::new("say which call to explain: --tool NAME, or --method METHOD")),
+    };
+    let principal = caller.principal();
+    let asked = Call {
+        server: server(call, &firewall)?,
+        method,
+        capability: capability(method),
+        name: call.name.as_deref(),
+        arguments: document.as_ref().map(Document::root),
+    };
+    explain(&firewall, &principal, &asked, args.json)
+}
+
+impl Caller {
+    fn principal(&self) -> Principal {
+        let kind = self.principal_kind.as_deref().map(|kind| match kind {
+            "agent" => PrincipalKind::Agent,
+            "service" => PrincipalKind::Service,
+            "workflow" => PrincipalKind::Workflow,
+            _ => PrincipalKind::Human,
+        });
+        Principal {
+            kind,
+            id: self.id.clone().unwrap_or_default(),
+            tenant: self.tenant.clone(),
+            roles: self.role.clone(),
+            teams: self.team.clone(),
+            agent: self.agent.clone(),
+        }
+    }
+}
+
+fn server<'a>(call: &'a CallArgs, firewall: &'a Firewall) -> Result<&'a str, Failure> {
+    let servers = &firewall.policy.config().servers;
+    let names = || servers.iter().map(|server| server.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (&call.server, servers.as_slice()) {
+        (Some(name), _) if servers.is_empty() || servers.iter().any(|server| server.name == *name) => Ok(name),
+        (Some(name), _) => Err(Failure::new(format!("no server `{name}` in the configuration; it has {}", names()))),
+        (None, [only]) => Ok(&only.name),
+        (None, []) => Ok(""),
+        (None, _) => Err(Failure::new(format!("say which server the call goes to: --server with one of {}", names()))),
+    }
+}
+
+/// A method of either side: what a server asks is judged as its request, the rest as the client's.
+fn capability(method: &str) -> Capability {
+    match Capability::of_client_method(method) {
+        Capability::Unknown => Capability::of_server_method(method),
+        known => known,
+    }
+}
+
+fn explain(firewall: &Firewall, principal: &Principal, call: &Call<'_>, as_json: bool) -> Result<Report, Failure> {
+    let decision = firewall.policy.decide(principal, call);
+    let trials = trial::all(firewall.policy.config(), principal, call, &decision)?;
+    let refused = !decision.lets_through();
+    if as_json {
+        return Report::json(&explained(firewall, call, &decision, &trials), refused);
+    }
+    let style = style::stdout();
+    let mut text = format!(
+        "{}  by rule {}, policy {}\n",
+        verdict(style, decision.action),
+        style.bold(&decision.rule),
+        firewall.version().get(..12).unwrap_or_default()
+    );
+    text += &format!("reason   {}\n", decision.reason);
+    if decision.hide {
+        text += "hidden   the caller is told that it does not exist\n";
+    }
+    if let Some(would) = &decision.would {
+        text += &format!("shadow   would be {} by rule {}\n", would.action.as_str(), would.rule);
+    }
+    text += &format!("call     {}\n", describe(principal, call));
+    if principal.is_anonymous() && firewall.policy.config().identity.required {
+        text += "note     the policy requires an identity: an anonymous request is answered 401 before any rule\n";
+    }
+    if call.server.is_empty() {
+        text += "note     the configuration has no server: HTTP requests never reach the rules\n";
+    }
+    if trials.is_empty() {
+        text += "\nThe policy has no rules.\n";
+    } else {
+        text += "\nRules by precedence:\n";
+        for trial in &trials {
+            text += &line(style, trial);
+        }
+    }
+    Ok(Report::new(text, refused))
+}
+
+fn verdict(style: Style, action: Action) -> String {
+    match action {
+        Action::Allow | Action::LogOnly => style.green(action.as_str()),
+        Action::RequireApproval => style.yellow(action.as_str()),
+        Action::Deny => style.red(action.as_str()),
+    }
+}
+
+fn describe(principal: &Principal, call: &Call<'_>) -> String {
+    let name = call.name.map(|name| format!(" \"{name}\"")).unwrap_or_default();
+    let server = if call.server.is_empty() { String::new() } else { format!(" on {}", call.server) };
+    let who = match principal.kind {
+        Some(kind) if principal.id.is_empty() => format!("a {} without an id", kind.as_str()),
+        Some(kind) => format!("{} \"{}\"", kind.as_str(), principal.id),
+        None => "an anonymous caller".to_owned(),
+    };
+    format!("{}{name} ({}){server}, by {who}", call.method, call.capability.as_str())
+}
+
+fn line(style: Style, trial: &Trial) -> String {
+    let head = format!("{} ({}, priority {})", trial.id, trial.action.as_str(), trial.priority);
+    match trial.standing {
+        Standing::Decides => format!("  {} {head}: decides\n", style.green("=>")),
+        Standing::Outranked => format!("   + {head}: matches, outranked\n"),
+        Standing::Shadow => format!("  {} {head}: matches, recorded only (shadow)\n", style.yellow(" +")),
+        Standing::Off => format!("{}\n", style.dim(&format!("   - {head}: off (mode disabled)"))),
+        Standing::NoMatch => {
+            format!("{}\n", style.dim(&format!("   - {head}: {}", trial.why_not.join("; "))))
+        }
+    }
+}
+
+fn explained(firewall: &Firewall, call: &Call<'_>, decision: &Decision, trials: &[Trial]) -> serde_json::Value {
+    json!({
+        "decision": decision.action.as_str(),
+        "rule": &*decision.rule,
+        "reason": &*decision.reason,
+        "hide": decision.hide,
+        "shadow": decision.would.as_ref().map(|would| json!({"decision": would.action.as_str(), "rule": &*would.rule})),
+        "policy_version": firewall.version(),
+        "call": {
+            "server": call.server,
+            "method": call.method,
+            "capability": call.capability.as_str(),
+            "name": call.name,
+            "argument_keys": call.arguments.map(keys),
+        },
+        "rules": trials.iter().map(|trial| json!({
+            "id": trial.id,
+            "action": trial.action.as_str(),
+            "priority": trial.priority,
+            "standing": trial.standing.as_str(),
+            "why_not": trial.why_not,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn keys(arguments: Value<'_>) -> Vec<String> {
+    let mut keys: Vec<String> = arguments.members().filter_map(|(key, _)| Some(key.as_str()?.into_owned())).collect();
+    keys.sort();
+    keys
+}

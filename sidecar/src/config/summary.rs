@@ -1,0 +1,152 @@
+//! A readable summary of a policy.
+
+use portcullis_engine::config::{Config, Mode, RuleConfig, ServerConfig};
+use portcullis_engine::firewall::Firewall;
+use serde_json::{Value, json};
+
+use crate::style;
+
+/// The policy as a person reads it.
+pub(super) fn text(firewall: &Firewall) -> String {
+    let style = style::stdout();
+    let config = firewall.policy.config();
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| text += &format!("{} {value}\n", style.bold(&format!("{name:<12}")));
+    row("policy", firewall.version().to_owned());
+    row("mode", word(&config.mode));
+    row("default", format!("{}{}", word(&config.default), if config.hide_denied { " (hidden)" } else { "" }));
+    row("unmatched", word(&config.unmatched));
+    if !config.environment.is_empty() {
+        row("environment", config.environment.clone());
+    }
+    row("identity", identity(config));
+    row("scanners", scanners(config));
+    let limits = config.limits;
+    row(
+        "limits",
+        format!(
+            "body {} bytes, event {} bytes, depth {}",
+            limits.max_body_bytes, limits.max_event_bytes, limits.max_depth
+        ),
+    );
+    text += &format!("\n{}\n", style.bold("Servers (the first that fits)"));
+    for server in &config.servers {
+        text += &format!("  {}: {}\n", server.name, place(server));
+    }
+    if config.servers.is_empty() {
+        text += "  none\n";
+    }
+    text += &format!("\n{}\n", style.bold("Rules by precedence"));
+    for rule in ranked(config) {
+        text += &format!("  {} {}\n", style.bold(&rule.id), describe(rule));
+    }
+    if config.rules.is_empty() {
+        text += "  none\n";
+    }
+    text
+}
+
+/// The same for machines.
+pub(super) fn json(firewall: &Firewall) -> Value {
+    let config = firewall.policy.config();
+    json!({
+        "policy_version": firewall.version(),
+        "mode": config.mode,
+        "default": config.default,
+        "unmatched": config.unmatched,
+        "environment": config.environment,
+        "servers": config.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
+        "rules": ranked(config).iter().map(|rule| json!({
+            "id": rule.id, "action": rule.action, "priority": rule.priority, "mode": rule.mode.unwrap_or(config.mode),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn ranked(config: &Config) -> Vec<&RuleConfig> {
+    let mut rules: Vec<&RuleConfig> = config.rules.iter().collect();
+    rules.sort_by(|a, b| b.priority.cmp(&a.priority).then(b.action.cmp(&a.action)));
+    rules
+}
+
+fn describe(rule: &RuleConfig) -> String {
+    let mut parts = vec![rule.action.as_str().to_owned()];
+    if rule.priority != 0 {
+        parts.push(format!("priority {}", rule.priority));
+    }
+    match rule.mode {
+        Some(Mode::Shadow) => parts.push("shadow".to_owned()),
+        Some(Mode::Disabled) => parts.push("off".to_owned()),
+        Some(Mode::Enforce) => parts.push("enforced in any mode".to_owned()),
+        None => {}
+    }
+    let mut text = parts.join(", ");
+    for (name, value) in pairs(&rule.r#match, "") {
+        text += &format!("; {name} {value}");
+    }
+    for predicate in &rule.arguments {
+        let value = predicate.value.as_ref().map(|value| format!(" {}", value.as_json())).unwrap_or_default();
+        text += &format!("; where {} {}{value}", predicate.path, word(&predicate.op));
+    }
+    text
+}
+
+fn place(server: &ServerConfig) -> String {
+    let all: Vec<String> = pairs(&server.r#match, "").map(|(name, value)| format!("{name} {value}")).collect();
+    if all.is_empty() { "every request".to_owned() } else { all.join(", ") }
+}
+
+/// The fields that are set, with lists joined.
+fn pairs(matcher: &impl serde::Serialize, prefix: &str) -> impl Iterator<Item = (String, String)> {
+    let mut out = Vec::new();
+    if let Ok(Value::Object(members)) = serde_json::to_value(matcher) {
+        for (name, value) in members {
+            let name = format!("{prefix}{name}");
+            match value {
+                Value::Null => {}
+                Value::Object(_) => out.extend(pairs(&value, &format!("{name}."))),
+                Value::Array(items) => {
+                    let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                    out.push((name, items.join(" or ")));
+                }
+                Value::String(text) => out.push((name, text)),
+                other => out.push((name, other.to_string())),
+            }
+        }
+    }
+    out.into_iter()
+}
+
+fn identity(config: &Config) -> String {
+    let identity = &config.identity;
+    let mut sources = Vec::new();
+    if let Some(jwt) = &identity.jwt {
+        sources.push(format!("JWT (payload {}, id from {})", jwt.payload, jwt.claims.id));
+    }
+    if !identity.mtls.is_empty() {
+        sources.push(format!("mTLS ({} patterns)", identity.mtls.len()));
+    }
+    if let Some(keys) = &identity.keys {
+        sources.push(format!("{} keys in {}", keys.entries.len(), keys.header));
+    }
+    if sources.is_empty() {
+        return "none: every caller is anonymous".to_owned();
+    }
+    format!("{}{}", sources.join(", "), if identity.required { "; required" } else { "" })
+}
+
+fn scanners(config: &Config) -> String {
+    let Ok(Value::Object(all)) = serde_json::to_value(&config.scanners) else { return String::new() };
+    let each = all.iter().map(|(name, scanner)| match scanner.get("enabled").and_then(Value::as_bool) {
+        Some(false) => format!("{name} off"),
+        _ => {
+            let action = |key: &str| scanner.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
+            format!("{name} (request {}, response {})", action("request"), action("response"))
+        }
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// A value of a plain enum as the configuration spells it.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

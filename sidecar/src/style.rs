@@ -1,0 +1,49 @@
+//! Colour, where a person reads: on a terminal, unless `NO_COLOR` is set (no-color.org).
+
+use std::env;
+use std::io::{self, IsTerminal};
+
+/// Whether to colour.
+#[derive(Clone, Copy)]
+pub(crate) struct Style(bool);
+
+/// For what goes to standard output.
+pub(crate) fn stdout() -> Style {
+    Style(io::stdout().is_terminal() && wanted())
+}
+
+/// For what goes to standard error.
+pub(crate) fn stderr() -> Style {
+    Style(io::stderr().is_terminal() && wanted())
+}
+
+fn wanted() -> bool {
+    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+impl Style {
+    pub(crate) fn red(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    pub(crate) fn green(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub(crate) fn yellow(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
