@@ -3,6 +3,7 @@
 //! One automaton finds all of them in one pass, and only in texts that hold a number which needs
 //! one. A number asks whether a word of its kind stands near it, or in the name of its member.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -132,35 +133,13 @@ struct Words {
 }
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
-    let mut patterns: Vec<String> = Vec::new();
-    let mut kinds = Vec::new();
-    for (kind, words) in TABLE {
-        for word in words.split('|') {
+    let mut words: BTreeMap<String, Kinds> = BTreeMap::new();
+    for (kind, list) in TABLE {
+        for word in list.split('|') {
             // "tax id" is also written tax_id, tax-id and taxId.
-            let spellings: &[&str] = if word.contains(' ') { &[" ", "_", "-", ""] } else { &[""] };
-            for spelling in spellings {
-                let pattern = if word.contains(' ') { word.replace(' ', spelling) } else { word.to_owned() };
-                // The automaton folds the case of ASCII only.
-                let mut cases = vec![pattern.clone()];
-                if !pattern.is_ascii() {
-                    let first = pattern.chars().next().map_or(0, char::len_utf8);
-                    let (head, tail) = pattern.split_at_checked(first).unwrap_or_default();
-                    cases.push(format!("{}{tail}", head.to_uppercase()));
-                    cases.push(pattern.to_uppercase());
-                }
-                for pattern in cases {
-                    match patterns.iter().position(|known| *known == pattern) {
-                        Some(known) => {
-                            if let Some(both) = kinds.get_mut(known) {
-                                *both |= *kind;
-                            }
-                        }
-                        None => {
-                            patterns.push(pattern);
-                            kinds.push(*kind);
-                        }
-                    }
-                }
+            let joins: &[&str] = if word.contains(' ') { &[" ", "_", "-", ""] } else { &[" "] };
+            for spelling in joins.iter().map(|join| word.replace(' ', join)).flat_map(cases) {
+                *words.entry(spelling).or_default() |= *kind;
             }
         }
     }
@@ -168,10 +147,20 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::LeftmostLongest)
         .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .build(&patterns)
+        .build(words.keys())
         .ok();
-    Words { automaton, kinds }
+    Words { automaton, kinds: words.into_values().collect() }
 });
+
+/// The word, and where it has letters beyond ASCII, whose case the automaton does not fold, in capitals too.
+fn cases(word: String) -> Vec<String> {
+    if word.is_ascii() {
+        return vec![word];
+    }
+    let first = word.chars().next().map_or(0, char::len_utf8);
+    let (head, tail) = word.split_at_checked(first).unwrap_or_default();
+    vec![format!("{}{tail}", head.to_uppercase()), word.to_uppercase(), word]
+}
 
 /// How far before a number a word may stand, in bytes.
 const BEFORE: usize = 72;
@@ -213,7 +202,7 @@ kinds! {
     SSN "ssn|ssns|social security|social sec|soc sec|sozialversicherung|sozialversicherungsnummer|sécurité sociale|securite sociale|seguridad social|previdenza sociale"
     CARD "credit card|debit card|card number|card no|card num|cardnumber|card|cards|ccn|cc|cc number|pan number|visa|mastercard|amex|american express|discover|diners|jcb|unionpay|maestro|payment card|kreditkarte|kartennummer|kreditkartennummer|karte|carte bancaire|carte de crédit|carte de credit|numéro de carte|tarjeta|tarjeta de crédito|carta di credito|numero carta|cartão|cartão de crédito|creditcard|kaart|karta|numer karty|kreditkort|kortnummer|карта|карты|信用卡|银行卡|卡号|クレジットカード|カード番号|신용카드|kart numarası|kredi kartı"
     PHONE "phone|phones|telephone|tel|tel no|phone number|phone no|mobile|mobile number|mobile no|cellphone|cell phone|cellular|fax|facsimile|landline|contact number|contact no|contact me at|contact us at|hotline|helpline|whatsapp|telegram|viber|sms|callback|voicemail|office phone|home phone|work phone|msisdn|telefon|telefonnummer|handy|handynummer|mobilnummer|mobil|rufnummer|festnetz|rückruf|anrufen|téléphone|telephone|numéro de téléphone|teléfono|telefono|móvil|movil|celular|cellulare|telefone|telemóvel|telefoon|telefoonnummer|mobiel|gsm|telefonu|komórka|puhelin|puhelinnumero|puh|matkapuhelin|mobiltelefon|telefonnr|tlf|tlf nr|cep|cep no|cep telefonu|numaram|телефон|тел|мобильный|звоните|номер телефона|电话|手机|手机号|联系电话|電話|携帯|電話番号|전화|전화번호|휴대폰|연락처|โทรศัพท์|هاتف|جوال|טלפון|नंबर|फ़ोन|मोबाइल"
-    CALL "call|call me|call us|called me|calling|reach me|reach us|reach him|reach her|reach them|answering at|dial|dial in|text me|text message|messages to|messages on|message to|message on|text messages|ring me|desk|cell|office|appelez|appeler|joindre|portable|llame|llamar|llámame|chiamare|chiamami|ligar|ligue|bellen|anrufen|звоните|позвоните"
+    CALL "my number|our number|his number|her number|their number|us number|uk number|toll free|meine nummer|mon numéro|mi número|meu número|mio numero|call|call me|call us|called me|calling|reach me|reach us|reach him|reach her|reach them|answering at|dial|dial in|text me|text message|messages to|messages on|message to|message on|text messages|ring me|desk|cell|office|appelez|appeler|joindre|portable|llame|llamar|llámame|chiamare|chiamami|ligar|ligue|bellen|anrufen|звоните|позвоните"
     PASSPORT "passport|passports|passport number|passport no|passport id|travel document|reisepass|reisepassnummer|passnummer|pass nr|passeport|pasaporte|passaporto|passaporte|paspoort|paspoortnummer|paszport|passi|passinumero|pass nummer|паспорт|паспорта|护照|護照|パスポート|旅券|여권|pasaport|หนังสือเดินทาง|جواز|דרכון|पासपोर्ट"
     DRIVER "driver license|driver licence|drivers license|drivers licence|driver's license|driver's licence|driving license|driving licence|driver lic|drivers lic|license number|licence number|license no|dl number|dl no|führerschein|führerscheinnummer|fuehrerschein|permis de conduire|carnet de conducir|licencia de conducir|permiso de conducir|patente|patente di guida|numero patente|carteira de motorista|cnh|carta de condução|rijbewijs|rijbewijsnummer|prawo jazdy|körkort|ajokortti|førerkort|водительское|驾驶证|驾照|運転免許|운전면허|ehliyet"
     BIRTH "date of birth|birth date|birthdate|birth day|birthday|dateofbirth|dob|d.o.b|d.o.b.|born|born on|born in|geburtsdatum|geboren am|geboren|geb.|geb|geburtstag|date de naissance|né le|née le|né(e) le|fecha de nacimiento|nacido el|nacida el|nacimiento|data di nascita|nato il|nata il|data de nascimento|nascido em|nascida em|nascimento|geboortedatum|geboren op|data urodzenia|urodzony|urodzona|födelsedatum|född|fødselsdato|født|syntymäaika|syntynyt|datum narození|doğum tarihi|дата рождения|родился|родилась|出生日期|出生|生日|生年月日|誕生日|생년월일|วันเกิด|تاريخ الميلاد|תאריך לידה|जन्म"

@@ -214,10 +214,15 @@ impl<'b> Run<'b> {
 
 /// Extends the run that begins at `start` as long as it may become a number, and tries it after each word.
 fn extend(bytes: &[u8], start: usize, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) -> u64 {
-    let mut run = Run::new(bytes, start);
     let layouts = &*LAYOUTS;
     let mut node = layouts.root();
-    let mut account = None;
+    // An account number begins with the letters of its country.
+    let mut account = bytes.get(start).is_some_and(u8::is_ascii_digit).then_some(0);
+    let first = word(bytes, start).0 - start;
+    if account.is_some() && node.is_none_or(|node| layouts.after(node, first).is_none()) {
+        return 1;
+    }
+    let mut run = Run::new(bytes, start);
     let mut at = start;
     let mut separator = 0;
     let mut steps = 0;

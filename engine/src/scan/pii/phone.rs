@@ -276,7 +276,7 @@ fn trunk(bytes: &[u8], groups: &[Group], digits: usize) -> bool {
     let separator = second.before;
     let lead = bytes.get(first.start..first.end).unwrap_or_default();
     let shape = match separator {
-        b'-' => groups.len() >= 3 || (groups.len() == 2 && (3..=5).contains(&lead.len()) && second.len() >= 6),
+        b'-' => groups.len() >= 3 || (groups.len() == 2 && (2..=5).contains(&lead.len()) && second.len() >= 6),
         b' ' => groups.len() >= 3 && lead.len() >= 2,
         b'.' => groups.len() >= 4 && lead.len() >= 2,
         b'/' => groups.len() == 2 && lead.len() >= 3 && second.len() >= 6,
