@@ -277,7 +277,7 @@ pub(super) fn fr_nir(id: &[u8]) -> bool {
 /// France, tax number: the first ten digits modulo 511 are the last three.
 pub(super) fn fr_spi(id: &[u8]) -> bool {
     let body = (0..10).fold(0_u64, |sum, at| sum * 10 + u64::from(digit(id, at)));
-    digit(id, 0) < 4 && body % 511 == u64::from(number(id, 10, 3))
+    digit(id, 0) < 4 && !uniform(id) && body % 511 == u64::from(number(id, 10, 3))
 }
 
 /// Italy, codice fiscale, with the letters that stand for digits where two people would share one.
@@ -810,8 +810,8 @@ pub(super) fn pk_cnic(id: &[u8]) -> bool {
     (1..=7).contains(&digit(id, 0)) && digit(id, 12) != 0 && !uniform(id)
 }
 
-/// Israel: Luhn over nine digits.
-pub(super) fn il_id(id: &[u8]) -> bool {
+/// Luhn, and not one digit only.
+pub(super) fn luhn_varied(id: &[u8]) -> bool {
     luhn(id) && !uniform(id)
 }
 
