@@ -119,9 +119,15 @@ def fit(groups, strength, rounds=2):
             owner.append(number)
     x = matrix(rows)
     owner = np.array(owner)
+    # The same passage in several attacks is the document they were put into, not the attack.
+    seen = {}
+    for number, row in zip(owner, rows):
+        if groups[number]["label"] and len(groups[number]["rows"]) > 1:
+            seen.setdefault(tuple(row), set()).add(number)
+    carrier = np.array([len(seen.get(tuple(row), ())) > 1 for row in rows])
     labels = np.array([group["label"] for group in groups])
     weights = np.array([group["weight"] for group in groups])
-    y = labels[owner]
+    y = np.where(carrier, 0, labels[owner])
     counts = np.bincount(owner, minlength=len(groups))
     use = np.ones(len(rows), bool)
     model = None

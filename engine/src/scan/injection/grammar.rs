@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::Place;
-use super::lexicon::{
+use super::lexicon::{JUDGED, HIDDEN, FOCUS, CONDITION, AUTOMATED, 
     ACT, ALL, ANSWER, ANY_TOOL, ASIDE, AUTHORITY, BEFORE, CONTENT, Concepts, DESTINATION, DISABLE, ENABLE, ETHICS,
     EVERYTHING, FICTION, FLOUT, GUARD, HENCEFORTH, I_AM, IGNORE, INSTEAD, INSTRUCTION, JAILBREAK, KEY_FILE, LEAVE,
     LIMITLESS, MODE, MODEL, MUST, NEW, NOT, OBEY, ONLY, PERSIST, PERSONA, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE,
@@ -247,8 +247,20 @@ const PATTERNS: &[Pattern] = &[
     // Reveal the prompt, the secrets.
     pattern(PROMPT_LEAK, 100, REVEAL, &[SYSTEM_PROMPT], 7).positive(),
     pattern(PROMPT_LEAK, 60, REVEAL, &[YOU, SECRET], 5).positive(),
+    pattern(PROMPT_LEAK, 100, REVEAL, &[INSTRUCTION, YOU], 4).positive().only(Place::REQUEST),
     pattern(PROMPT_LEAK, 60, REVEAL, &[INSTRUCTION, YOU], 5).positive(),
     pattern(PROMPT_LEAK, 30, YOU, &[SECRET], 4).only(Place::REQUEST),
+    // Machines addressed in what people are to read.
+    pattern(RESPONSE, 100, AUTOMATED, &[HIDDEN], 6).only(Place::INBOUND),
+    pattern(RESPONSE, 100, AUTOMATED, &[URGENT | PRINT | OBEY | MUST | IGNORE, INSTRUCTION | PRINT | JUDGED | IGNORE], 10).only(Place::RESULT),
+    pattern(RESPONSE, 40, AUTOMATED, &[], 0).only(Place::RESULT),
+    pattern(RESPONSE, 70, CONDITION, &[TELL | PRINT], 12).only(Place::INBOUND),
+    pattern(RESPONSE, 40, CONDITION, &[ANSWER | ONLY | NOT], 8).only(Place::INBOUND),
+    pattern(RESPONSE, 50, FOCUS, &[], 0),
+    pattern(RESPONSE, 50, FOCUS, &[CONTENT | PRIOR, ALL | INSTEAD | ONLY], 8),
+    pattern(RESPONSE, 100, IGNORE, &[PRINT, JUDGED], 8).positive().only(Place::RESULT),
+    pattern(RESPONSE, 60, IGNORE, &[ALL, JUDGED | CONTENT | NOT], 8).positive().only(Place::RESULT),
+    pattern(RESPONSE, 50, NOT, &[JUDGED, YOU | ONLY | URGENT], 5).only(Place::RESULT),
     // Response poisoning: what the answer shall say.
     pattern(RESPONSE, 60, PRINT, &[ONLY, ANSWER | ALL | NOT], 8).only(Place::INBOUND),
     pattern(RESPONSE, 50, PRINT, &[ONLY], 3).only(Place::INBOUND),

@@ -136,6 +136,14 @@ concepts! {
     KEY_FILE = 57;
     /// Modes that have no honest meaning.
     STRONG_POWER = 58;
+    /// Machines that read: screening software, language models that scan.
+    AUTOMATED = 59;
+    /// If asked, when the user asks.
+    CONDITION = 60;
+    /// Focus only on.
+    FOCUS = 61;
+    /// Hidden, invisible, white on white.
+    HIDDEN = 62;
 }
 
 /// The concepts of every word that has one: index into the words, and the set.
@@ -250,6 +258,16 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::build);
 
 /// The words. One line a language: en, de, fr, es, it, pt, nl, pl, tr, vi, id, tl; ru; zh, ja, ko; hi, bn, ar, th.
 const ENTRIES: &[(Concepts, &str)] = &[
+    (ASIDE, "away aside to_one_side to_the_side beiseite de_cote a_un_lado da_parte de_lado в_сторону"),
+    (LEAVE, "let_me i_need i_have_to i_must i_want_to please ich_muss je_dois necesito devo preciso мне_нужно 我需要 请"),
+    (FLOUT, "ignores ignored ignoring bypasses bypassing disregards forgets overrides overriding breaks_all violates"),
+    (KEY_FILE, "id_rsa id_ed25519 ssh_id ssh_config etc_passwd etc_shadow aws_credentials dot_env read_env env_file authorized_keys kube_config npmrc netrc mcp_json pgpass private_key_file key_file credentials_file bash_history ssh_key ssh_keys private_key private_keys"),
+    (STRONG_POWER, "god godmode jailbreak unrestricted unfiltered unlocked override superuser sudo evil opposite law_enforcement security_override uncensored gott dieu dios dio deus tuhan tanri bog бог* 上帝 神 गॉड* भगवान* ओवरराइड* ওভাররাইড*"),
+    (AUTOMATED, "automated_screening automated_analysis automated_system automated_systems automated_review automated_reviewer* automated_agents automated_tools automatic_screening analysis_software screening_software screening_system* screening_tool* ai_screening ai_reviewer* ai_system* ai_agent* ai_assistants \
+        llm_scan llm_reader* llms_only language_models bots_only to_llms to_llm for_llm for_llms any_llm any_ai ai_parsers ats_system* machine_reader* automatisierte_systeme ki_systeme systemes_automatis* systemes_d_ia sistemas_automat* sistemi_automatic* автоматическ* 自动系统 自动筛选 自動審査"),
+    (CONDITION, "if_asked if_questioned if_anyone_asks if_the_user_asks if_user_asks when_asked if_someone_asks if_they_ask whenever_asked if_you_are_asked if_prompted_about wenn_du_gefragt wenn_jemand_fragt falls_gefragt wenn_der_benutzer_fragt si_on_te_demande si_l_utilisateur_demande si_te_preguntan si_el_usuario_pregunta se_ti_chiedono se_l_utente_chiede se_perguntarem se_o_usuario_perguntar если_спросят если_пользователь_спросит 如果被问 如果用户问 如果有人问 聞かれたら 尋ねられたら 묻는다면 물어보면"),
+    (FOCUS, "focus_only focus_exclusively focus_solely only_focus concentrate_only concentrate_exclusively exclusively_focus instead_focus except_for_the_following konzentriere_dich_nur concentre_toi_uniquement concentrate_solo centrate_solo concentrati_solo foque_apenas сосредоточься_только 只关注 仅关注 だけに集中"),
+    (HIDDEN, "hidden invisible white_text whitetext white_on_white unseen not_visible versteckt unsichtbar cache_e invisible oculto invisibile invisivel скрыт* невидим* 隐藏 隐形 隠し 숨겨진"),
     (
         IGNORE,
         "ignore ignor abandon independientemente independentemente unabhangig_von indipendentemente independamment disregard* forget overlook override overrule* \

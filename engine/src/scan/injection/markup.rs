@@ -205,9 +205,12 @@ fn role_tag(text: &str, range: &Range<usize>, place: Place) -> Option<Range<usiz
             && closed
             && match () {
                 () if bracketed && shout => told(1),
-                () if bracketed => told(2),
+                () if bracketed && lower.starts_with("<instr") => told(1) && place.within(Place::INBOUND),
+        () if bracketed => told(2),
                 () if shout => told(1) && place.within(Place::INBOUND),
-                () => lower.starts_with('<') && told(2) || lower == "</system",
+                // `System:` at the start of a line is a turn, within a line a label.
+        () if lower.ends_with(':') => place.within(Place::INBOUND) && told(3) && matches!(before, None | Some(b'\n')),
+        () => lower.starts_with('<') && told(2) || lower == "</system",
             };
     found.then(|| range.clone())
 }

@@ -154,7 +154,7 @@ pub(super) const WORDS: &[&str] = &[
     "administrator",
     "law enforcement",
     "the president",
-    "abandon",
+    "abandon", "automated s", "automated a", "automated r", "screening s", "if asked", "if questioned", "anyone asks", "when asked", "focus exclusively", "focus only", "focus solely", "llm scan", "to llms", "for llms", "ai systems", 
     "previous task",
     "godmode",
     "god mode",
