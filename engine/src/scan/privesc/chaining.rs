@@ -14,6 +14,10 @@ pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
         return None;
     }
     let query = role == Role::Url || (text.contains('=') && text.contains('&') && !text.contains(' '));
+    // `id;date`, `name|type`: a list of names. And `C:\\new` holds no line break.
+    let list = role == Role::Value
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b';' | b'|' | b',' | b'_'));
+    let drive = bytes.get(1) == Some(&b':');
     let mut at = 0;
     let mut left = MAX_SEPARATORS;
     while at < bytes.len() && left > 0 {
@@ -23,16 +27,17 @@ pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
             continue;
         }
         left -= 1;
-        let lead = text.get(..at).unwrap_or("").trim_matches(['"', '\'', ' ', ')', '\n', '%']).is_empty();
+        let lead = !drive && text.get(..at).unwrap_or("").trim_matches(['"', '\'', ' ', ')', '\n', '%']).is_empty();
         let rest = text.get(at + length..).unwrap_or("");
         // A word right behind its separator is no prose.
-        let adjacent = bytes.get(at) != Some(&b'\n') && rest.starts_with(|c: char| c.is_ascii_lowercase());
+        let adjacent = !list && bytes.get(at) != Some(&b'\n') && rest.starts_with(|c: char| c.is_ascii_lowercase());
+        let strength = strength && !list && !(drive && bytes.get(at) == Some(&b'\\'));
         if behind(rest, strength || lead || adjacent, bytes.get(at) == Some(&b'\n')) {
             return Some(at..text.len());
         }
         at += length;
     }
-    (substituted(text, role) || disguised(text)).then(|| 0..text.len())
+    (substituted(text, role) || disguised(text)).then_some(0..text.len())
 }
 
 /// In prose only what no prose holds: a substitution that opens a connection or a shell.
@@ -122,7 +127,7 @@ fn separator(bytes: &[u8], at: usize, query: bool) -> (bool, usize) {
         Some(b'&') => match byte(1) {
             Some(b'&') => (true, 2),
             _ if query => (false, 0),
-            _ => (byte(1) == Some(b' '), 1),
+            _ => (false, 1),
         },
         Some(b'`') => (true, 1),
         Some(b'\n') => (false, 1),

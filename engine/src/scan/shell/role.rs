@@ -16,8 +16,10 @@ pub enum Role {
     Path,
     /// A URL.
     Url,
-    /// Text for people: a message, a description, the content of a file.
+    /// Text for people: a message, a description, the content of a file; also patterns.
     Prose,
+    /// What is looked for: a question, a filter. Separators and quotes are part of it.
+    Search,
     /// Any other named argument: a branch, a host, an id.
     Value,
     /// Nothing is known about it.
@@ -104,6 +106,17 @@ impl Role {
             "note",
             "notes",
             "title",
+            "pattern",
+            "patterns",
+            "regex",
+            "regexp",
+            "glob",
+            "include",
+            "exclude",
+            "match",
+            "selector",
+            "jq",
+            "format",
             "subject",
             "prompt",
             "question",
@@ -124,6 +137,28 @@ impl Role {
             "oldtext",
         ]) {
             return Self::Prose;
+        }
+        let search = [
+            "query",
+            "q",
+            "search",
+            "searchterm",
+            "searchquery",
+            "keywords",
+            "keyword",
+            "filter",
+            "filters",
+            "where",
+            "whereclause",
+            "condition",
+            "conditions",
+            "predicate",
+            "filterexpression",
+            "jql",
+            "cql",
+        ];
+        if is(&search) {
+            return Self::Search;
         }
         if member.ends_with("url") || member.ends_with("uri") || is(&["link", "href", "endpoint", "urls", "uris"]) {
             return Self::Url;
