@@ -27,7 +27,7 @@ pub(super) fn find(text: &str, contexts: &mut Contexts<'_>, mut found: impl FnMu
         }
         // A name may run into an international number, nothing else may run into one.
         let glued = before.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'(');
-        if glued && !(before.is_ascii_alphabetic() && span.is_north_american(0)) {
+        if glued && !(before.is_ascii_alphabetic() && span.is_north_american(bytes, 0)) {
             continue;
         }
         if matches!(before, b'.' | b'-' | b'/' | b'$' | b'#' | b'=' | b'&' | b'%' | b'@' | b'\\')
@@ -162,9 +162,9 @@ impl Span {
             }
             return None;
         }
-        if self.is_north_american(skip)
+        if self.is_north_american(bytes, skip)
             || bracketed(bytes, groups, digits)
-            || (trunk(bytes, groups, digits) && !follows_account(bytes, start))
+            || (skip == 0 && trunk(bytes, groups, digits) && !follows_account(bytes, start))
             || turkish(bytes, groups)
         {
             return Some((start, self.end, Trust::Form));
@@ -195,7 +195,7 @@ impl Span {
     }
 
     /// North America: `(415) 555-0132`, `415-555-0132`, `1-415-555-0132`, `415.555.0132`.
-    fn is_north_american(&self, skip: usize) -> bool {
+    fn is_north_american(&self, bytes: &[u8], skip: usize) -> bool {
         let Some(groups) = self.groups.get(skip..self.count) else { return false };
         let groups = match groups {
             [one, rest @ ..] if one.len() == 1 && rest.len() == 3 => rest,
@@ -207,7 +207,9 @@ impl Span {
             b'(' => exchange.before == b')' && matches!(line.before, b'-' | b'.' | b' '),
             _ => exchange.before == line.before && matches!(line.before, b'-' | b'.'),
         };
-        lengths && marks && area.start < line.start
+        // No area begins with 0 or 1.
+        let given = bytes.get(area.start).is_some_and(|digit| matches!(digit, b'2'..=b'9'));
+        lengths && marks && given
     }
 
     /// True if what follows is the number of an extension: `x123`, `ext 4`.
