@@ -188,7 +188,7 @@ pub(super) static RULES: &[RuleInfo] = &[
 pub(super) static TRIGGERS: &[&str] = &[
     "..",
     "<(",
-    "{,",
+    "{",
     "<!--",
     "(){",
     "%",
