@@ -62,7 +62,8 @@ pub(super) fn deletes(text: &str) -> Option<Range<usize>> {
             }
             let argument = text.get(end..window).and_then(|rest| rest.split(['\n', ')']).next()).unwrap_or("");
             let literal = argument.trim_start().starts_with(['"', '\'']);
-            let path = if literal { argument } else { text };
+            // The first literal; what follows belongs to another call.
+            let path = if literal { argument.get(..argument.len().min(MAX_LITERAL)).unwrap_or(argument) } else { text };
             if sensitive_literal(path) {
                 return Some(start..end);
             }
@@ -187,4 +188,6 @@ static SINGLE: &[&str] = &[
 ];
 
 /// Bytes of a call's argument that are looked at.
-const MAX_ARGUMENT: usize = 512;
+const MAX_ARGUMENT: usize = 160;
+/// Bytes of a path in it.
+const MAX_LITERAL: usize = 96;

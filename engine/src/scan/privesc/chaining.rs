@@ -177,6 +177,16 @@ fn behind(rest: &str, strong: bool, line: bool) -> bool {
         || name_part.starts_with("./")
         || name_part.contains(":\\")
         || name_part.contains("\\windows");
+    // `cat$IFS/etc/hosts`
+    let spaced = word.to_ascii_lowercase().contains("$ifs") || word.to_ascii_lowercase().contains("${ifs");
+    if spaced
+        && word.to_ascii_lowercase().split_once("$").is_some_and(|(name, _)| looks_like_command(&shell::basename(name)))
+    {
+        return true;
+    }
+    if name_part.starts_with('/') && name_part.matches('?').count() >= 2 && name_part.matches('/').count() >= 2 {
+        return true;
+    }
     let globbed = name_part.contains(['?', '*']) && name_part.starts_with('/') && name_part.contains("bin");
     let name = shell::basename(name_part);
     let windows_switch =
@@ -306,7 +316,8 @@ fn substituted(text: &str, role: Role) -> bool {
         let substitution = command.substituted && (known || matches!(name.as_str(), "cmd" | "id"));
         let spliced = assigned > 0
             && index > 0
-            && known
+            && looks_like_command(&name)
+            && command.words.len() > 1
             && command.words.first().is_some_and(|word| word.span.len() != name.len());
         let piped = command.pipe_from.is_some() && is_shell(&name) && command.operands().next().is_none();
         let braced = command.words.len() > 1 && known && text.starts_with('{');

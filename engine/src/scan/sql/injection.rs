@@ -244,6 +244,12 @@ impl<'a, 't> Reading<'a, 't> {
         if token.is("into") && next.is_some_and(|next| next.is_any(&["outfile", "dumpfile"])) && !self.whole {
             return Some((Form::Stacked, at + 1));
         }
+        if token.is_any(&["utl_http", "utl_inaddr", "dbms_pipe", "dbms_lock", "dbms_ldap", "dbms_xmlgen", "utl_smtp"])
+            && next.is_some_and(|next| next.kind == Kind::Dot)
+            && !self.whole
+        {
+            return Some((Form::Probe, at + 1));
+        }
         if token.is_any(SYSTEM_TABLES) {
             self.steps += 1;
             let dotted = next.is_some_and(|next| next.kind == Kind::Dot);
@@ -712,6 +718,14 @@ impl<'a, 't> Reading<'a, 't> {
         let tail = self.tokens.last().map_or(0, |token| token.text.len());
         let name = first.text.len() <= 65;
         let cut = self.comment.is_some();
+        // `'-'`: nothing but an operator between quotes.
+        if unclosed
+            && operators == 1
+            && self.all.iter().map(|token| token.text.len()).sum::<usize>() <= 4
+            && first.text.len() == 1
+        {
+            return Some(at - 1);
+        }
         let found = if unclosed { logical && (name || tail <= 64) && tail <= 65 } else { logical && cut };
         found.then(|| at - 1)
     }
@@ -747,7 +761,7 @@ impl<'a, 't> Reading<'a, 't> {
                     || second.kind == Kind::Variable
             }),
             "declare" => second.is_some_and(|second| second.kind == Kind::Variable),
-            "shutdown" => second.is_none() || is(&["with"]),
+            "shutdown" => second.is_none_or(|second| second.kind == Kind::Semicolon) || is(&["with"]),
             "select" => !self.whole && second.is_some_and(|second| self.select_item(at + 2, &second)),
             "grant" => is(&["all", "select", "insert", "execute"]) && !self.whole,
             "if" => {
