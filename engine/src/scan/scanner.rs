@@ -232,19 +232,27 @@ impl Scanners {
         if settled.iter().all(|one| one.action.is_some()) {
             return;
         }
-        let mut keep: Vec<bool> = settled.iter().map(|one| one.action.is_some()).collect();
-        for (index, one) in settled.iter().enumerate().filter(|(_, one)| one.action.is_none()) {
-            let behind = settled.iter().zip(keep.iter_mut()).skip(index + 1);
-            for (other, kept) in
-                behind.take_while(|(other, _)| other.scanner == one.scanner && other.range.start < one.range.end)
-            {
-                if self.rank(other.rule) < self.rank(one.rule) {
-                    *kept = false;
-                }
+        let mut from = 0;
+        while from < settled.len() {
+            // What hangs together would be one finding; the one that says most speaks for what overlaps it.
+            let rest = settled.get_mut(from..).unwrap_or_default();
+            let mut end = 0;
+            let scanner = rest.first().map(|one| one.scanner);
+            let together = rest.iter().position(|one| {
+                let apart = Some(one.scanner) != scanner || end > 0 && one.range.start >= end;
+                end = end.max(one.range.end);
+                apart
+            });
+            let length = together.unwrap_or(rest.len()).max(1);
+            let group = rest.get_mut(..length).unwrap_or_default();
+            let best = group.iter().max_by_key(|one| self.rank(one.rule)).map(|one| (one.action, one.range.clone()));
+            if let Some((None, range)) = best {
+                let overlapping = |one: &&mut Settled| one.range.start < range.end && range.start < one.range.end;
+                group.iter_mut().filter(overlapping).for_each(|one| one.action = None);
             }
+            from += length;
         }
-        let mut keep = keep.into_iter();
-        settled.retain(|_| keep.next().unwrap_or(true));
+        settled.retain(|one| one.action.is_some());
     }
 
     /// What wins where findings overlap: the more specific, then the more severe, then the first rule.
