@@ -29,12 +29,17 @@ use crate::json::{Edits, Value};
 
 mod checks;
 mod config;
+pub mod destructive;
 pub mod detect;
 mod generic;
 mod pattern;
 mod prefilter;
+pub mod privesc;
+
 mod rule;
 mod scanner;
+pub mod shell;
+pub mod sql;
 mod structured;
 
 pub use config::{ScanConfigError, ScannersConfig, SecretsConfig};
