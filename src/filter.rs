@@ -14,7 +14,7 @@ use proxy_wasm::types::Action;
 
 use crate::facts::{self, Fetched};
 use crate::host::{self, Side};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Outcome, Telemetry};
 
 /// The filter of one request.
 pub struct Filter {
@@ -29,6 +29,7 @@ pub struct Filter {
     /// Bytes of the held response body so far.
     response_size: usize,
     streamed: bool,
+    published: Option<Outcome>,
     ended: bool,
 }
 
@@ -44,6 +45,7 @@ impl Filter {
             request_size: 0,
             response_size: 0,
             streamed: false,
+            published: None,
             ended: false,
         }
     }
@@ -114,9 +116,7 @@ impl Filter {
                 return self.apply_request(step);
             }
         };
-        if let Some(record) = self.exchange.first_record() {
-            self.telemetry.publish(record);
-        }
+        self.publish();
         action
     }
 
@@ -154,14 +154,17 @@ impl Filter {
         }
     }
 
+    fn publish(&mut self) {
+        if let Some(record) = self.exchange.first_record() {
+            self.telemetry.publish(record, &mut self.published);
+        }
+    }
+
     fn end(&mut self) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let first = self.exchange.first_record().cloned();
-        if let Some(record) = &first {
-            self.telemetry.publish(record);
-        }
+        self.publish();
         for record in self.exchange.finish(host::now_us()) {
             self.telemetry.record(&self.firewall, &record);
         }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use portcullis_engine::audit::Record;
+use portcullis_engine::audit::{Decided, Record};
 use portcullis_engine::config::AuditLog;
 use portcullis_engine::firewall::Firewall;
 use portcullis_engine::telemetry::{self, Kind, Sample};
@@ -14,6 +14,21 @@ use crate::host::{self, Level, Metric};
 #[derive(Default)]
 pub struct Telemetry {
     ids: RefCell<HashMap<String, u32>>,
+}
+
+/// What may still change after a record was published: the response can be refused or redacted.
+#[derive(PartialEq, Eq)]
+pub struct Outcome {
+    decision: Decided,
+    would: Option<Decided>,
+    rule: String,
+}
+
+impl Outcome {
+    fn of(record: &Record) -> Self {
+        let would = record.would.as_ref().map(|(decision, _)| *decision);
+        Self { decision: record.decision, would, rule: record.rule.clone() }
+    }
 }
 
 impl Telemetry {
@@ -27,29 +42,37 @@ impl Telemetry {
         };
         if wanted {
             let level = if refused { Level::Warn } else { Level::Info };
-            host::log(level, &format!("portcullis_audit {}", record.to_json()));
+            let mut line = String::with_capacity(LINE);
+            line.push_str("portcullis_audit ");
+            record.write_json(&mut line);
+            host::log(level, &line);
         }
         telemetry::of_record(record, &mut |sample| self.count(&sample));
     }
 
-    /// Sets the filter state that access logs and trace tags read.
-    pub fn publish(&self, record: &Record) {
-        let decision = record.would.as_ref().map_or("", |(decision, _)| decision.as_str());
-        for (name, value) in [
-            ("portcullis.decision", record.decision.as_str()),
-            ("portcullis.shadow_decision", decision),
-            ("portcullis.rule", &record.rule),
-            ("portcullis.policy_version", &record.policy_version),
-            ("portcullis.correlation_id", &record.correlation_id),
-            ("portcullis.server", &record.server),
-            ("portcullis.method", &record.method),
-            ("portcullis.tool", record.name.as_deref().unwrap_or_default()),
-            ("portcullis.principal", &record.principal.id),
-            ("portcullis.tenant", record.principal.tenant.as_deref().unwrap_or_default()),
-        ] {
-            if !value.is_empty() {
-                host::set_property(name, value);
-            }
+    /// Sets the filter state that access logs and trace tags read; of what `published` says was set before, only
+    /// what changed since: each is a call into Envoy.
+    pub fn publish(&self, record: &Record, published: &mut Option<Outcome>) {
+        let outcome = Outcome::of(record);
+        let first = published.is_none();
+        if published.as_ref() != Some(&outcome) {
+            set_properties([
+                ("portcullis.decision", outcome.decision.as_str()),
+                ("portcullis.shadow_decision", outcome.would.map_or("", Decided::as_str)),
+                ("portcullis.rule", &outcome.rule),
+            ]);
+            *published = Some(outcome);
+        }
+        if first {
+            set_properties([
+                ("portcullis.policy_version", &record.policy_version),
+                ("portcullis.correlation_id", &record.correlation_id),
+                ("portcullis.server", &record.server),
+                ("portcullis.method", &record.method),
+                ("portcullis.tool", record.name.as_deref().unwrap_or_default()),
+                ("portcullis.principal", &record.principal.id),
+                ("portcullis.tenant", record.principal.tenant.as_deref().unwrap_or_default()),
+            ]);
         }
     }
 
@@ -92,3 +115,14 @@ impl Telemetry {
         }
     }
 }
+
+fn set_properties<const N: usize>(properties: [(&str, &str); N]) {
+    for (name, value) in properties {
+        if !value.is_empty() {
+            host::set_property(name, value);
+        }
+    }
+}
+
+/// Room for a usual audit line, in bytes.
+const LINE: usize = 1024;

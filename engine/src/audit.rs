@@ -1,9 +1,10 @@
 //! The record of one message: who did what, what was decided and why. Never a value.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use crate::json::quote;
+use crate::json::quote_into;
 use crate::principal::Principal;
 use crate::scan::{Direction, ScanAction};
 
@@ -34,6 +35,9 @@ pub struct Record {
     pub reason: String,
     /// What would have been done were it not for shadow mode.
     pub would: Option<(Decided, String)>,
+    /// The narrowest exception that would have let through what a scanner stopped, as the JSON of a
+    /// `scanners` configuration.
+    pub exception: Option<String>,
     /// SHA-256 of the canonical configuration.
     pub policy_version: String,
     /// Sorted top-level argument names.
@@ -116,7 +120,14 @@ impl Record {
     /// The record as one line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut line = Line::new();
+        let mut out = String::with_capacity(1024);
+        self.write_json(&mut out);
+        out
+    }
+
+    /// Appends the record to `out` as one line of JSON.
+    pub fn write_json(&self, out: &mut String) {
+        let mut line = Line::new(out);
         line.text("time", &rfc3339(self.time_us));
         line.text("correlation_id", &self.correlation_id);
         line.text("direction", direction(self.direction));
@@ -140,23 +151,26 @@ impl Record {
             line.text("shadow_decision", decision.as_str());
             line.text("shadow_rule", rule);
         }
+        if let Some(exception) = self.exception.as_deref().filter(|exception| exception.len() <= MAX_TEXT) {
+            line.raw("exception", exception);
+        }
         line.text("policy_version", &self.policy_version);
         line.list("argument_keys", &self.argument_keys);
         line.optional("input_hash", self.input_hash.as_deref());
-        line.raw("findings", &self.findings_json());
+        self.write_findings(line.key("findings"));
         line.list("redacted", &self.redacted);
         if self.hidden > 0 {
-            line.raw("hidden", &self.hidden.to_string());
+            line.number("hidden", Some(u64::from(self.hidden)));
         }
-        line.raw("latency_us", &self.latency_us.map_or("null".to_owned(), |latency| latency.to_string()));
-        line.raw("upstream_status", &self.upstream_status.map_or("null".to_owned(), |status| status.to_string()));
-        line.raw("request_bytes", &self.request_bytes.to_string());
-        line.raw("response_bytes", &self.response_bytes.to_string());
-        line.end()
+        line.number("latency_us", self.latency_us);
+        line.number("upstream_status", self.upstream_status.map(u64::from));
+        line.number("request_bytes", Some(self.request_bytes));
+        line.number("response_bytes", Some(self.response_bytes));
+        line.end();
     }
 
-    fn findings_json(&self) -> String {
-        let mut out = String::from("[");
+    fn write_findings(&self, out: &mut String) {
+        out.push('[');
         // One row per scanner, rule, action and place: a thousand hits in one text are one row with a count.
         let mut rows: BTreeMap<(&str, &str, &str, &str, &str), u32> = BTreeMap::new();
         for found in &self.findings {
@@ -173,38 +187,44 @@ impl Record {
             if index > 0 {
                 out.push(',');
             }
-            let mut row = Line::new();
+            let mut row = Line::new(out);
             row.text("scanner", scanner);
             row.text("rule", rule);
             row.text("action", action);
             row.text("direction", direction);
             row.text("location", location);
-            row.raw("count", &count.to_string());
-            out.push_str(&row.end());
+            row.number("count", Some(u64::from(*count)));
+            row.end();
         }
         out.push(']');
-        out
     }
 }
 
 /// A JSON object written member by member.
-struct Line(String);
+struct Line<'o> {
+    out: &'o mut String,
+    first: bool,
+}
 
-impl Line {
-    fn new() -> Self {
-        Self(String::with_capacity(640))
+impl<'o> Line<'o> {
+    fn new(out: &'o mut String) -> Self {
+        Self { out, first: true }
+    }
+
+    /// Begins a member; its value is to be written next.
+    fn key(&mut self, key: &str) -> &mut String {
+        self.out.push_str(if std::mem::take(&mut self.first) { "{\"" } else { ",\"" });
+        self.out.push_str(key);
+        self.out.push_str("\":");
+        self.out
     }
 
     fn raw(&mut self, key: &str, json: &str) {
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.0.push('"');
-        self.0.push_str(key);
-        self.0.push_str("\":");
-        self.0.push_str(json);
+        self.key(key).push_str(json);
     }
 
     fn text(&mut self, key: &str, text: &str) {
-        self.raw(key, &quote(clip(text)));
+        quote_into(self.key(key), clip(text));
     }
 
     fn optional(&mut self, key: &str, text: Option<&str>) {
@@ -214,17 +234,29 @@ impl Line {
         }
     }
 
-    fn list(&mut self, key: &str, items: &[String]) {
-        let quoted: Vec<String> = items.iter().take(MAX_ROWS).map(|item| quote(clip(item))).collect();
-        self.raw(key, &format!("[{}]", quoted.join(",")));
+    fn number(&mut self, key: &str, number: Option<u64>) {
+        let out = self.key(key);
+        match number {
+            // Writing to a String cannot fail.
+            Some(number) => drop(write!(out, "{number}")),
+            None => out.push_str("null"),
+        }
     }
 
-    fn end(mut self) -> String {
-        if self.0.is_empty() {
-            self.0.push('{');
+    fn list(&mut self, key: &str, items: &[String]) {
+        let out = self.key(key);
+        out.push('[');
+        for (index, item) in items.iter().take(MAX_ROWS).enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            quote_into(out, clip(item));
         }
-        self.0.push('}');
-        self.0
+        out.push(']');
+    }
+
+    fn end(self) {
+        self.out.push_str(if self.first { "{}" } else { "}" });
     }
 }
 

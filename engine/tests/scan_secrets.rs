@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use portcullis_engine::json::{Document, Edits, Limits};
 use portcullis_engine::scan::{
-    Context, Direction, Finding, Located, Rule, ScanAction, ScanConfigError, Scanners, ScannersConfig, SecretsConfig,
+    Context, Direction, Finding, Located, Rule, ScanAction, ScanConfigError, ScannerConfig, Scanners, ScannersConfig,
     Surface,
 };
 use proptest::prelude::*;
@@ -111,7 +111,10 @@ fn rules_can_be_turned_off_and_added() {
     assert_eq!((found.len(), &*found[0].rule, found[0].range.clone()), (1, "acme-key", 10..26));
     assert_eq!(&*found[0].placeholder, "[REDACTED:acme-key]");
     assert_eq!(scan(scanners, "token = q7Lk2TtB9sD8vYpQ1mWx3"), []);
-    let off = ScannersConfig { secrets: SecretsConfig { enabled: false, ..SecretsConfig::default() } };
+    let names = ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"];
+    let off: serde_json::Value =
+        names.iter().map(|name| ((*name).to_owned(), serde_json::json!({"enabled": false}))).collect();
+    let off: ScannersConfig = serde_json::from_value(off).unwrap();
     assert!(Scanners::compile(&off).unwrap().is_idle());
 }
 
@@ -199,8 +202,8 @@ fn github_token() -> String {
 fn only(rule: &Rule) -> Scanners {
     let builtin: Vec<Rule> = serde_json::from_str(RULES).unwrap();
     let disable_rules = builtin.into_iter().map(|other| other.id).filter(|id| *id != rule.id).collect();
-    let secrets = SecretsConfig { disable_rules, ..SecretsConfig::default() };
-    Scanners::compile(&ScannersConfig { secrets }).unwrap()
+    let secrets = ScannerConfig { disable_rules, ..ScannerConfig::default() };
+    Scanners::compile(&ScannersConfig { secrets, ..ScannersConfig::default() }).unwrap()
 }
 
 fn scan(scanners: &Scanners, text: &str) -> Vec<Finding> {
