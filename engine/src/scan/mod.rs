@@ -30,11 +30,13 @@ use crate::principal::Principal;
 
 mod actions;
 mod build;
+pub mod bulk;
 mod checks;
 mod config;
 mod decode;
 pub mod destructive;
 pub mod detect;
+pub mod exfil;
 mod generic;
 pub mod injection;
 mod pattern;
