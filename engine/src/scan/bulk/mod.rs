@@ -76,7 +76,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             }
             return;
         }
-        Role::Sql | Role::Value | Role::Unknown | Role::Code => {}
+        Role::Sql | Role::Search | Role::Value | Role::Unknown | Role::Code => {}
     }
     if role != Role::Command && begins_query(text) {
         if let Some((finding, range)) = query::examine(text) {
