@@ -9,6 +9,11 @@ use std::time::Instant;
 use portcullis_engine::json::{Document, Limits};
 use portcullis_engine::scan::{Context, Direction, Scanners, ScannersConfig, Surface};
 
+// The same messages as in `make bench`.
+#[path = "../../bench/src/samples.rs"]
+#[allow(dead_code, missing_docs)]
+mod samples;
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let mut config = serde_json::json!({});
@@ -23,7 +28,8 @@ fn main() {
     println!("compile {:?}, {} rules", started.elapsed(), scanners.rules().count());
     let records = records();
     let prose = format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}]}}", serde_json::json!(prose()));
-    for (name, text) in [("records", &records), ("prose", &prose)] {
+    let bench = String::from_utf8(samples::answer(64 << 10).bytes().to_vec()).expect("text");
+    for (name, text) in [("bench", &bench), ("records", &records), ("prose", &prose)] {
         let limits = Limits::default();
         let doc = Document::parse(text.as_bytes(), &limits).expect("JSON");
         let mut found = Vec::new();

@@ -151,7 +151,7 @@ impl Record {
             line.text("shadow_decision", decision.as_str());
             line.text("shadow_rule", rule);
         }
-        if let Some(exception) = self.exception.as_deref().filter(|exception| exception.len() <= MAX_TEXT) {
+        if let Some(exception) = self.exception.as_deref().filter(|exception| exception.len() <= 4 * MAX_TEXT) {
             line.raw("exception", exception);
         }
         line.text("policy_version", &self.policy_version);

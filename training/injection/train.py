@@ -27,8 +27,8 @@ import phrases
 PAIR, HASHED = 128, 1 << 18
 SIZE = PAIR + 64 * 64 + HASHED
 PLACES = {"request": 81, "result": 82, "description": 84}
-# Of request, result, description: set by hand after the halves were measured, see METRICS.md.
-THRESHOLDS = (0.8, 0.8, 0.8)
+# Of request, result, description: set by hand after the halves were measured, see docs/scanners/injection.md.
+THRESHOLDS = (-0.25, 0.25, -0.5)
 LICENCES = ("MIT", "Apache-2.0", "BSD-3", "CC-BY-4.0", "Apache-2.0/CC-BY-4.0")
 # Sources or parts whose own texts stand under other terms.
 LEFT_OUT = {("notinject", "wildguard"), ("bipia", "table"), ("bipia", "code")}
@@ -119,9 +119,15 @@ def fit(groups, strength, rounds=2):
             owner.append(number)
     x = matrix(rows)
     owner = np.array(owner)
+    # The same passage in several attacks is the document they were put into, not the attack.
+    seen = {}
+    for number, row in zip(owner, rows):
+        if groups[number]["label"] and len(groups[number]["rows"]) > 1:
+            seen.setdefault(tuple(row), set()).add(number)
+    carrier = np.array([len(seen.get(tuple(row), ())) > 1 for row in rows])
     labels = np.array([group["label"] for group in groups])
     weights = np.array([group["weight"] for group in groups])
-    y = labels[owner]
+    y = np.where(carrier, 0, labels[owner])
     counts = np.bincount(owner, minlength=len(groups))
     use = np.ones(len(rows), bool)
     model = None
@@ -186,7 +192,9 @@ def main():
     rows = iter(features(options.features, flat))
     for group in groups:
         group["rows"] = [row for _ in group["texts"] for row in next(rows)]
-    usable = [group for group in groups if group["allowed"] and group["rows"]]
+    # An attack within a document of others teaches the document: only our own are embedded at random.
+    usable = [group for group in groups if group["allowed"] and group["rows"]
+              and not (group["public"] and group["label"] and group["surface"] != "request" and len(group["rows"]) > 2)]
     print("groups", len(groups), "usable", len(usable), "passages", sum(len(g["rows"]) for g in usable), flush=True)
 
     report = {"strength": options.strength, "halves": {}, "held_out_sources": {}}

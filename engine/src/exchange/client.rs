@@ -95,9 +95,10 @@ impl Client<'_> {
                     let block = content::Block {
                         rule: format!("{}:{}", finding.scanner, finding.rule),
                         location: name.clone(),
-                        exception: Scanners::exception(finding, tool.as_deref(), name),
                         ask: false,
                     };
+                    let exception = Scanners::exception(finding, tool.as_deref(), name);
+                    call.record.exception = Some(format!("{{\"suppress\":[{exception}]}}"));
                     let method = call.method.clone();
                     *verdict = self.refuse_content(&id, &method, &block, &mut call.record);
                     return Vec::new();
@@ -291,7 +292,6 @@ impl Client<'_> {
         record.decision = if block.ask { Decided::RequireApproval } else { Decided::Deny };
         record.rule = block.rule.clone();
         record.reason = "A scanner found content that may not be sent.".to_owned();
-        record.exception = Some(block.exception.clone());
     }
 }
 

@@ -24,8 +24,6 @@ pub(super) struct Block {
     pub(super) rule: String,
     /// JSON Pointer within the message, or a header's name.
     pub(super) location: String,
-    /// The narrowest exception that would let it pass, as JSON.
-    pub(super) exception: String,
     /// An approval would let it pass.
     pub(super) ask: bool,
 }
@@ -47,6 +45,7 @@ pub(super) fn scan<'d>(
     let mut locator = Locator::new(message);
     let mut located = Vec::new();
     let mut secret_keys = BTreeMap::new();
+    let mut exceptions: Vec<String> = Vec::new();
     let exception = |part: &Part<'_>, finding: &Finding, location: &str| {
         let tool = part.tool.as_deref().map(|tool| recordable(exchange, context.direction, tool));
         Scanners::exception(finding, tool.as_deref(), location)
@@ -100,16 +99,18 @@ pub(super) fn scan<'d>(
                     if let Some(kept) = lists.get_mut(list).and_then(|list| list.kept.get_mut(index)) {
                         *kept = false;
                     }
-                    record
-                        .exception
-                        .get_or_insert_with(|| exception(&part, &found.finding, &location));
+                    if exceptions.len() < MAX_EXCEPTIONS {
+                        exceptions.push(exception(&part, &found.finding, &location));
+                    }
                     record.redacted.push(part.base.clone());
                 }
                 (ScanAction::RequireApproval | ScanAction::Block, None) => {
                     let ask = action == ScanAction::RequireApproval;
+                    if exceptions.len() < MAX_EXCEPTIONS {
+                        exceptions.push(exception(&part, &found.finding, &location));
+                    }
                     if blocked.as_ref().is_none_or(|block| block.ask && !ask) {
-                        let exception = exception(&part, &found.finding, &location);
-                        blocked = Some(Block { rule: rule(), location, exception, ask });
+                        blocked = Some(Block { rule: rule(), location, ask });
                     }
                     continue;
                 }
@@ -120,6 +121,11 @@ pub(super) fn scan<'d>(
         }
     }
     record.redacted.dedup();
+    exceptions.dedup();
+    exceptions.truncate(MAX_EXCEPTIONS);
+    if !exceptions.is_empty() {
+        record.exception = Some(format!("{{\"suppress\":[{}]}}", exceptions.join(",")));
+    }
     blocked.map_or(Content::Clean, Content::Blocked)
 }
 
@@ -254,6 +260,9 @@ const DECIDING: [&str; 13] = [
 ];
 
 const OPAQUE: [&str; 3] = ["/params/requestState", "/result/requestState", "/result/nextCursor"];
+
+/// How many exceptions a record proposes at most.
+const MAX_EXCEPTIONS: usize = 4;
 
 /// Scanners whose findings may be in no record.
 const PRIVATE: [&str; 2] = ["secrets", "pii"];

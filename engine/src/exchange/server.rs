@@ -190,7 +190,6 @@ fn note_block(record: &mut Record, block: &content::Block) {
     record.decision = if block.ask { Decided::RequireApproval } else { Decided::Deny };
     record.rule = block.rule.clone();
     record.reason = "A scanner found content that may not go on.".to_owned();
-    record.exception = Some(block.exception.clone());
 }
 
 /// True where the answer's id is the one the request had: strings by content, numbers by value, for a

@@ -113,7 +113,7 @@ impl Scanners {
         }
     }
 
-    /// The narrowest exception that would have let a finding pass, as the JSON of a `scanners` configuration.
+    /// The narrowest exception that would have let a finding pass, as the JSON of an entry of `scanners.suppress`.
     /// `location` is its JSON Pointer within the message. It names no value.
     #[must_use]
     pub fn exception(finding: &Finding, tool: Option<&str>, location: &str) -> String {
@@ -121,7 +121,7 @@ impl Scanners {
         members.extend(tool.map(|tool| ("tool", quote(&literal(tool)))));
         members.push(("path", quote(&literal(location))));
         let members: Vec<String> = members.into_iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
-        format!("{{\"suppress\":[{{{}}}]}}", members.join(","))
+        format!("{{{}}}", members.join(","))
     }
 
     /// Scanner and rule of everything that matches in a text, whatever is done about it.
@@ -139,12 +139,19 @@ impl Scanners {
         self.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
         let input = Input { text, member: None, tool: site.tool, context: site.context };
         let mut examination = Examination { scanners: self, keyed: 0, work: 0, matches: Vec::new() };
-        examination.examine(&input, &hits, &mut Budget::of(text.len()), found);
+        let look = self.look(&input);
+        examination.examine(&input, &hits, look, &mut Budget::of(text.len()), found);
         examination.work
     }
 
+    /// The cheap look at a text that comes before everything else.
+    pub(super) fn look(&self, input: &Input<'_>) -> Look {
+        let marks = Marks::of(input.text);
+        Look { marks, wanted: self.gates(input, marks) }
+    }
+
     /// The detectors that want to see a text whatever its keywords, as bits.
-    pub(super) fn gates(&self, input: &Input<'_>, marks: Marks) -> u32 {
+    fn gates(&self, input: &Input<'_>, marks: Marks) -> u32 {
         let mut wanted = self.short(input.context.direction).triggered(input.text);
         for (index, running) in self.running.iter().enumerate() {
             let is_wanted = match running.detector.gate {
@@ -189,11 +196,11 @@ impl Scanners {
             let end = text.ceil_char_boundary(candidate.range.end).max(start);
             let value = text.get(start..end).unwrap_or_default();
             let subject = Subject { scanner: head.scanner, rule: &head.id, severity: head.severity, value };
-            if let Some(action) = self.table.decide(site, &subject, locate) {
-                settled.push(Settled { rule: candidate.rule, scanner: head.scanner, range: start..end, action });
-            }
+            let action = self.table.decide(site, &subject, locate);
+            settled.push(Settled { rule: candidate.rule, scanner: head.scanner, range: start..end, action });
         }
-        settled.sort_unstable_by_key(|one| (one.scanner, one.range.start, one.range.end, one.rule));
+        settled.sort_unstable_by_key(|one| (one.scanner, one.range.start, usize::MAX - one.range.end, one.rule));
+        self.drop_suppressed(&mut settled);
         settled.dedup_by(|next, held| {
             if next.scanner != held.scanner || next.range.start >= held.range.end.max(held.range.start + 1) {
                 return false;
@@ -208,16 +215,44 @@ impl Scanners {
         });
         settled.sort_by_key(|one| (one.range.start, one.range.end));
         for one in settled {
-            let Some(head) = self.heads.get(one.rule) else { continue };
+            let (Some(head), Some(action)) = (self.heads.get(one.rule), one.action) else { continue };
             emit(Finding {
                 scanner: name(one.scanner),
                 rule: Arc::clone(&head.id),
                 severity: head.severity,
-                action: one.action,
+                action,
                 range: one.range,
                 placeholder: Arc::clone(&head.placeholder),
             });
         }
+    }
+
+    /// Removes what counts for nothing, and what says less about the same text.
+    fn drop_suppressed(&self, settled: &mut Vec<Settled>) {
+        if settled.iter().all(|one| one.action.is_some()) {
+            return;
+        }
+        let mut from = 0;
+        while from < settled.len() {
+            // What hangs together would be one finding; the one that says most speaks for what overlaps it.
+            let rest = settled.get_mut(from..).unwrap_or_default();
+            let mut end = 0;
+            let scanner = rest.first().map(|one| one.scanner);
+            let together = rest.iter().position(|one| {
+                let apart = Some(one.scanner) != scanner || end > 0 && one.range.start >= end;
+                end = end.max(one.range.end);
+                apart
+            });
+            let length = together.unwrap_or(rest.len()).max(1);
+            let group = rest.get_mut(..length).unwrap_or_default();
+            let best = group.iter().max_by_key(|one| self.rank(one.rule)).map(|one| (one.action, one.range.clone()));
+            if let Some((None, range)) = best {
+                let overlapping = |one: &&mut Settled| one.range.start < range.end && range.start < one.range.end;
+                group.iter_mut().filter(overlapping).for_each(|one| one.action = None);
+            }
+            from += length;
+        }
+        settled.retain(|one| one.action.is_some());
     }
 
     /// What wins where findings overlap: the more specific, then the more severe, then the first rule.
@@ -225,6 +260,21 @@ impl Scanners {
         let (specific, severity) =
             self.heads.get(rule).map_or((0, Severity::Low), |head| (head.specific, head.severity));
         (specific, severity, std::cmp::Reverse(rule))
+    }
+}
+
+/// What a cheap look at a text says.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    pub(super) marks: Marks,
+    /// Detectors that want to see it, as bits.
+    pub(super) wanted: u32,
+}
+
+impl Look {
+    /// True if nothing can be found in the text unless it has keywords.
+    pub(super) fn is_plain(self, text: &str) -> bool {
+        self.wanted == 0 && !self.marks.is_telling() && !decode::may_hold_code(text)
     }
 }
 
@@ -240,9 +290,8 @@ pub(super) struct Examination<'s> {
 
 impl Examination<'_> {
     /// Appends what is found in a text whose keywords are `hits`.
-    pub(super) fn examine(&mut self, input: &Input<'_>, hits: &[Hit], budget: &mut Budget, found: &mut Vec<Candidate>) {
-        let marks = Marks::of(input.text);
-        let mut wanted = self.keyed | self.scanners.gates(input, marks);
+    pub(super) fn examine(&mut self, input: &Input<'_>, hits: &[Hit], look: Look, budget: &mut Budget, found: &mut Vec<Candidate>) {
+        let mut wanted = self.keyed | look.wanted;
         if !hits.is_empty() {
             wanted |= self.verify(input, hits, found);
         }
@@ -255,11 +304,12 @@ impl Examination<'_> {
         if wanted & Running::ROT13 != 0 {
             self.turned(input, found);
         }
-        budget.layers(input.text, marks, |layer, budget| {
+        budget.layers(input.text, look.marks, |layer, budget| {
             let mut hits = Vec::new();
             self.scanners.prefilter.scan(layer.text.as_bytes(), |hit| hits.push(hit));
             let from = found.len();
-            self.examine(&Input { text: &layer.text, ..*input }, &hits, budget, found);
+            let inner = Input { text: &layer.text, ..*input };
+            self.examine(&inner, &hits, self.scanners.look(&inner), budget, found);
             for candidate in found.iter_mut().skip(from) {
                 candidate.range = layer.spans.original(candidate.range.clone());
             }
@@ -323,7 +373,7 @@ struct Settled {
     rule: usize,
     scanner: usize,
     range: Range<usize>,
-    action: ScanAction,
+    action: Option<ScanAction>,
 }
 
 fn name(scanner: usize) -> &'static str {

@@ -51,21 +51,25 @@ impl Short {
         let mut found = 0;
         let mut before = 0;
         for (at, byte) in bytes.iter().enumerate() {
-            found |= self.single.get(usize::from(*byte)).copied().unwrap_or(0);
+            let class = self.single.get(usize::from(*byte)).copied().unwrap_or(0);
             let pair = [before, fold(*byte)];
-            let (word, bit) = place(pair);
-            if self.pairs.get(word).is_some_and(|word| word & bit != 0) {
-                let next = bytes.get(at + 1).map(|byte| fold(*byte));
-                let fits = self
-                    .longer
-                    .iter()
-                    .filter(|(known, third, _)| *known == pair && (third.is_none() || *third == next));
-                found |= fits.fold(0, |all, (_, _, bits)| all | bits);
-            }
-            if found == self.all {
-                break;
-            }
             before = pair[1];
+            let (word, bit) = place(pair);
+            let known = self.pairs.get(word).is_some_and(|word| word & bit != 0);
+            // One branch for both: hardly any byte takes it.
+            if (class & !found != 0) | known {
+                found |= class;
+                if known {
+                    let next = bytes.get(at + 1).map(|byte| fold(*byte));
+                    let fits = |(known, third, _): &&([u8; 2], Option<u8>, u32)| {
+                        *known == pair && (third.is_none() || *third == next)
+                    };
+                    found |= self.longer.iter().filter(fits).fold(0, |all, (_, _, bits)| all | bits);
+                }
+                if found == self.all {
+                    break;
+                }
+            }
         }
         found
     }

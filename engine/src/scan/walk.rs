@@ -1,6 +1,6 @@
 //! A walk over the strings of a message.
 
-use super::decode::{self, Budget, Marks};
+use super::decode::Budget;
 use super::detect::Input;
 use super::prefilter::Hit;
 use super::scanner::{Examination, Scanners};
@@ -80,10 +80,13 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     /// Examines one string, and what the key before it says about it.
     fn string(&mut self, string: Value<'d>, content: &str, hits: &[Hit]) {
         let before = self.key.take();
-        if hits.is_empty() && before.is_none() && self.named.is_none() && self.is_plain(content) {
+        let scanners = self.examination.scanners;
+        // The name is not known yet; no gate asks for it.
+        let input = Input { text: content, member: None, tool: self.site.tool, context: self.site.context };
+        let look = scanners.look(&input);
+        if hits.is_empty() && before.is_none() && self.named.is_none() && look.is_plain(content) {
             return;
         }
-        let scanners = self.examination.scanners;
         let mut found = Vec::new();
         // A keyword may end with the quote that closes a key (`key"`).
         let (within, of_key) = (content.len(), content.len() + 1);
@@ -108,10 +111,9 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             scanners.patterns.verify_member(&name, &name_hits, content, &mut pass);
             found.append(&mut pass.found);
         }
-        let input =
-            Input { text: content, member: member.as_deref(), tool: self.site.tool, context: self.site.context };
+        let input = Input { member: member.as_deref(), ..input };
         let inside: Vec<Hit> = hits.iter().copied().filter(|hit| hit.end <= within).collect();
-        self.examination.examine(&input, &inside, &mut Budget::of(content.len()), &mut found);
+        self.examination.examine(&input, &inside, look, &mut Budget::of(content.len()), &mut found);
         self.examination.keyed = 0;
         let named: Vec<Hit> = hits.iter().copied().filter(|hit| hit.end <= of_key).collect();
         if is_key {
@@ -129,8 +131,9 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let Some(value) = key.member_value().filter(|value| keyed != 0 && value.kind() == Kind::Number) else { return };
         let input = Input { text: value.raw(), member: Some(name), tool: self.site.tool, context: self.site.context };
         let mut found = Vec::new();
+        let scanners = self.examination.scanners;
         self.examination.keyed = keyed;
-        self.examination.examine(&input, &[], &mut Budget::of(0), &mut found);
+        self.examination.examine(&input, &[], scanners.look(&input), &mut Budget::of(0), &mut found);
         self.examination.keyed = 0;
         self.emit(value, value.raw(), found);
     }
@@ -143,13 +146,6 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         };
         let scanners = self.examination.scanners;
         scanners.settle(site, content, found, &mut locate, |finding| out.push(Located { finding, value }));
-    }
-
-    /// True if nothing can be found in a text without keywords.
-    fn is_plain(&self, content: &str) -> bool {
-        let marks = Marks::of(content);
-        let input = Input { text: content, member: None, tool: None, context: self.site.context };
-        !marks.is_telling() && !decode::may_hold_code(content) && self.examination.scanners.gates(&input, marks) == 0
     }
 
     fn triggered(&self, hits: &[Hit]) -> u32 {

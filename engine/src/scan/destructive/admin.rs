@@ -208,10 +208,7 @@ fn special(command: &Command, name: &str) -> Option<Rule> {
         "gh" | "glab" | "tea" => {
             let api = first == "api"
                 && command.args().any(|arg| arg.eq_ignore_ascii_case("delete") || arg.eq_ignore_ascii_case("-xdelete"));
-            (api || second == "delete"
-                || second == "archive"
-                || (matches!(first, "cache" | "secret" | "variable" | "label") && second == "delete"))
-                .then(cloud)?
+            (api || matches!(second, "delete" | "archive")).then(cloud)?
         }
         "rclone" => matches!(
             first,

@@ -56,9 +56,14 @@ pub(super) fn deletes(text: &str) -> Option<Range<usize>> {
             let end = start + call.len();
             from = end;
             // The path is an argument, or a name that was given one somewhere in the text.
-            let argument = text.get(end..).and_then(|rest| rest.split(['\n', ')']).next()).unwrap_or("");
+            let mut window = (end + MAX_ARGUMENT).min(text.len());
+            while !text.is_char_boundary(window) {
+                window -= 1;
+            }
+            let argument = text.get(end..window).and_then(|rest| rest.split(['\n', ')']).next()).unwrap_or("");
             let literal = argument.trim_start().starts_with(['"', '\'']);
-            let path = if literal { argument } else { text };
+            // The first literal; what follows belongs to another call.
+            let path = if literal { argument.get(..argument.len().min(MAX_LITERAL)).unwrap_or(argument) } else { text };
             if sensitive_literal(path) {
                 return Some(start..end);
             }
@@ -181,3 +186,8 @@ static SINGLE: &[&str] = &[
     "remove(",
     "unlink ",
 ];
+
+/// Bytes of a call's argument that are looked at.
+const MAX_ARGUMENT: usize = 160;
+/// Bytes of a path in it.
+const MAX_LITERAL: usize = 96;

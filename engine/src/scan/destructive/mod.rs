@@ -55,7 +55,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     }
     let role = Role::of(input);
     let before = out.len();
-    if role != Role::Prose
+    if !matches!(role, Role::Prose | Role::Search)
         && let Some(range) = reverse::in_text(text)
     {
         push(out, Rule::ReverseShell, range);
@@ -78,9 +78,9 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             statements(text, out);
         }
         Role::Sql => statements(text, out),
-        Role::Prose => {}
+        Role::Prose | Role::Search => {}
     }
-    if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Prose)
+    if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Search)
         && out.len() == before
     {
         inject(input, role, out);
@@ -154,29 +154,24 @@ fn sql_client(command: &shell::Command, name: &str) -> Option<Rule> {
 }
 
 fn statements(text: &str, out: &mut Vec<Match>) {
-    if let Some((harm, range)) = sql::harm(&sql::lex(text)) {
+    if sql::may_harm(text)
+        && let Some((harm, range)) = sql::harm(&sql::lex(text))
+    {
         push(out, of_harm(harm), range);
     }
 }
 
 fn inject(input: &Input<'_>, role: Role, out: &mut Vec<Match>) {
     if let Some(range) = nosql::find(input.text)
-        && role != Role::Prose
+        && role != Role::Search
     {
         push(out, Rule::Nosql, range);
         return;
     }
-    // Honest prose is long and quotes everything; a payload in it is short.
-    if role == Role::Prose && input.text.len() > MAX_PROSE {
-        return;
-    }
     let found = if role == Role::Sql { injection::find_in_query(input.text) } else { injection::find(input.text) };
     if let Some((form, range)) = found {
-        let mild = matches!(
-            form,
-            injection::Form::Probe | injection::Form::Breakout | injection::Form::Timed | injection::Form::Tautology
-        );
-        if role == Role::Prose && mild {
+        // A filter may call functions; what it never does is change the data, wait, or hold always.
+        if role == Role::Search && form == injection::Form::Probe {
             return;
         }
         push(out, Rule::SqlInjection, range);
@@ -200,7 +195,6 @@ fn push(out: &mut Vec<Match>, rule: Rule, range: std::ops::Range<usize>) {
 
 /// What is told about one text; more says nothing new.
 const MAX_MATCHES: usize = 32;
-const MAX_PROSE: usize = 512;
 
 #[cfg(test)]
 mod tests;

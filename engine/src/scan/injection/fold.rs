@@ -113,7 +113,7 @@ const LATIN_ADDITIONAL: &str = "aabbbbbbccddddddddddeeeeeeeeeeffgghhhhhhhhhhiiii
 
 /// Letters by what they look like: Cyrillic, Greek, Armenian, Cherokee, small capitals, phonetic signs.
 const LOOK_ALIKES: &[(char, &str)] = &[
-    ('a', "аαаᴀɑꭺ"),
+    ('a', "аαаᴀɑꭺա"),
     ('b', "вьβʙЬᏏ"),
     ('c', "сϲᴄⅽ"),
     ('d', "ԁᴅɗɖժ"),
@@ -135,7 +135,7 @@ const LOOK_ALIKES: &[(char, &str)] = &[
     ('t', "тτᴛ"),
     ('u', "υսᴜʋ"),
     ('v', "νѵᴠⅴ"),
-    ('w', "ѡԝաᴡω"),
+    ('w', "ѡԝᴡω"),
     ('x', "хχⅹ"),
     ('y', "уүγʏ"),
     ('z', "ᴢʐ"),

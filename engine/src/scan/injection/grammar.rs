@@ -8,11 +8,11 @@ use std::ops::Range;
 
 use super::Place;
 use super::lexicon::{
-    ACT, ALL, ANSWER, ANY_TOOL, ASIDE, AUTHORITY, BEFORE, CONTENT, Concepts, DESTINATION, DISABLE, ENABLE, ETHICS,
-    EVERYTHING, FICTION, FLOUT, GUARD, HENCEFORTH, I_AM, IGNORE, INSTEAD, INSTRUCTION, JAILBREAK, KEY_FILE, LEAVE,
-    LIMITLESS, MODE, MODEL, MUST, NEW, NOT, OBEY, ONLY, PERSIST, PERSONA, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE,
-    READ, REFUSE, REVEAL, RUN, SECRET, SECRET_FILE, SEND, SILENT, STAY, STRONG_POWER, SYSTEM, SYSTEM_PROMPT, TASK,
-    TELL, TOOL, URGENT, USER, YOU,
+    ACT, ALL, ANSWER, ANY_TOOL, ASIDE, AUDIT, AUTHORITY, AUTOMATED, BEFORE, CONDITION, CONTENT, Concepts, DESTINATION,
+    DISABLE, ENABLE, ETHICS, EVERYTHING, FICTION, FLOUT, FOCUS, GUARD, HENCEFORTH, HIDDEN, I_AM, IGNORE, INSTEAD,
+    INSTRUCTION, JAILBREAK, JUDGED, KEY_FILE, LEAVE, LIMITLESS, MODE, MODEL, MUST, NEW, NOT, OBEY, ONLY, PERSIST,
+    PERSONA, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE, READ, REFUSE, REVEAL, RUN, SECRET, SECRET_FILE, SEND, SILENT,
+    STAY, STRONG_POWER, SYSTEM, SYSTEM_PROMPT, TASK, TELL, TOOL, URGENT, USER, YOU,
 };
 use super::rules::*;
 use super::words::Words;
@@ -188,11 +188,11 @@ const PATTERNS: &[Pattern] = &[
     pattern(ROLE, 100, FLOUT, &[GUARD | INSTRUCTION | ETHICS, ACT | PERSONA | MODEL], 10),
     pattern(OVERRIDE, 100, IGNORE, &[SYSTEM_PROMPT], 6).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[GUARD, ALL], 6).positive(),
-    pattern(OVERRIDE, 100, IGNORE, &[GUARD, INSTRUCTION], 6).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[GUARD, INSTRUCTION | PRIOR], 6).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[EVERYTHING], 3).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[ALL, INSTRUCTION], 5).positive(),
     pattern(OVERRIDE, 60, IGNORE, &[INSTRUCTION], 4).positive(),
-    pattern(OVERRIDE, 100, IGNORE, &[CONTENT, PRINT | SEND], 6).positive().only(Place::INBOUND),
+    pattern(OVERRIDE, 100, IGNORE, &[CONTENT, PRINT | SEND | TELL], 7).positive().only(Place::INBOUND),
     pattern(OVERRIDE, 60, IGNORE, &[CONTENT, PRINT | SEND], 8).positive(),
     pattern(OVERRIDE, 50, IGNORE, &[ALL], 2).positive(),
     pattern(OVERRIDE, 50, IGNORE, &[PRIOR], 3).positive(),
@@ -240,6 +240,10 @@ const PATTERNS: &[Pattern] = &[
     pattern(MODE_SWITCH, 40, MODE, &[SYSTEM | STRONG_POWER], 1),
     pattern(MODE_SWITCH, 100, JAILBREAK, &[ENABLE], 3),
     // Authority.
+    pattern(AUTHORITY_CLAIM, 100, I_AM, &[STRONG_POWER], 3).only(Place::REQUEST),
+    pattern(AUTHORITY_CLAIM, 100, I_AM, &[AUTHORITY, AUDIT], 12).only(Place::REQUEST),
+    pattern(AUTHORITY_CLAIM, 100, I_AM, &[MODEL, ENABLE | MODE | AUDIT], 14).only(Place::REQUEST),
+    pattern(AUTHORITY_CLAIM, 60, I_AM, &[AUTHORITY, MUST | OBEY], 8),
     pattern(AUTHORITY_CLAIM, 60, I_AM, &[AUTHORITY, YOU], 8),
     pattern(AUTHORITY_CLAIM, 50, I_AM, &[AUTHORITY], 6),
     pattern(AUTHORITY_CLAIM, 60, I_AM, &[MODEL, AUTHORITY], 8),
@@ -247,12 +251,32 @@ const PATTERNS: &[Pattern] = &[
     // Reveal the prompt, the secrets.
     pattern(PROMPT_LEAK, 100, REVEAL, &[SYSTEM_PROMPT], 7).positive(),
     pattern(PROMPT_LEAK, 60, REVEAL, &[YOU, SECRET], 5).positive(),
+    pattern(PROMPT_LEAK, 100, REVEAL, &[INSTRUCTION, YOU], 4).positive().only(Place::REQUEST),
     pattern(PROMPT_LEAK, 60, REVEAL, &[INSTRUCTION, YOU], 5).positive(),
     pattern(PROMPT_LEAK, 30, YOU, &[SECRET], 4).only(Place::REQUEST),
+    // Machines addressed in what people are to read.
+    pattern(RESPONSE, 100, AUTOMATED, &[HIDDEN], 6).only(Place::INBOUND),
+    pattern(
+        RESPONSE,
+        100,
+        AUTOMATED,
+        &[URGENT | PRINT | OBEY | MUST | IGNORE, INSTRUCTION | PRINT | JUDGED | IGNORE],
+        10,
+    )
+    .only(Place::RESULT),
+    pattern(RESPONSE, 40, AUTOMATED, &[], 0).only(Place::RESULT),
+    pattern(RESPONSE, 100, CONDITION, &[TELL | PRINT], 4).only(Place::RESULT),
+    pattern(RESPONSE, 70, CONDITION, &[TELL | PRINT], 12).only(Place::INBOUND),
+    pattern(RESPONSE, 40, CONDITION, &[ANSWER | ONLY | NOT], 8).only(Place::INBOUND),
+    pattern(RESPONSE, 50, FOCUS, &[], 0),
+    pattern(RESPONSE, 50, FOCUS, &[CONTENT | PRIOR, ALL | INSTEAD | ONLY], 8),
+    pattern(RESPONSE, 100, IGNORE, &[PRINT, JUDGED], 8).positive().only(Place::RESULT),
+    pattern(RESPONSE, 60, IGNORE, &[ALL, JUDGED | CONTENT | NOT], 8).positive().only(Place::RESULT),
+    pattern(RESPONSE, 50, NOT, &[JUDGED, YOU | ONLY | URGENT], 5).only(Place::RESULT),
     // Response poisoning: what the answer shall say.
-    pattern(RESPONSE, 60, PRINT, &[ONLY, ANSWER | ALL | NOT], 8).only(Place::INBOUND),
-    pattern(RESPONSE, 50, PRINT, &[ONLY], 3).only(Place::INBOUND),
-    pattern(RESPONSE, 60, TELL, &[USER, YOU | MUST | DESTINATION | SECRET], 10).only(Place::INBOUND),
+    pattern(RESPONSE, 50, PRINT, &[ONLY, ANSWER | ALL | NOT], 8).only(Place::INBOUND),
+    pattern(RESPONSE, 40, PRINT, &[ONLY], 3).only(Place::INBOUND),
+    pattern(RESPONSE, 60, TELL, &[USER, YOU | MUST | DESTINATION], 10).only(Place::INBOUND),
     pattern(RESPONSE, 40, TELL, &[USER], 3).only(Place::INBOUND),
     pattern(RESPONSE, 40, PRINT, &[DESTINATION], 4).only(Place::INBOUND),
     pattern(RESPONSE, 40, URGENT, &[INSTRUCTION | SYSTEM | MODEL], 3).only(Place::INBOUND),
@@ -281,5 +305,6 @@ const PATTERNS: &[Pattern] = &[
     pattern(SECRET_REQUEST, 40, SECRET, &[SEND, DESTINATION | ALL | MUST], 10).only(Place::INBOUND),
     pattern(SECRET_REQUEST, 30, SECRET, &[READ | SEND, YOU | PRIVATE | MUST], 8).only(Place::INBOUND),
     pattern(SECRET_REQUEST, 60, PRIVATE, &[SEND, DESTINATION], 14).only(Place::INBOUND),
-    pattern(SECRET_REQUEST, 40, PERSIST, &[INSTRUCTION | ALL], 6).only(Place::INBOUND),
+    pattern(SECRET_REQUEST, 60, PERSIST, &[PERSIST], 8).only(Place::RESULT),
+    pattern(SECRET_REQUEST, 40, PERSIST, &[INSTRUCTION | ALL | LEAVE | PERSIST], 6).only(Place::INBOUND),
 ];

@@ -87,7 +87,7 @@ impl State {
     fn zero_width(&mut self, range: Range<usize>, c: char, before: char, after: char) {
         let plain = |c: char| c.is_ascii_graphic() || c.is_alphabetic() && c < '\u{590}';
         let points = match c {
-            '\u{feff}' if range.start == 0 => 0,
+            '\u{feff}' if range.start == 0 || !plain(before) || !after.is_alphabetic() => 0,
             '\u{ad}' => {
                 u32::from(is_zero_width(before) || is_zero_width(after)) * 2
                     + u32::from(!plain(before) || !plain(after)) * 2

@@ -136,6 +136,16 @@ concepts! {
     KEY_FILE = 57;
     /// Modes that have no honest meaning.
     STRONG_POWER = 58;
+    /// Machines that read: screening software, language models that scan.
+    AUTOMATED = 59;
+    /// If asked, when the user asks.
+    CONDITION = 60;
+    /// Focus only on.
+    FOCUS = 61;
+    /// Hidden, invisible, white on white.
+    HIDDEN = 62;
+    /// An audit, a check, an update of the system: the pretext of a false authority.
+    AUDIT = 63;
 }
 
 /// The concepts of every word that has one: index into the words, and the set.
@@ -251,11 +261,47 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::build);
 /// The words. One line a language: en, de, fr, es, it, pt, nl, pl, tr, vi, id, tl; ru; zh, ja, ko; hi, bn, ar, th.
 const ENTRIES: &[(Concepts, &str)] = &[
     (
+        AUDIT,
+        "audit audits security_check system_check verification diagnostic diagnostics system_update security_test system_reset inspection prufung uberprufung sicherheitsprufung systemprufung systemcheck verification controle mise_a_jour auditoria comprobacion verificacion actualizacion \
+        verifica aggiornamento controllo verificacao atualizacao checagem denetim kontrol kiem_tra cap_nhat pemeriksaan pembaruan pagsusuri аудит* проверк* обновлени* 审计 审核 检查 更新 安全检查 監査 検査 チェック 更新 감사* 점검* 업데이트* 검사* ऑडिट* जांच* जाँच* अपडेट* অডিট* পরীক্ষা* আপডেট* تدقيق* فحص* تحديث* مراجعة ตรวจสอบ อัปเดต",
+    ),
+    (ASIDE, "away aside to_one_side to_the_side beiseite de_cote a_un_lado da_parte de_lado в_сторону"),
+    (
+        LEAVE,
+        "let_me i_need i_have_to i_must i_want_to please ich_muss je_dois necesito devo preciso мне_нужно 我需要 请",
+    ),
+    (FLOUT, "ignores ignored ignoring bypasses bypassing disregards forgets overrides overriding breaks_all violates"),
+    (
+        KEY_FILE,
+        "id_rsa id_ed25519 ssh_id ssh_config etc_passwd etc_shadow aws_credentials dot_env read_env env_file authorized_keys kube_config npmrc netrc mcp_json pgpass private_key_file key_file credentials_file bash_history ssh_key ssh_keys private_key private_keys",
+    ),
+    (
+        STRONG_POWER,
+        "god godmode jailbreak unrestricted unfiltered unlocked override superuser sudo evil opposite law_enforcement security_override uncensored gott dieu dios dio deus tuhan tanri chua oberherr オーバーライド 오버라이드* bog бог* 上帝 神 गॉड* भगवान* ओवरराइड* ওভাররাইড*",
+    ),
+    (
+        AUTOMATED,
+        "automated_screening automated_analysis automated_system automated_systems automated_review automated_reviewer* automated_agents automated_tools automatic_screening analysis_software screening_software screening_system* screening_tool* ai_screening ai_reviewer* ai_system* ai_agent* ai_assistants \
+        llm_scan llm_reader* llms_only language_models bots_only to_llms to_llm for_llm for_llms any_llm any_ai ai_parsers ats_system* machine_reader* automatisierte_systeme ki_systeme systemes_automatis* systemes_d_ia sistemas_automat* sistemi_automatic* автоматическ* 自动系统 自动筛选 自動審査",
+    ),
+    (
+        CONDITION,
+        "if_asked if_questioned if_anyone_asks if_the_user_asks if_user_asks when_asked if_someone_asks if_they_ask whenever_asked if_you_are_asked if_prompted_about wenn_du_gefragt wenn_jemand_fragt falls_gefragt wenn_der_benutzer_fragt si_on_te_demande si_l_utilisateur_demande si_te_preguntan si_el_usuario_pregunta se_ti_chiedono se_l_utente_chiede se_perguntarem se_o_usuario_perguntar если_спросят если_пользователь_спросит 如果被问 如果用户问 如果有人问 聞かれたら 尋ねられたら 묻는다면 물어보면",
+    ),
+    (
+        FOCUS,
+        "focus_only focus_exclusively focus_solely only_focus concentrate_only concentrate_exclusively exclusively_focus instead_focus except_for_the_following konzentriere_dich_nur concentre_toi_uniquement concentrate_solo centrate_solo concentrati_solo foque_apenas сосредоточься_только 只关注 仅关注 だけに集中",
+    ),
+    (
+        HIDDEN,
+        "hidden invisible white_text whitetext white_on_white unseen not_visible versteckt unsichtbar cache_e invisible oculto invisibile invisivel скрыт* невидим* 隐藏 隐形 隠し 숨겨진",
+    ),
+    (
         IGNORE,
         "ignore ignor abandon independientemente independentemente unabhangig_von indipendentemente independamment disregard* forget overlook override overrule* \
         overwrite neglect discard dismiss drop_all drop_your drop_the_previous skip_all supersede* erase_your erase_all wipe_your set_aside \
         put_aside throw_away pay_no_attention do_not_follow dont_follow stop_following never_follow not_follow no_longer_follow do_not_obey \
-        dont_listen void invalid null_and_void nullif* cancel_all abandon regardless_of unlearn \
+        dont_listen as_void as_invalid null_and_void are_void nullif* cancel_all abandon regardless_of unlearn \
         as_optional as_non_binding no_longer_apply no_longer_valid outdated obsolete \
         ignorier* ignoriert vergiss vergessen vergesst vergess missacht* misacht* missachte uberschreib* setze_auser verwirf ausser_acht auser_acht \
         ignorez ignores ignorer oublie oubliez oublier oublions faites_abstraction fais_abstraction ne_tiens_pas_compte ne_tenez_pas_compte \
@@ -277,7 +323,7 @@ const ENTRIES: &[(Concepts, &str)] = &[
         अनदेखा* अनदेखी* भूल* नजरअंदाज* नज़रअंदाज़* नज़रअंदाज* उपेक्षा* ध्यान_न* \
         উপেক্ষা* ভুলে* অগ্রাহ্য* \
         تجاهل* تجاهلي تغاضى* تغاض* انس* انسى انسي اهمل* بغض_النظر \
-        เพิกเฉย ละเว้น ลืม ไม่สนใจ ละเลย",
+        เพิกเฉย ละเว้น ลืม ไม่สนใจ อย่าไปสนใจ อย่าสนใจ ละเลย",
     ),
     (
         INSTRUCTION,
@@ -301,7 +347,7 @@ const ENTRIES: &[(Concepts, &str)] = &[
         निर्देश* नियम* आदेश* अनुदेश* \
         নির্দেশ* নিয়ম* আদেশ* \
         تعليمات* التعليمات* الاوامر* الأوامر* اوامر* القواعد* توجيهات* التوجيهات* إرشادات* الإرشادات* \
-        คำสั่ง คำแนะนำ กฎ",
+        คำสั่ง คำแนะนำ คําสั่ง คําแนะนํา กฎ",
     ),
     (
         PRIOR,
@@ -399,7 +445,7 @@ const ENTRIES: &[(Concepts, &str)] = &[
     ),
     (
         READ,
-        "read reads open fetch retrieve retrieves access load obtain get gather collect cat extract scan find_all lies lesen offne lire lis lisez ouvre* lee lea leer abre leggi legga apri leia ler abra lees przeczytaj oku* \
+        "read reads cat view open fetch retrieve retrieves access load obtain get gather collect cat extract scan find_all lies lesen offne lire lis lisez ouvre* lee lea leer abre leggi legga apri leia ler abra lees przeczytaj oku* \
         doc_tap buka baca basahin прочит* прочти открой* 读取 讀取 打开 获取 読み 開い 取得 읽* 열어* पढ* পড়* اقرأ* افتح* อ่าน เปิด",
     ),
     (
@@ -416,7 +462,7 @@ const ENTRIES: &[(Concepts, &str)] = &[
     (
         PRINT,
         "print prints printing output outputs respond responds reply replies answer answers write type display return state repeat say start_with begin_with conclude summarize_as translate \
-        antworte* schreib* ausgib* gib_aus gib drucke wiederhol* reponds repondez ecris ecrivez affiche* imprime* repete* responde* responda escribe* escriba muestr* imprim* repite* rispond* scriv* stamp* ripet* mostra* \
+        antworte* schreib* ausgib* gib_aus gib drucke wiederhol* reponds repondez ecris ecrivez indique* enonce* affirme* declare* affiche* imprime* repete* responde* responda afirma* declara* indica* di_que diga_que escribe* escriba muestr* imprim* repite* rispond* scriv* stamp* ripet* mostra* \
         escrev* responda imprima repita exib* antwoord schrijf odpowied* napisz wypisz cevap* yaz* yazdir* tra_loi viet in_ra jawab tulis cetak sagutin isulat ответь* отвечай* напиш* выведи* напечат* повтор* \
         输出 輸出 回答 回复 打印 写 返回 重复 回覆 出力 印刷 答え 返信 書い 繰り返 表示 출력* 답* 대답* 응답* 인쇄* प्रिंट* उत्तर* जवाब* लिख* মুদ্রণ* উত্তর* লিখ* اطبع* أجب* اكتب* رد พิมพ์ ตอบ เขียน",
     ),

@@ -205,8 +205,13 @@ fn role_tag(text: &str, range: &Range<usize>, place: Place) -> Option<Range<usiz
             && closed
             && match () {
                 () if bracketed && shout => told(1),
+                () if bracketed && lower.starts_with("<instr") => told(1) && place.within(Place::INBOUND),
                 () if bracketed => told(2),
                 () if shout => told(1) && place.within(Place::INBOUND),
+                // `System:` at the start of a line is a turn, within a line a label.
+                () if lower.ends_with(':') => {
+                    place.within(Place::INBOUND) && told(3) && matches!(before, None | Some(b'\n'))
+                }
                 () => lower.starts_with('<') && told(2) || lower == "</system",
             };
     found.then(|| range.clone())
@@ -303,6 +308,16 @@ const ORDERS: &[&str] = &[
     "fetch",
     "recommend",
     "approve",
+    "report",
+    "focus",
+    "evaluate",
+    "provide",
+    "consider",
+    "really important",
+    "if asked",
+    "if questioned",
+    "answer",
+    "state",
 ];
 
 const CARRIED: &[&str] = &[

@@ -235,11 +235,7 @@ fn is_leet(word: &str) -> bool {
 
 fn joins(rest: &str) -> bool {
     let mut chars = rest.chars();
-    matches!(chars.next(), Some('t' | 'T' | 'r' | 'R')) && {
-        let next = chars.next();
-        next.is_none_or(|c| !c.is_alphanumeric() || matches!(c, 'e' | 'E'))
-            && chars.next().is_none_or(|c| !c.is_alphanumeric())
-    }
+    matches!(chars.next(), Some('t' | 'T')) && chars.next().is_none_or(|c| !c.is_alphanumeric())
 }
 
 const MAX_WORD: usize = 64;

@@ -4,15 +4,14 @@ use std::ops::Range;
 
 use super::checks::is_date;
 use super::context::{BIRTH, Contexts};
+use super::gate;
 
 /// Finds the dates of birth in `text`; returns how many steps that took.
 pub(super) fn find(text: &str, contexts: &mut Contexts<'_>, mut found: impl FnMut(Range<usize>)) -> u64 {
     let bytes = text.as_bytes();
     let mut steps = 0;
     let mut at = 0;
-    while let Some(start) =
-        bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)).map(|next| at + next)
-    {
+    while let Some(start) = gate::next_digit(bytes, at) {
         let run = bytes.get(start..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
         steps += run as u64 + 1;
         at = start + run;
@@ -23,7 +22,7 @@ pub(super) fn find(text: &str, contexts: &mut Contexts<'_>, mut found: impl FnMu
         steps += 16;
         let Some(end) = date(bytes, start) else { continue };
         let from = with_month_before(bytes, start);
-        if contexts.born(&(from..end), BIRTH) {
+        if contexts.before(&(from..end), BIRTH) {
             found(from..end);
             at = end.max(at);
         }

@@ -10,13 +10,7 @@ pub(super) fn is(run: &Run<'_>, contexts: &mut Contexts<'_>) -> Option<u8> {
         return None;
     }
     let scheme = scheme(run.compact())?;
-    let usual = match run.groups() {
-        [_] => true,
-        [4, 6, 4 | 5] | [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 4, 4, 1] => {
-            same(run.separators()) && run.separators().iter().all(|byte| b" -.".contains(byte))
-        }
-        _ => false,
-    };
+    let usual = same(run.separators()) && run.separators().iter().all(|byte| b" -.".contains(byte));
     if !usual || !luhn(run.compact()) || uniform(run.compact()) {
         return None;
     }
@@ -26,6 +20,25 @@ pub(super) fn is(run: &Run<'_>, contexts: &mut Contexts<'_>) -> Option<u8> {
     }
     (scheme == Scheme::Distinct && !matches!(before, b'/' | b'=' | b'&' | b'@')).then_some(ALONE)
 }
+
+/// How cards are written: in one, or in the groups that are embossed.
+pub(super) const LAYOUTS: &[&str] = &[
+    "12",
+    "13",
+    "14",
+    "15",
+    "16",
+    "17",
+    "18",
+    "19",
+    "4 4 4 4",
+    "4 6 4",
+    "4 6 5",
+    "4 4 4 4 3",
+    "4 4 4 1",
+    "4 4 5",
+    "6 13",
+];
 
 /// True for a number that would be one if its member says so.
 pub(super) fn is_number(compact: &[u8]) -> bool {

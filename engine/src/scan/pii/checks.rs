@@ -277,7 +277,7 @@ pub(super) fn fr_nir(id: &[u8]) -> bool {
 /// France, tax number: the first ten digits modulo 511 are the last three.
 pub(super) fn fr_spi(id: &[u8]) -> bool {
     let body = (0..10).fold(0_u64, |sum, at| sum * 10 + u64::from(digit(id, at)));
-    digit(id, 0) < 4 && body % 511 == u64::from(number(id, 10, 3))
+    digit(id, 0) < 4 && !uniform(id) && body % 511 == u64::from(number(id, 10, 3))
 }
 
 /// Italy, codice fiscale, with the letters that stand for digits where two people would share one.
@@ -810,8 +810,8 @@ pub(super) fn pk_cnic(id: &[u8]) -> bool {
     (1..=7).contains(&digit(id, 0)) && digit(id, 12) != 0 && !uniform(id)
 }
 
-/// Israel: Luhn over nine digits.
-pub(super) fn il_id(id: &[u8]) -> bool {
+/// Luhn, and not one digit only.
+pub(super) fn luhn_varied(id: &[u8]) -> bool {
     luhn(id) && !uniform(id)
 }
 
@@ -842,3 +842,66 @@ pub(super) fn plain(id: &[u8]) -> bool {
 
 /// The permutation of Verhoeff's check; it is applied once more at every place.
 const PERMUTATION: [u32; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Example = (&'static [u8], fn(&[u8]) -> bool);
+
+    /// How many of the numbers that differ from `number` in one digit pass, too.
+    fn slips(number: &[u8], check: fn(&[u8]) -> bool) -> usize {
+        assert!(check(number), "{}", String::from_utf8_lossy(number));
+        let mut passed = 0;
+        for at in 0..number.len() {
+            for digit in b'0'..=b'9' {
+                let mut other = number.to_vec();
+                if other[at].is_ascii_digit() && other[at] != digit {
+                    other[at] = digit;
+                    passed += usize::from(check(&other));
+                }
+            }
+        }
+        passed
+    }
+
+    #[test]
+    fn no_single_slip_passes() {
+        // Examples of the standards and of the authorities, where they give one.
+        let examples: [Example; 12] = [
+            (b"79927398713", luhn),
+            (b"2363", verhoeff),
+            (b"07945", mod11_10),
+            (b"9434765919", uk_nhs),
+            (b"44051401359", pl_pesel),
+            (b"111222333", nl_bsn),
+            (b"7569217076985", ch_ahv),
+            (b"52998224725", br_cpf),
+            (b"11222333000181", br_cnpj),
+            (b"01010750160", no_fnr),
+            (b"51824753556", au_abn),
+            (b"10000000146", tr_tckn),
+        ];
+        for (number, check) in examples {
+            assert_eq!(slips(number, check), 0, "{}", String::from_utf8_lossy(number));
+        }
+    }
+
+    #[test]
+    fn letters_are_part_of_the_check() {
+        assert!(es_dni(b"12345678Z") && !es_dni(b"12345678A"));
+        assert!(es_nie(b"X1234567L") && !es_nie(b"Y1234567L"));
+        assert!(it_codice(b"RSSMRA85T10A562S") && !it_codice(b"RSSMRA85T10A562T"));
+        assert!(fi_hetu(b"131052308T") && !fi_hetu(b"131052309T"));
+        assert!(hk_id(b"A1234563") && !hk_id(b"A1234564"));
+        assert!(tw_id(b"A123456789") && !tw_id(b"A123456788"));
+        assert!(cn_ric(b"11010519491231002X") && !cn_ric(b"110105194912310021"));
+        assert!(sg_nric(b"S1234567D") && !sg_nric(b"S1234567E"));
+        assert!(icao(b"L898902C36") && !icao(b"L898902C37"));
+    }
+
+    #[test]
+    fn dates_are_days_of_the_calendar() {
+        assert!(is_date(2000, 2, 29) && !is_date(2001, 2, 29) && !is_date(2000, 13, 1) && !is_date(2000, 4, 31));
+    }
+}

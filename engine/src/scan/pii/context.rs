@@ -3,6 +3,7 @@
 //! One automaton finds all of them in one pass, and only in texts that hold a number which needs
 //! one. A number asks whether a word of its kind stands near it, or in the name of its member.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -14,9 +15,14 @@ pub(super) type Kinds = u128;
 /// The words of one text and of the name of the member that holds it.
 #[derive(Debug)]
 pub(super) struct Contexts<'t> {
-    text: &'t str,
+    bytes: &'t [u8],
     member: Kinds,
     found: Option<Vec<Word>>,
+    /// The windows that were asked for last, and what they hold: many rules ask about one number.
+    near: (Range<usize>, Kinds),
+    close: (Range<usize>, Kinds),
+    /// How many windows were read on their own.
+    windows: usize,
 }
 
 impl<'t> Contexts<'t> {
@@ -24,10 +30,10 @@ impl<'t> Contexts<'t> {
     pub(super) fn new(text: &'t str, member: Option<&str>) -> Self {
         let member = member.filter(|name| name.len() <= MEMBER).map_or(0, |name| {
             let mut kinds = 0;
-            words_of(name, |word| kinds |= word.kinds);
+            words_in(name.as_bytes(), 0..name.len(), |word| kinds |= word.kinds);
             kinds
         });
-        Self { text, member, found: None }
+        Self { bytes: text.as_bytes(), member, found: None, near: (0..0, 0), close: (0..0, 0), windows: 0 }
     }
 
     /// The kinds that the member's name says.
@@ -37,44 +43,56 @@ impl<'t> Contexts<'t> {
 
     /// True if a word of `kinds` stands near `range`, or in the member's name.
     pub(super) fn near(&mut self, range: &Range<usize>, kinds: Kinds) -> bool {
-        self.within(range.start.saturating_sub(BEFORE)..range.end.saturating_add(AFTER), kinds)
+        let window = range.start.saturating_sub(BEFORE)..range.end.saturating_add(AFTER);
+        if self.member & kinds == 0 && self.near.0 != window {
+            self.near = (window.clone(), self.within(window));
+        }
+        (self.member | self.near.1) & kinds != 0
     }
 
     /// True if a word of `kinds` stands right before `range` or right behind it, or in the member's name.
     pub(super) fn next_to(&mut self, range: &Range<usize>, kinds: Kinds) -> bool {
-        self.within(range.start.saturating_sub(CLOSE)..range.end.saturating_add(BEHIND), kinds)
+        let window = range.start.saturating_sub(CLOSE)..range.end.saturating_add(BEHIND);
+        if self.member & kinds == 0 && self.close.0 != window {
+            self.close = (window.clone(), self.within(window));
+        }
+        (self.member | self.close.1) & kinds != 0
     }
 
     /// True if a word of `kinds` stands before `range`, no further than a short phrase, or in the member's name.
-    pub(super) fn born(&mut self, range: &Range<usize>, kinds: Kinds) -> bool {
-        self.within(range.start.saturating_sub(CLOSE)..range.start, kinds)
+    pub(super) fn before(&mut self, range: &Range<usize>, kinds: Kinds) -> bool {
+        (self.member | self.within(range.start.saturating_sub(CLOSE)..range.start)) & kinds != 0
     }
 
-    fn within(&mut self, window: Range<usize>, kinds: Kinds) -> bool {
-        if self.member & kinds != 0 {
-            return true;
+    /// The kinds of the words within `window`.
+    fn within(&mut self, window: Range<usize>) -> Kinds {
+        let bytes = self.bytes;
+        let window = window.start..window.end.min(bytes.len());
+        let mut kinds = 0;
+        // A few numbers in a long text: their surroundings are read, not all of it.
+        if self.found.is_none() && bytes.len() > WHOLE && self.windows < WINDOWS {
+            self.windows += 1;
+            words_in(bytes, window, |word| kinds |= word.kinds);
+            return kinds;
         }
-        let text = self.text;
         let found = self.found.get_or_insert_with(|| {
             let mut found = Vec::new();
-            words_of(text, |word| found.push(word));
+            words_in(bytes, 0..bytes.len(), |word| found.push(word));
             found
         });
         // At most as many words as fit into the window are looked at.
-        let first = found.partition_point(|word| word.end <= window.start);
-        found
-            .iter()
-            .skip(first)
-            .take_while(|word| word.start < window.end)
-            .any(|word| word.kinds & kinds != 0 && word.start >= window.start && word.end <= window.end)
+        let first = found.partition_point(|word| word.start < window.start);
+        for word in found.iter().skip(first).take_while(|word| word.end <= window.end) {
+            kinds |= word.kinds;
+        }
+        kinds
     }
 }
 
-/// Calls `each` for every context word of `text`, in the order of their ends.
-fn words_of(text: &str, mut each: impl FnMut(Word)) {
+/// Calls `each` for every context word within `window`, in the order of the text.
+fn words_in(bytes: &[u8], window: Range<usize>, mut each: impl FnMut(Word)) {
     let Some(automaton) = WORDS.automaton.as_ref() else { return };
-    let bytes = text.as_bytes();
-    for found in automaton.find_iter(bytes) {
+    for found in automaton.find_iter(aho_corasick::Input::new(bytes).range(window)) {
         let kinds = WORDS.kinds.get(found.pattern().as_usize()).copied().unwrap_or(0);
         if starts_word(bytes, found.start()) && ends_word(bytes, found.start(), found.end()) {
             each(Word { start: found.start(), end: found.end(), kinds });
@@ -115,25 +133,13 @@ struct Words {
 }
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
-    let mut patterns: Vec<String> = Vec::new();
-    let mut kinds = Vec::new();
-    for (kind, words) in TABLE {
-        for word in words.split('|') {
+    let mut words: BTreeMap<String, Kinds> = BTreeMap::new();
+    for (kind, list) in TABLE {
+        for word in list.split('|') {
             // "tax id" is also written tax_id, tax-id and taxId.
-            let spellings: &[&str] = if word.contains(' ') { &[" ", "_", "-", ""] } else { &[""] };
-            for spelling in spellings {
-                let pattern = if word.contains(' ') { word.replace(' ', spelling) } else { word.to_owned() };
-                match patterns.iter().position(|known| *known == pattern) {
-                    Some(known) => {
-                        if let Some(both) = kinds.get_mut(known) {
-                            *both |= *kind;
-                        }
-                    }
-                    None => {
-                        patterns.push(pattern);
-                        kinds.push(*kind);
-                    }
-                }
+            let joins: &[&str] = if word.contains(' ') { &[" ", "_", "-", ""] } else { &[" "] };
+            for spelling in joins.iter().map(|join| word.replace(' ', join)).flat_map(cases) {
+                *words.entry(spelling).or_default() |= *kind;
             }
         }
     }
@@ -141,10 +147,20 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::LeftmostLongest)
         .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .build(&patterns)
+        .build(words.keys())
         .ok();
-    Words { automaton, kinds }
+    Words { automaton, kinds: words.into_values().collect() }
 });
+
+/// The word, and where it has letters beyond ASCII, whose case the automaton does not fold, in capitals too.
+fn cases(word: String) -> Vec<String> {
+    if word.is_ascii() {
+        return vec![word];
+    }
+    let first = word.chars().next().map_or(0, char::len_utf8);
+    let (head, tail) = word.split_at_checked(first).unwrap_or_default();
+    vec![format!("{}{tail}", head.to_uppercase()), word.to_uppercase(), word]
+}
 
 /// How far before a number a word may stand, in bytes.
 const BEFORE: usize = 72;
@@ -157,6 +173,12 @@ const CLOSE: usize = 40;
 
 /// How far behind it.
 const BEHIND: usize = 12;
+
+/// In texts up to this length all words are looked for at once.
+const WHOLE: usize = 512;
+
+/// So many windows are read on their own before the whole text is.
+const WINDOWS: usize = 16;
 
 /// A longer name of a member says nothing.
 const MEMBER: usize = 96;
@@ -179,9 +201,10 @@ kinds! {
     TAX "tax id|tax identification|tax number|tax no|tax file|taxpayer|tin|itin|steuer id|steuerid|steuernummer|steuer nr|steuernr|steueridentifikationsnummer|steuerliche identifikationsnummer|identifikationsnummer|idnr|id nr|numéro fiscal|identifiant fiscal|nif|cif|rfc|rut|cuit|cuil|codice fiscale|partita iva|contribuinte|numero fiscal|número fiscal|vergi|ust id|vat number|vat id|vat no|nip|инн|税号|纳税人|납세|utr|unique taxpayer|ird|npwp"
     SSN "ssn|ssns|social security|social sec|soc sec|sozialversicherung|sozialversicherungsnummer|sécurité sociale|securite sociale|seguridad social|previdenza sociale"
     CARD "credit card|debit card|card number|card no|card num|cardnumber|card|cards|ccn|cc|cc number|pan number|visa|mastercard|amex|american express|discover|diners|jcb|unionpay|maestro|payment card|kreditkarte|kartennummer|kreditkartennummer|karte|carte bancaire|carte de crédit|carte de credit|numéro de carte|tarjeta|tarjeta de crédito|carta di credito|numero carta|cartão|cartão de crédito|creditcard|kaart|karta|numer karty|kreditkort|kortnummer|карта|карты|信用卡|银行卡|卡号|クレジットカード|カード番号|신용카드|kart numarası|kredi kartı"
-    PHONE "phone|phones|telephone|tel|tel no|phone number|phone no|mobile|mobile number|mobile no|cell|cellphone|cell phone|cellular|fax|facsimile|landline|call|calls|call me|call us|called me|calling|contact number|contact no|contact me at|contact us at|reach me|reach us|reach him|reach her|reach them|answering at|dial|dial in|hotline|helpline|whatsapp|telegram|viber|sms|text me|text message|messages to|messages on|message to|message on|text messages|ring me|callback|voicemail|desk|office phone|home phone|work phone|msisdn|telefon|telefonnummer|handy|handynummer|mobilnummer|mobil|rufnummer|festnetz|rückruf|anrufen|téléphone|telephone|numéro de téléphone|portable|appelez|appeler|joindre|teléfono|telefono|móvil|movil|celular|llame|llamar|llámame|cellulare|chiamare|chiamami|telefone|telemóvel|ligar|ligue|telefoon|telefoonnummer|mobiel|gsm|bellen|telefonu|komórka|puhelin|puhelinnumero|puh|matkapuhelin|mobiltelefon|telefonnr|tlf|tlf nr|cep|cep no|cep telefonu|numaram|телефон|тел|мобильный|звоните|номер телефона|电话|手机|手机号|联系电话|電話|携帯|電話番号|전화|전화번호|휴대폰|연락처|โทรศัพท์|هاتف|جوال|טלפון|नंबर|फ़ोन|मोबाइल"
+    PHONE "phone|phones|telephone|tel|tel no|phone number|phone no|mobile|mobile number|mobile no|cellphone|cell phone|cellular|fax|facsimile|landline|contact number|contact no|contact me at|contact us at|hotline|helpline|whatsapp|telegram|viber|sms|callback|voicemail|office phone|home phone|work phone|msisdn|telefon|telefonnummer|handy|handynummer|mobilnummer|mobil|rufnummer|festnetz|rückruf|anrufen|téléphone|telephone|numéro de téléphone|teléfono|telefono|móvil|movil|celular|cellulare|telefone|telemóvel|telefoon|telefoonnummer|mobiel|gsm|telefonu|komórka|puhelin|puhelinnumero|puh|matkapuhelin|mobiltelefon|telefonnr|tlf|tlf nr|cep|cep no|cep telefonu|numaram|телефон|тел|мобильный|звоните|номер телефона|电话|手机|手机号|联系电话|電話|携帯|電話番号|전화|전화번호|휴대폰|연락처|โทรศัพท์|هاتف|جوال|טלפון|नंबर|फ़ोन|मोबाइल"
+    CALL "my number|our number|his number|her number|their number|us number|uk number|toll free|meine nummer|mon numéro|mi número|meu número|mio numero|call|call me|call us|called me|calling|reach me|reach us|reach him|reach her|reach them|answering at|dial|dial in|text me|text message|messages to|messages on|message to|message on|text messages|ring me|desk|cell|office|appelez|appeler|joindre|portable|llame|llamar|llámame|chiamare|chiamami|ligar|ligue|bellen|anrufen|звоните|позвоните"
     PASSPORT "passport|passports|passport number|passport no|passport id|travel document|reisepass|reisepassnummer|passnummer|pass nr|passeport|pasaporte|passaporto|passaporte|paspoort|paspoortnummer|paszport|passi|passinumero|pass nummer|паспорт|паспорта|护照|護照|パスポート|旅券|여권|pasaport|หนังสือเดินทาง|جواز|דרכון|पासपोर्ट"
-    DRIVER "driver license|driver licence|drivers license|drivers licence|driver's license|driver's licence|driving license|driving licence|driver lic|drivers lic|license number|licence number|license no|dl number|dl no|dl|führerschein|führerscheinnummer|fuehrerschein|permis de conduire|carnet de conducir|licencia de conducir|permiso de conducir|patente|patente di guida|numero patente|carteira de motorista|cnh|carta de condução|rijbewijs|rijbewijsnummer|prawo jazdy|körkort|ajokortti|førerkort|водительское|驾驶证|驾照|運転免許|운전면허|ehliyet"
+    DRIVER "driver license|driver licence|drivers license|drivers licence|driver's license|driver's licence|driving license|driving licence|driver lic|drivers lic|license number|licence number|license no|dl number|dl no|führerschein|führerscheinnummer|fuehrerschein|permis de conduire|carnet de conducir|licencia de conducir|permiso de conducir|patente|patente di guida|numero patente|carteira de motorista|cnh|carta de condução|rijbewijs|rijbewijsnummer|prawo jazdy|körkort|ajokortti|førerkort|водительское|驾驶证|驾照|運転免許|운전면허|ehliyet"
     BIRTH "date of birth|birth date|birthdate|birth day|birthday|dateofbirth|dob|d.o.b|d.o.b.|born|born on|born in|geburtsdatum|geboren am|geboren|geb.|geb|geburtstag|date de naissance|né le|née le|né(e) le|fecha de nacimiento|nacido el|nacida el|nacimiento|data di nascita|nato il|nata il|data de nascimento|nascido em|nascida em|nascimento|geboortedatum|geboren op|data urodzenia|urodzony|urodzona|födelsedatum|född|fødselsdato|født|syntymäaika|syntynyt|datum narození|doğum tarihi|дата рождения|родился|родилась|出生日期|出生|生日|生年月日|誕生日|생년월일|วันเกิด|تاريخ الميلاد|תאריך לידה|जन्म"
     BANK "iban|ibans|bank account|account number|account no|acct|bankverbindung|kontonummer|compte bancaire|cuenta bancaria|conto corrente|conta bancária|rekeningnummer|konto|банковский счет|银行账户|계좌"
     BIC_WORDS "bic|swift|bic code|swift code|swift bic|bic swift|swiftcode"
@@ -210,7 +233,7 @@ kinds! {
     BG "egn|егн|единен граждански номер"
     HR "oib|osobni identifikacijski broj"
     RS "emso|emšo|jmbg|matični broj|maticni broj"
-    BALTIC "isikukood|asmens kodas|personas kods|ik"
+    BALTIC "isikukood|asmens kodas|personas kods"
     GR "amka|αμκα|afm|αφμ"
     PT "nif|número de identificação fiscal|cartão de cidadão|cartao de cidadao|bi número"
     AT "sozialversicherungsnummer|svnr|sv nr|vnr"
@@ -218,18 +241,18 @@ kinds! {
     TR "tckn|tc kimlik|tc no|t.c. kimlik|kimlik no|kimlik numarası|vergi no|vkn"
     IL "teudat zehut|mispar zehut|zehut|israeli id"
     ZA "rsa id|sa id|south african id|za id"
-    IN "pan number|aadhaar|aadhar|adhaar|uidai|uid|आधार|pan|pan card|pan no|permanent account|voter id|epic|gstin|gst"
+    IN "pan number|aadhaar|aadhar|adhaar|uidai|आधार|pan|pan card|pan no|permanent account|voter id|epic|gstin|gst"
     PK "cnic|nicop"
     AU "tfn|tax file number|abn|business number|acn|medicare|medicare no|medicare card"
     NZ "ird|ird number|nzbn"
-    CA "sin|social insurance|social insurance number|numéro d'assurance sociale|assurance sociale|nas"
-    SG "nric|fin|fin number|foreign identification|singpass"
+    CA "sin|social insurance|social insurance number|numéro d'assurance sociale|assurance sociale"
+    SG "nric|fin number|foreign identification|singpass"
     HK "hkid|hong kong id|香港身份證|香港身份证"
     TW "統一編號|身分證字號|taiwan id"
     JP "my number|mynumber|マイナンバー|個人番号"
     BR "cpf|cnpj|cadastro de pessoa|rg|cnh|pis|título de eleitor"
     KR "rrn|frn|resident registration number|alien registration|주민등록번호|외국인등록번호|사업자등록번호|brn"
-    CN "居民身份证|身份证号|身份证号码|ric|resident identity"
+    CN "居民身份证|身份证号|身份证号码|resident identity"
     TH "thai national|thai id|thai"
     MY "mykad|nric|ic number|ic no|kad pengenalan"
     INDONESIA "nik|ktp|nomor ktp"
@@ -237,12 +260,12 @@ kinds! {
     PH "philsys|umid|sss number|philhealth|crn"
     NG "nin|bvn|nigerian|national identification number|bank verification"
     MX "curp|rfc|clave única|ine|clave de elector|nss|imss"
-    CL "rut|run|rol único"
+    CL "rut|rol único"
     AR "cuit|cuil|dni"
-    CO "cédula de ciudadanía|nit|cédula"
-    PE "cui|dni|ruc"
-    EC "cédula|ci|ruc"
-    UY "ci|cédula"
+    CO "cédula de ciudadanía|cedula de ciudadania|cédula"
+    PE "dni|cui dni"
+    EC "cédula|cedula"
+    UY "cédula|cedula"
     VE "cédula|rif|c.i."
     DO "cédula|cedula"
     CU "carné de identidad|carnet de identidad"

@@ -10,11 +10,12 @@ pub(super) fn machine_readable(text: &str, mut found: impl FnMut(Range<usize>)) 
     let bytes = text.as_bytes();
     let mut at = 0;
     let mut steps = 0;
-    while at < bytes.len() {
-        let length = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_zone(**byte)).count();
+    while let Some(filler) = bytes.get(at..).and_then(|rest| memchr::memchr(b'<', rest)).map(|next| at + next) {
+        let back = bytes.get(at..filler).unwrap_or_default().iter().rev().take_while(|byte| is_zone(**byte)).count();
+        let length = back + bytes.get(filler..).unwrap_or_default().iter().take_while(|byte| is_zone(**byte)).count();
+        let zone = filler - back..filler - back + length;
         steps += length as u64 + 1;
-        let zone = at..at + length;
-        at = zone.end + 1;
+        at = zone.end;
         let Some(line) = bytes.get(zone.clone()) else { continue };
         if !(36..=90).contains(&length) || !line.contains(&b'<') {
             continue;
@@ -40,6 +41,9 @@ pub(super) fn bic(text: &str, contexts: &mut Contexts<'_>, mut found: impl FnMut
     let bytes = text.as_bytes();
     let mut at = 0;
     let mut steps = 0;
+    if contexts.member() & BIC_WORDS == 0 && !is_spoken_of(bytes) {
+        return 1;
+    }
     while at < bytes.len() {
         let length = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         steps += length as u64 + 1;
@@ -58,6 +62,14 @@ pub(super) fn bic(text: &str, contexts: &mut Contexts<'_>, mut found: impl FnMut
         }
     }
     steps
+}
+
+/// True if "bic" or "swift" stands somewhere.
+fn is_spoken_of(bytes: &[u8]) -> bool {
+    let begins =
+        |at: usize, word: &[u8]| bytes.get(at..at + word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word));
+    memchr::memchr2_iter(b'b', b'B', bytes).any(|at| begins(at, b"bic"))
+        || memchr::memchr2_iter(b'w', b'W', bytes).any(|at| at > 0 && begins(at - 1, b"swift"))
 }
 
 fn is_zone(byte: u8) -> bool {

@@ -10,12 +10,15 @@ pub(super) fn find(text: &str, mut found: impl FnMut(Range<usize>)) -> u64 {
         let before = bytes.get(..at).unwrap_or_default();
         let local = before.iter().rev().take(LOCAL + 1).take_while(|byte| is_local(**byte)).count();
         steps += local as u64 + 1;
+        if local == 0 || local > LOCAL || !bytes.get(at + 1).is_some_and(|byte| is_domain(*byte)) {
+            continue;
+        }
         let mut start = at - local;
         // Quotes and dots around an address are not part of it.
         while bytes.get(start).is_some_and(|byte| b".'-/=?&+!#%*|`{}~^$".contains(byte)) && start < at {
             start += 1;
         }
-        if !text.is_char_boundary(start) || local > LOCAL {
+        if !text.is_char_boundary(start) {
             continue;
         }
         // A path, or the user of a URL, stands before many things that look like it.
@@ -151,7 +154,7 @@ mod tests {
 
     fn all(text: &str) -> Vec<&str> {
         let mut found = Vec::new();
-        find(text, |range| found.push(&text[range]));
+        find(text, |range| found.push(text.get(range).unwrap()));
         found
     }
 

@@ -1,22 +1,27 @@
 //! International bank account numbers, ISO 13616: the length of each country and mod 97.
 
 use super::checks::mod97;
-use super::ids::{Run, STRONG};
+use super::ids::Run;
 
-/// The weight of the run as an IBAN, if it is one.
-pub(super) fn is(run: &Run<'_>) -> Option<u8> {
+/// True if the run is an IBAN.
+pub(super) fn is(run: &Run<'_>) -> bool {
     // Lower case throughout is sloppy, a mix is something else.
-    (!run.is_mixed() && holds(run.compact())).then_some(STRONG)
+    !run.is_mixed() && holds(run.compact())
+}
+
+/// The length of the IBANs of the country that `compact` begins with, if two digits follow.
+pub(super) fn length(compact: &[u8]) -> Option<usize> {
+    let [first, second, third, fourth, ..] = compact else { return None };
+    if !(first.is_ascii_uppercase() && third.is_ascii_digit() && fourth.is_ascii_digit()) {
+        return None;
+    }
+    let found = LENGTHS.binary_search_by_key(&[*first, *second], |(code, _)| **code).ok()?;
+    LENGTHS.get(found).map(|(_, length)| usize::from(*length))
 }
 
 /// True if `compact` has the length of its country and the right check digits.
 pub(super) fn holds(compact: &[u8]) -> bool {
-    let [first, second, third, fourth, body @ ..] = compact else { return false };
-    let country = [*first, *second];
-    third.is_ascii_digit()
-        && fourth.is_ascii_digit()
-        && LENGTHS.iter().any(|(code, length)| **code == country && usize::from(*length) == compact.len())
-        && mod97(body.iter().chain(compact.iter().take(4)).copied()) == 1
+    length(compact) == Some(compact.len()) && mod97(compact.iter().skip(4).chain(compact.iter().take(4)).copied()) == 1
 }
 
 /// The length of an IBAN of each country: the SWIFT registry, and countries that use the format unregistered.

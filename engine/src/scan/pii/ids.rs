@@ -9,26 +9,51 @@ use std::sync::LazyLock;
 
 use super::context::{Contexts, Kinds};
 use super::numbers::{SPECS, Spec};
-use super::rules::Id;
-use super::{Candidate, card, iban};
+use super::rules::Name;
+use super::{Candidate, card, gate, iban};
 
-/// Finds the numbers in `text` and appends them; returns how many steps that took, for tests.
-pub(super) fn find(text: &str, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) -> u64 {
+/// Finds the numbers in `text` and appends them; calls `long` for words that are too long for one.
+/// Returns how many steps that took, for tests.
+pub(super) fn find(
+    text: &str,
+    contexts: &mut Contexts<'_>,
+    found: &mut Vec<Candidate>,
+    mut long: impl FnMut(Range<usize>, &mut Contexts<'_>, &mut Vec<Candidate>),
+) -> u64 {
     let mut steps = whole(text, contexts, found);
     let bytes = text.as_bytes();
     let mut at = 0;
-    while at < bytes.len() {
-        steps += 1;
-        if !bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
-            at += 1;
-            continue;
+    while let Some(digit) = gate::next_digit(bytes, at) {
+        let start = digit
+            - bytes
+                .get(at..digit)
+                .unwrap_or_default()
+                .iter()
+                .rev()
+                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .count();
+        let (end, _) = word(bytes, digit);
+        steps += (end - at) as u64 + 2;
+        if end - start >= LONG {
+            steps += LONG as u64;
+            long(start..end, contexts, found);
         }
-        let (end, digits) = word(bytes, at);
-        let joined = at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'_');
-        if end - at <= LONGEST && !joined && may_begin(bytes, at, end, digits) {
-            steps += extend(text, at, contexts, found);
+        if end - start <= LONGEST {
+            // One or two letters may stand before: `AA 12 34 56 B`, `X-1234567-R`.
+            let before = bytes.get(at..start).unwrap_or_default();
+            if let [head @ .., b' ' | b'-'] = before {
+                let letters = head.iter().rev().take(3).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                let letters = letters..head.len();
+                if (1..=2).contains(&letters.start)
+                    && head
+                        .get(letters.end - letters.start..)
+                        .is_some_and(|two| two.iter().all(u8::is_ascii_alphabetic))
+                {
+                    steps += extend(bytes, start - 1 - letters.start, contexts, found);
+                }
+            }
+            steps += extend(bytes, start, contexts, found);
         }
-        steps += (end - at) as u64;
         at = end;
     }
     steps
@@ -93,6 +118,33 @@ impl<'b> Run<'b> {
     /// True if the letters are of both cases.
     pub(super) fn is_mixed(&self) -> bool {
         self.lower && self.upper
+    }
+
+    /// Where it stands.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// True if the run is a segment of a path or the value of a URL's parameter.
+    fn is_in_path(&self) -> bool {
+        self.count == 1
+            && matches!(
+                self.start.checked_sub(1).and_then(|before| self.bytes.get(before)),
+                Some(b'/' | b'&' | b'@' | b'\\')
+            )
+    }
+
+    /// True for one word in lower case that may be part of a hash.
+    fn is_hexadecimal(&self) -> bool {
+        self.lower && !self.upper && self.compact().iter().all(u8::is_ascii_hexdigit)
+    }
+
+    /// True for words set apart by blanks with more of their kind on either side.
+    fn is_crowded(&self) -> bool {
+        let byte = |at: Option<usize>| at.and_then(|at| self.bytes.get(at)).copied().unwrap_or(b'a');
+        self.separators().contains(&b' ')
+            && ((byte(self.start.checked_sub(1)) == b' ' && byte(self.start.checked_sub(2)).is_ascii_digit())
+                || (byte(Some(self.end)) == b' ' && byte(Some(self.end + 1)).is_ascii_digit()))
     }
 
     /// False if there is no room for the word.
@@ -160,9 +212,16 @@ impl<'b> Run<'b> {
     }
 }
 
-/// Extends the run that begins at `start` and tries it after each word.
-fn extend(text: &str, start: usize, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) -> u64 {
-    let bytes = text.as_bytes();
+/// Extends the run that begins at `start` as long as it may become a number, and tries it after each word.
+fn extend(bytes: &[u8], start: usize, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) -> u64 {
+    let layouts = &*LAYOUTS;
+    let mut node = layouts.root();
+    // An account number begins with the letters of its country.
+    let mut account = bytes.get(start).is_some_and(u8::is_ascii_digit).then_some(0);
+    let first = word(bytes, start).0 - start;
+    if account.is_some() && node.is_none_or(|node| layouts.after(node, first).is_none()) {
+        return 1;
+    }
     let mut run = Run::new(bytes, start);
     let mut at = start;
     let mut separator = 0;
@@ -173,9 +232,21 @@ fn extend(text: &str, start: usize, contexts: &mut Contexts<'_>, found: &mut Vec
         if !run.push(at, end, separator) {
             return steps;
         }
-        if run.digits >= DIGITS {
-            steps += 4;
-            attempt(&run, contexts, found);
+        node = node.and_then(|node| layouts.after(node, end - at));
+        // The country is known with the fourth character: no other length needs to be tried.
+        if account.is_none() && run.length >= 4 {
+            account = Some(iban::length(run.compact()).unwrap_or(0));
+        }
+        if account == Some(run.length) && run.stands_alone() && iban::is(&run) {
+            steps += run.length as u64;
+            found.push(Candidate { rule: Name::Iban, range: run.range(), weight: STRONG });
+        }
+        if let Some(node) = node {
+            steps += node.numbers.len() as u64;
+            attempt(&run, node, contexts, found);
+        }
+        if node.is_none_or(|node| node.next.is_empty()) && account.is_some_and(|length| length <= run.length) {
+            return steps;
         }
         let (Some(next), Some(after)) = (bytes.get(end), bytes.get(end + 1)) else { return steps };
         if !matches!(next, b' ' | b'-' | b'.' | b'/' | b':' | b'+') || !after.is_ascii_alphanumeric() {
@@ -186,34 +257,34 @@ fn extend(text: &str, start: usize, contexts: &mut Contexts<'_>, found: &mut Vec
     }
 }
 
-/// Compares the run with all numbers of its length.
-fn attempt(run: &Run<'_>, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) {
-    if run.is_mixed() && run.count == 1 && run.length > 24 || !run.stands_alone() {
+/// Compares the run with all numbers whose words are as long.
+fn attempt(run: &Run<'_>, node: &Node, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) {
+    if (node.numbers.is_empty() && !node.card) || !run.stands_alone() {
         return;
     }
-    let range = run.start..run.end;
-    if let Some(weight) = iban::is(run) {
-        found.push(Candidate { rule: Id::Iban, range: range.clone(), weight });
+    if node.card
+        && let Some(weight) = card::is(run, contexts)
+    {
+        found.push(Candidate { rule: Name::CreditCard, range: run.range(), weight });
     }
-    if let Some(weight) = card::is(run, contexts) {
-        found.push(Candidate { rule: Id::CreditCard, range: range.clone(), weight });
-    }
-    for spec in INDEX.of(run.length) {
-        if !spec.has_form(run.compact()) {
+    let crowded = run.is_crowded();
+    let mut done: Option<&Spec> = None;
+    for number in &node.numbers {
+        let spec = number.spec;
+        // The layouts of one number follow each other; one match suffices.
+        if done.is_some_and(|done| std::ptr::eq(done, spec)) || !spec.has_form(run.compact()) {
             continue;
         }
-        let alone = spec.alone.iter().any(|layout| run.is_laid_out(layout)) && !in_path(run);
-        if !alone && !spec.named.iter().any(|layout| run.is_laid_out(layout)) {
+        if !run.is_laid_out(number.layout) || !(spec.check)(run.compact()) {
             continue;
         }
-        if !(spec.check)(run.compact()) {
-            continue;
-        }
-        if spec.kinds != 0 && contexts.near(&range, spec.kinds) {
-            let near = contexts.next_to(&range, spec.kinds & !super::context::ID);
-            found.push(Candidate { rule: spec.rule, range: range.clone(), weight: if near { NEXT } else { NAMED } });
-        } else if alone {
-            found.push(Candidate { rule: spec.rule, range: range.clone(), weight: ALONE });
+        if contexts.near(&run.range(), spec.kinds) {
+            let near = contexts.next_to(&run.range(), spec.kinds & !super::context::ID);
+            found.push(Candidate { rule: spec.rule, range: run.range(), weight: if near { NEXT } else { NAMED } });
+            done = Some(spec);
+        } else if number.alone && !crowded && !run.is_in_path() && !run.is_hexadecimal() {
+            found.push(Candidate { rule: spec.rule, range: run.range(), weight: ALONE });
+            done = Some(spec);
         }
     }
 }
@@ -245,18 +316,23 @@ fn whole(text: &str, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) ->
     let compact = run.compact();
     let country = compact.get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_uppercase));
     for candidate in [Some(compact), country.then(|| compact.get(2..).unwrap_or_default())].into_iter().flatten() {
-        for spec in INDEX.of(candidate.len()) {
+        for spec in LAYOUTS.of_length(candidate.len()) {
             if spec.kinds & kinds != 0 && spec.has_form(candidate) && (spec.check)(candidate) {
                 let weight = if spec.kinds & kinds & !super::context::ID != 0 { NEXT } else { NAMED };
                 found.push(Candidate { rule: spec.rule, range: range.clone(), weight });
             }
         }
     }
+    // Whatever is named an identity number is one, check or not.
+    let digits = run.compact().iter().filter(|byte| byte.is_ascii_digit()).count();
+    if kinds & (super::context::ID | super::context::SSN) != 0 && (6..=20).contains(&run.length) && digits >= 5 {
+        found.push(Candidate { rule: Name::NationalId, range: range.clone(), weight: PHONE });
+    }
     if kinds & super::context::CARD != 0 && card::is_number(run.compact()) {
-        found.push(Candidate { rule: Id::CreditCard, range: range.clone(), weight: NEXT });
+        found.push(Candidate { rule: Name::CreditCard, range: range.clone(), weight: NEXT });
     }
     if kinds & (super::context::BANK | super::context::ID) != 0 && iban::holds(run.compact()) {
-        found.push(Candidate { rule: Id::Iban, range, weight: STRONG });
+        found.push(Candidate { rule: Name::Iban, range, weight: STRONG });
     }
     WHOLE as u64
 }
@@ -280,20 +356,6 @@ fn word(bytes: &[u8], start: usize) -> (usize, usize) {
     (start + length, digits)
 }
 
-/// True for a word with a digit, or one or two letters followed by a digit: `AA 12 34 56 B`, `X-1234567-R`.
-fn may_begin(bytes: &[u8], start: usize, end: usize, digits: usize) -> bool {
-    digits > 0
-        || (end - start <= 2
-            && matches!(bytes.get(end), Some(b' ' | b'-'))
-            && bytes.get(end + 1).is_some_and(u8::is_ascii_digit))
-}
-
-/// True if the run is a segment of a path or the value of a URL's parameter.
-fn in_path(run: &Run<'_>) -> bool {
-    run.count == 1
-        && matches!(run.start.checked_sub(1).and_then(|before| run.bytes.get(before)), Some(b'/' | b'&' | b'@' | b'\\'))
-}
-
 impl Spec {
     /// True if every character is of the class that the form demands.
     pub(super) fn has_form(&self, compact: &[u8]) -> bool {
@@ -307,29 +369,89 @@ impl Spec {
     }
 }
 
-/// The numbers by their length.
-struct Index(Vec<Vec<&'static Spec>>);
+/// A way to write a number.
+#[derive(Debug)]
+struct Number {
+    spec: &'static Spec,
+    layout: &'static str,
+    /// No word is needed.
+    alone: bool,
+}
 
-impl Index {
-    fn of(&self, length: usize) -> impl Iterator<Item = &'static Spec> + use<> {
-        let same: &'static [&'static Spec] = INDEX.0.get(length).map_or(&[], Vec::as_slice);
-        same.iter().copied()
+/// The numbers that may follow words of certain lengths.
+#[derive(Debug, Default)]
+struct Node {
+    /// The length of the next word and the index of the node behind it.
+    next: Vec<(u8, usize)>,
+    /// Numbers that end here.
+    numbers: Vec<Number>,
+    /// Cards are grouped like this.
+    card: bool,
+}
+
+/// All layouts as a tree over the lengths of their words, and all numbers by their whole length.
+struct Layouts {
+    nodes: Vec<Node>,
+    by_length: Vec<Vec<&'static Spec>>,
+}
+
+impl Layouts {
+    fn root(&self) -> Option<&Node> {
+        self.nodes.first()
+    }
+
+    fn after(&self, node: &Node, length: usize) -> Option<&Node> {
+        let (_, child) = node.next.iter().find(|(next, _)| usize::from(*next) == length)?;
+        self.nodes.get(*child)
+    }
+
+    fn of_length(&self, length: usize) -> &[&'static Spec] {
+        self.by_length.get(length).map_or(&[], Vec::as_slice)
+    }
+
+    /// The node of `layout`, made where there is none.
+    fn at(&mut self, layout: &str) -> Option<&mut Node> {
+        let mut at = 0;
+        for length in layout.split(|byte: char| !byte.is_ascii_digit()).filter_map(|group| group.parse::<u8>().ok()) {
+            let known = self.nodes.get(at)?.next.iter().find(|(next, _)| *next == length).map(|(_, child)| *child);
+            at = match known {
+                Some(child) => child,
+                None => {
+                    let child = self.nodes.len();
+                    self.nodes.push(Node::default());
+                    self.nodes.get_mut(at)?.next.push((length, child));
+                    child
+                }
+            };
+        }
+        self.nodes.get_mut(at)
     }
 }
 
-static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut index = vec![Vec::new(); LONGEST + 1];
+static LAYOUTS: LazyLock<Layouts> = LazyLock::new(|| {
+    let mut layouts = Layouts { nodes: vec![Node::default()], by_length: vec![Vec::new(); LONGEST + 1] };
     for spec in SPECS {
-        if let Some(same) = index.get_mut(spec.form.len()) {
+        if let Some(same) = layouts.by_length.get_mut(spec.form.len()) {
             same.push(spec);
         }
+        let alone = spec.alone.iter().map(|layout| (true, *layout));
+        for (alone, layout) in alone.chain(spec.named.iter().map(|layout| (false, *layout))) {
+            if let Some(node) = layouts.at(layout) {
+                node.numbers.push(Number { spec, layout, alone });
+            }
+        }
     }
-    Index(index)
+    for layout in card::LAYOUTS {
+        if let Some(node) = layouts.at(layout) {
+            node.card = true;
+        }
+    }
+    layouts
 });
 
 /// True if a word of one of `kinds` is known to stand near the run.
 pub(super) fn is_named(run: &Run<'_>, contexts: &mut Contexts<'_>, kinds: Kinds) -> bool {
-    contexts.near(&Range { start: run.start, end: run.end }, kinds)
+    contexts.near(&run.range(), kinds)
 }
 
 /// Of matches that overlap the heaviest stays: a check that hardly ever holds by chance.
@@ -349,8 +471,8 @@ pub(super) const LONGEST: usize = 34;
 /// The most words of a number: an IBAN in groups of four with an odd country code.
 const GROUPS: usize = 12;
 
-/// The fewest digits of a number.
-const DIGITS: usize = 4;
+/// Words from this length on may be wallets.
+const LONG: usize = 25;
 
 /// The longest text that is taken for a number as a whole, in bytes.
 const WHOLE: usize = 48;

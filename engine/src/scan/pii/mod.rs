@@ -48,7 +48,7 @@ pub use rules::DEFAULT_OFF;
 
 use context::Contexts;
 use phone::Trust;
-use rules::{Id, RULES};
+use rules::{Name, RULES};
 
 /// The scanner. Texts to look at are those that [`may_hold`] or a trigger picks.
 pub const DETECTOR: Detector = Detector {
@@ -90,7 +90,7 @@ pub const DETECTOR: Detector = Detector {
 /// A match before those that overlap are weighed against each other.
 #[derive(Clone, Debug)]
 struct Candidate {
-    rule: Id,
+    rule: Name,
     range: Range<usize>,
     weight: u8,
 }
@@ -107,19 +107,22 @@ fn detect_counted(input: &Input<'_>, out: &mut Vec<Match>) -> u64 {
     let mut steps = text.len() as u64;
     let mut add = |rule, range, weight| found.push(Candidate { rule, range, weight });
     if reaches_people(input) {
-        steps += email::find(text, |range| add(Id::Email, range, ids::STRONG));
+        steps += email::find(text, |range| add(Name::Email, range, ids::STRONG));
         steps += phone::find(text, &mut contexts, |range, trust| {
-            add(Id::Phone, range, if trust == Trust::Form { ids::PHONE + 1 } else { ids::PHONE });
+            add(Name::Phone, range, if trust == Trust::Form { ids::PHONE + 1 } else { ids::PHONE });
         });
-        steps += birth::find(text, &mut contexts, |range| add(Id::DateOfBirth, range, ids::NEXT));
-        steps += documents::bic(text, &mut contexts, |range| add(Id::Bic, range, ids::NAMED));
+        steps += birth::find(text, &mut contexts, |range| add(Name::DateOfBirth, range, ids::NEXT));
+        steps += documents::bic(text, &mut contexts, |range| add(Name::Bic, range, ids::NAMED));
         steps += network::find(text, |kind, range| {
-            add(if kind == network::Kind::Ip { Id::IpAddress } else { Id::MacAddress }, range, ids::STRONG);
+            add(if kind == network::Kind::Ip { Name::IpAddress } else { Name::MacAddress }, range, ids::STRONG);
         });
     }
-    steps += documents::machine_readable(text, |range| add(Id::PassportZone, range, ids::STRONG));
-    steps += wallet::find(text, &mut contexts, |range| add(Id::CryptoWallet, range, ids::ALONE));
-    steps += ids::find(text, &mut contexts, &mut found);
+    steps += documents::machine_readable(text, |range| add(Name::PassportZone, range, ids::STRONG));
+    steps += ids::find(text, &mut contexts, &mut found, |range, contexts, found| {
+        if wallet::is(text.as_bytes(), &range, contexts) {
+            found.push(Candidate { rule: Name::CryptoWallet, range, weight: ids::ALONE });
+        }
+    });
     settle(input, found, out);
     steps
 }
@@ -135,7 +138,9 @@ fn settle(input: &Input<'_>, mut found: Vec<Candidate>, out: &mut Vec<Match>) {
     // The payee of a transfer is the very purpose of the argument that holds nothing else.
     let whole = |range: &Range<usize>| input.text.trim_ascii().len() == range.len();
     if input.context.direction == Direction::Request {
-        found.retain(|candidate| !(matches!(candidate.rule, Id::Iban | Id::CryptoWallet) && whole(&candidate.range)));
+        found.retain(|candidate| {
+            !(matches!(candidate.rule, Name::Iban | Name::CryptoWallet) && whole(&candidate.range))
+        });
     }
     found.sort_by(|a, b| {
         (a.range.start.cmp(&b.range.start))

@@ -17,12 +17,23 @@ pub(super) fn find(text: &str, mut found: impl FnMut(Kind, Range<usize>)) -> u64
     let bytes = text.as_bytes();
     let mut steps = 0;
     let mut at = 0;
-    while at < bytes.len() {
+    while let Some(mark) =
+        bytes.get(at..).and_then(|rest| memchr::memchr3(b'.', b':', b'-', rest)).map(|next| at + next)
+    {
+        let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit() || *byte == b':');
+        steps += 1;
+        // A mark that ends a sentence or a word is the most common one by far.
+        if !is_part(bytes.get(mark + 1))
+            || !(mark == at || is_part(bytes.get(mark - 1)) || bytes.get(mark + 1) == Some(&b':'))
+        {
+            at = mark + 1;
+            continue;
+        }
+        let start =
+            mark - bytes.get(at..mark).unwrap_or_default().iter().rev().take_while(|byte| is_word(**byte)).count();
+        at = start;
         let rest = bytes.get(at..).unwrap_or_default();
-        let mut length = rest
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'-' | b'_'))
-            .count();
+        let mut length = rest.iter().take_while(|byte| is_word(**byte)).count();
         let end = at + length;
         steps += length as u64 + 1;
         // A full stop ends a sentence.
@@ -40,15 +51,17 @@ pub(super) fn find(text: &str, mut found: impl FnMut(Kind, Range<usize>)) -> u64
                 found(Kind::Mac, at..at + length);
             } else if is_ipv4(host) {
                 found(Kind::Ip, at..at + host.len());
-            } else if word.contains("::") && word.len() > 4 || word.bytes().filter(|byte| *byte == b':').count() == 7 {
-                if word.parse::<Ipv6Addr>().is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified()) {
-                    found(Kind::Ip, at..at + length);
-                }
+            } else if is_ipv6(word) {
+                found(Kind::Ip, at..at + length);
             }
         }
-        at = end + 1;
+        at = end.max(mark + 1);
     }
     steps
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'-' | b'_')
 }
 
 /// Not the own machine, no netmask, no version of four parts that begins with 0.
@@ -58,6 +71,12 @@ fn is_ipv4(word: &str) -> bool {
             let [first, ..] = ip.octets();
             !ip.is_loopback() && first != 0 && first != 255
         })
+}
+
+/// With `::` or all eight groups; not the own machine.
+fn is_ipv6(word: &str) -> bool {
+    (word.contains("::") && word.len() > 4 || word.bytes().filter(|byte| *byte == b':').count() == 7)
+        && word.parse::<Ipv6Addr>().is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified())
 }
 
 /// Six pairs with one separator: `00:1b:44:11:3a:b7`, `00-1B-44-11-3A-B7`; or `001b.4411.3ab7`.
@@ -79,7 +98,7 @@ mod tests {
 
     fn all(text: &str) -> Vec<(Kind, &str)> {
         let mut found = Vec::new();
-        find(text, |kind, range| found.push((kind, &text[range])));
+        find(text, |kind, range| found.push((kind, text.get(range).unwrap())));
         found
     }
 

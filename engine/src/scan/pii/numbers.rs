@@ -2,13 +2,13 @@
 
 use super::checks::*;
 use super::context::*;
-use super::rules::Id;
+use super::rules::Name;
 
 /// One way to write one number.
 #[derive(Debug)]
 pub(super) struct Spec {
     /// The rule that it belongs to.
-    pub(super) rule: Id,
+    pub(super) rule: Name,
     /// One class for each character without separators: `d` digit, `A` letter, `x` either, others themselves.
     pub(super) form: &'static str,
     /// Layouts that suffice without a word; see [`super::ids::Run::is_laid_out`].
@@ -23,18 +23,30 @@ pub(super) struct Spec {
 
 macro_rules! specs {
     ($($rule:ident $form:literal [$($alone:literal)*] [$($named:literal)*] $check:ident $kinds:expr;)*) => {
-        &[$(Spec { rule: Id::$rule, form: $form, alone: &[$($alone),*], named: &[$($named),*], check: $check, kinds: $kinds }),*]
+        &[$(Spec { rule: Name::$rule, form: $form, alone: &[$($alone),*], named: &[$($named),*], check: $check, kinds: $kinds }),*]
     };
 }
 
 /// All numbers. A layout that is written by hand in groups of its own needs no word if its check
 /// holds; plain digits do.
 pub(super) const SPECS: &[Spec] = specs! {
+    // Passports of all countries: their forms are alike
+    Passport "ddddddddd" [] ["9"] plain PASSPORT;
+    Passport "Addddddd" [] ["8" "1 7"] plain PASSPORT;
+    Passport "Adddddddd" [] ["9" "1~8"] plain PASSPORT;
+    Passport "AAdddddd" [] ["8" "2 6"] plain PASSPORT;
+    Passport "AAddddddd" [] ["9" "2 7"] plain PASSPORT;
+    Passport "AAAdddddd" [] ["9" "3~6"] plain PASSPORT;
+    Passport "ddAAddddd" [] ["9"] plain PASSPORT | ID;
+    Passport "AdddAdddd" [] ["9"] plain PASSPORT;
+    Passport "dddddddddd" [] ["4 6" "2 2 6" "10"] plain PASSPORT;
+    Passport "dddddddd" [] ["8"] plain PASSPORT;
+    Passport "Axxxxxxxx" [] ["9"] passport PASSPORT | DE;
+    Passport "Axxxxxxxxd" [] ["10"] de_document PASSPORT;
+
     // North America
-    UsSsn "ddddddddd" ["3-2-4"] ["9" "3~2~4"] us_ssn SSN | US | ID;
-    UsItin "ddddddddd" ["3-2-4"] ["9" "3~2~4"] us_itin TAX | SSN;
-    UsPassport "ddddddddd" [] ["9"] plain PASSPORT;
-    UsPassport "Adddddddd" [] ["9" "1~8"] plain PASSPORT;
+    UsSsn "ddddddddd" ["3-2-4"] ["9" "3~2~4"] us_ssn SSN | US;
+    UsItin "ddddddddd" ["3-2-4"] ["9" "3~2~4"] us_itin TAX | SSN | ID;
     UsDriver "Addddddd" [] ["8" "1~7"] plain DRIVER;
     UsDriver "dddddddd" [] ["8"] plain DRIVER;
     UsDriver "ddddddddd" [] ["9" "3~3~3"] plain DRIVER;
@@ -51,9 +63,8 @@ pub(super) const SPECS: &[Spec] = specs! {
     UsDea "AAddddddd" [] ["9"] us_dea MEDIC;
     UsRouting "ddddddddd" [] ["9" "4-4-1"] us_routing ROUTING;
     CaSin "ddddddddd" ["3-3-3"] ["9" "3~3~3"] ca_sin CA | ID | SSN;
-    CaPassport "AAdddddd" [] ["8"] plain PASSPORT;
     MxCurp "AAAAddddddAAAAAAxd" ["18"] [] mx_curp MX | ID;
-    MxRfc "AAAAddddddxxx" [] ["13" "4~6~3"] mx_rfc MX | TAX;
+    MxRfc "AAAAddddddxxx" [] ["13" "4~6~3"] mx_rfc MX | TAX | ID;
 
     // South America and the Caribbean
     BrCpf "ddddddddddd" ["3.3.3-2"] ["11" "3~3~3~2" "9-2"] br_cpf BR | ID | TAX;
@@ -62,41 +73,37 @@ pub(super) const SPECS: &[Spec] = specs! {
     ClRut "dddddddx" ["1.3.3-1"] ["7-1" "8"] cl_rut CL | ID | TAX;
     ArCuit "ddddddddddd" ["2-8-1"] ["11" "2~8~1"] ar_cuit AR | TAX | ID;
     ArDni "dddddddd" [] ["8" "2.3.3"] plain AR;
-    CoCedula "dddddddddd" [] ["10" "1.3.3.3"] plain CO;
-    CoCedula "dddddddd" [] ["8" "2.3.3"] plain CO;
     PeDni "ddddddddx" [] ["9" "8-1"] pe_cui PE | ID;
     EcCedula "dddddddddd" [] ["10" "9-1"] ec_ci EC | ID;
     UyCedula "dddddddd" ["1.3.3-1"] ["8" "7-1"] uy_ci UY | ID;
+    CoCedula "dddddddddd" [] ["10" "1.3.3.3"] plain CO;
+    CoCedula "dddddddd" [] ["8" "2.3.3"] plain CO;
     VeCedula "Addddddd" [] ["8" "1-7" "1-1.3.3"] plain VE;
     VeCedula "Adddddddd" [] ["9" "1-8" "1-2.3.3"] plain VE;
-    DoCedula "ddddddddddd" ["3-7-1"] ["11"] luhn DO | ID;
+    DoCedula "ddddddddddd" ["3-7-1"] ["11"] luhn_varied DO | ID;
     CuNi "ddddddddddd" [] ["11"] cu_ni CU;
 
     // United Kingdom and Ireland
     UkNino "AAddddddA" ["9" "2 2 2 2 1" "2-2-2-2-1"] ["2 6 1" "2 7" "8 1" "2 3 3 1"] uk_nino UK | ID;
-    UkNhs "dddddddddd" [] ["10" "3~3~4"] uk_nhs HEALTH;
-    UkUtr "dddddddddd" [] ["10" "5 5"] uk_utr TAX;
-    UkPassport "ddddddddd" [] ["9"] plain PASSPORT;
-    UkDriver "AAAAAddddddAAxAA" ["16"] ["5~6~5" "5 6 3 2"] uk_driver DRIVER;
+    UkNhs "dddddddddd" [] ["10" "3~3~4"] uk_nhs HEALTH | ID;
+    UkUtr "dddddddddd" [] ["10" "5 5"] uk_utr TAX | ID;
+    UkDriver "AAAAAddddddAAxAA" ["16"] [] uk_driver DRIVER;
     UkDriver "AAAA9ddddddAAxAA" ["16"] [] uk_driver DRIVER;
     UkDriver "AAA99ddddddAAxAA" ["16"] [] uk_driver DRIVER;
     IePps "dddddddAA" [] ["9"] ie_pps IE | ID | TAX | SSN;
-    IePps "dddddddA" [] ["8"] ie_pps IE | TAX | SSN;
+    IePps "dddddddA" [] ["8"] ie_pps IE | TAX | SSN | ID;
 
     // Germany, Austria, Switzerland
     DeTaxId "ddddddddddd" [] ["11" "2 3 3 3" "2 3 3 2 1"] de_idnr DE | TAX | ID;
     DeSocialSecurity "ddddddddAddd" ["12" "2 6 1 3"] [] de_rvnr DE | SSN;
     DeHealthInsurance "Addddddddd" [] ["10"] de_kvnr HEALTH;
     DeIdCard "Axxxxxxxxd" [] ["10"] de_document ID | DE;
-    DePassport "Axxxxxxxxd" [] ["10"] de_document PASSPORT;
-    DePassport "Axxxxxxxx" [] ["9"] de_passport_short PASSPORT | DE;
     AtInsurance "dddddddddd" [] ["10" "4 6"] at_vnr AT | SSN | HEALTH | ID;
     ChAhv "ddddddddddddd" ["3.4.4.2"] ["13"] ch_ahv CH | SSN | ID;
 
     // France, Belgium, the Netherlands, Luxembourg
     FrNir "dddddxxdddddddd" ["15" "1 2 2 2 3 3 2" "13 2"] ["1.2.2.2.3.3.2"] fr_nir FR | SSN | ID;
-    FrTaxId "ddddddddddddd" [] ["13" "2 2 3 3 3"] fr_spi TAX;
-    FrPassport "ddAAddddd" [] ["9"] plain PASSPORT | ID;
+    FrTaxId "ddddddddddddd" [] ["13" "2 2 3 3 3"] fr_spi TAX | ID;
     BeNational "ddddddddddd" ["2.2.2-3.2"] ["11" "2 2 2 3 2" "6 3 2" "6-3-2" "2 2 2 5"] be_nn BE | ID | SSN;
     NlBsn "ddddddddd" [] ["9" "4.2.3" "3 3 3" "4 2 3"] nl_bsn NL | ID;
 
@@ -105,12 +112,10 @@ pub(super) const SPECS: &[Spec] = specs! {
     EsDni "dddddddA" ["7-1"] ["8"] es_dni ES | ID | TAX;
     EsNie "AdddddddA" ["9" "8-1" "1-7-1"] ["1 7 1" "1-7 1"] es_nie ES | ID | TAX;
     EsCif "Adddddddx" [] ["9" "1-8" "1-7-1" "8-1"] es_cif ES | TAX | ID;
-    EsPassport "AAAdddddd" [] ["9" "3~6"] plain PASSPORT;
     ItFiscalCode "AAAAAAxxAxxAxxxA" ["16" "3 3 5 5" "6 2 1 2 1 3 1"] [] it_codice IT | TAX | ID;
-    ItVat "ddddddddddd" [] ["11"] luhn IT;
+    ItVat "ddddddddddd" [] ["11"] luhn_varied IT;
     ItIdCard "AAdddddAA" [] ["9"] plain ID;
     ItIdCard "AAddddddd" [] ["9" "2 7"] plain ID;
-    ItPassport "AAddddddd" [] ["9"] plain PASSPORT;
     ItDriver "AAdddddddA" [] ["10"] plain DRIVER;
     ItDriver "UdAdddddddA" [] ["11"] plain DRIVER;
     PtNif "ddddddddd" [] ["9" "3 3 3"] pt_nif PT | TAX;
@@ -124,12 +129,13 @@ pub(super) const SPECS: &[Spec] = specs! {
     FiHetu "dddddddddx" ["6-4" "6+4"] [] fi_hetu FI | ID;
     FiHetu "ddddddAdddx" ["11"] [] fi_hetu_letter FI | ID;
     NoFodselsnummer "ddddddddddd" ["6-5" "6 5"] ["11"] no_fnr NO | ID;
-    DkCpr "dddddddddd" [] ["10" "6-4" "6 4"] dk_cpr DK | ID;
+    DkCpr "dddddddddd" [] ["6-4"] dk_cpr DK | ID;
+    DkCpr "dddddddddd" [] ["10" "6 4"] dk_cpr DK;
     IsKennitala "dddddddddd" ["6-4"] ["10"] is_kennitala IS | ID;
 
     // Central and Eastern Europe
     PlPesel "ddddddddddd" [] ["11"] pl_pesel PL | ID;
-    PlNip "dddddddddd" ["3-3-2-2" "3-2-2-3"] ["10"] pl_nip TAX;
+    PlNip "dddddddddd" ["3-3-2-2" "3-2-2-3"] ["10"] pl_nip TAX | ID;
     PlIdCard "AAAdddddd" [] ["9" "3 6"] pl_card ID;
     CzBirthNumber "dddddddddd" ["6/4"] ["10"] cz_rc CZ | ID;
     HuTaj "ddddddddd" [] ["9" "3~3~3"] hu_taj HU | HEALTH;
@@ -140,9 +146,8 @@ pub(super) const SPECS: &[Spec] = specs! {
     BalticCode "ddddddddddd" [] ["11"] baltic BALTIC | ID;
     LvCode "ddddddddddd" ["6-5"] ["11"] lv_pk BALTIC | ID;
     RuSnils "ddddddddddd" ["3-3-3 2"] ["11" "3~3~3~2"] ru_snils RU | ID | SSN;
-    RuInn "dddddddddddd" [] ["12"] ru_inn RU | TAX;
-    RuPassport "dddddddddd" [] ["4 6" "2 2 6" "10"] plain PASSPORT;
-    UaTaxId "dddddddddd" [] ["10"] ua_rntrc UA | TAX;
+    RuInn "dddddddddddd" [] ["12"] ru_inn RU | TAX | ID;
+    UaTaxId "dddddddddd" [] ["10"] ua_rntrc UA | TAX | ID;
     KzIin "dddddddddddd" [] ["12"] kz_iin KZ | ID;
     TrKimlik "ddddddddddd" [] ["11"] tr_tckn TR | ID;
 
@@ -152,18 +157,14 @@ pub(super) const SPECS: &[Spec] = specs! {
     InPan "AAAAAddddA" [] ["10"] plain IN | TAX;
     InGstin "ddAAAAAddddAxZx" ["15"] [] in_gstin IN | TAX;
     InVoter "AAAddddddd" [] ["10"] plain VOTER | IN;
-    InPassport "Addddddd" [] ["8" "1 7"] plain PASSPORT;
-    PkCnic "ddddddddddddd" ["5-7-1"] ["13"] pk_cnic PK | ID;
+    PkCnic "ddddddddddddd" ["5-7-1"] ["13"] pk_cnic PK;
     CnResident "dddddddddddddddddx" ["18" "6 8 4"] [] cn_ric CN | ID;
-    CnPassport "Adddddddd" [] ["9"] plain PASSPORT;
     HkId "Addddddx" [] ["8" "7 1"] hk_id HK | ID;
     TwId "Addddddddd" [] ["10"] tw_id TW | ID;
     JpMyNumber "dddddddddddd" [] ["12" "4~4~4"] jp_mynumber JP | ID;
-    JpPassport "AAddddddd" [] ["9"] plain PASSPORT;
-    KrRrn "ddddddddddddd" ["6-7"] ["13" "6 7"] kr_rrn KR | ID;
+    KrRrn "ddddddddddddd" ["6-7"] ["13" "6 7"] kr_rrn KR;
     KrBrn "dddddddddd" [] ["3-2-5" "10"] kr_brn KR | TAX;
     KrDriver "dddddddddddd" [] ["2-2-6-2" "2 2 6 2" "12"] plain DRIVER;
-    KrPassport "AdddAdddd" [] ["9"] plain PASSPORT;
     SgNric "AdddddddA" ["9"] [] sg_nric SG | ID;
     SgNric "AdddddddA" [] ["9"] plain SG;
     MyNric "dddddddddddd" ["6-2-4"] ["12"] my_nric MY | ID;
@@ -172,7 +173,7 @@ pub(super) const SPECS: &[Spec] = specs! {
     VnCccd "dddddddddddd" [] ["12"] plain VN;
     PhId "dddddddddddd" [] ["12" "4-7-1"] plain PH;
     PhId "dddddddddd" [] ["2-7-1"] plain PH | SSN;
-    IlId "ddddddddd" [] ["9" "8-1"] il_id IL | ID;
+    IlId "ddddddddd" [] ["9" "8-1"] luhn_varied IL | ID;
     AeEmiratesId "ddddddddddddddd" ["3-4-7-1"] ["15"] ae_id GULF | ID;
     SaId "dddddddddd" [] ["10"] sa_id GULF;
 
@@ -187,13 +188,12 @@ pub(super) const SPECS: &[Spec] = specs! {
     AuAcn "ddddddddd" [] ["9" "3 3 3"] au_acn AU;
     AuMedicare "dddddddddd" [] ["10" "4~5~1"] au_medicare AU | HEALTH;
     AuMedicare "ddddddddddd" [] ["11" "4 5 1 1" "4 5 1/1"] au_medicare AU | HEALTH;
-    AuPassport "Addddddd" [] ["8"] plain PASSPORT;
     NzIrd "ddddddddd" [] ["9" "3-3-3"] nz_ird NZ | TAX;
     NzIrd "dddddddd" [] ["8" "2-3-3"] nz_ird NZ | TAX;
 };
 
-/// A German passport without its check digit: at least three digits and no vowel.
-fn de_passport_short(id: &[u8]) -> bool {
+/// A German passport or identity card without its check digit: at least three digits and no vowel.
+fn passport(id: &[u8]) -> bool {
     let alphabet = b"CFGHJKLMNPRTVWXYZ0123456789";
     id.iter().all(|byte| alphabet.contains(byte)) && id.iter().filter(|byte| byte.is_ascii_digit()).count() >= 3
 }

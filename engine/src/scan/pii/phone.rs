@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::context::{Contexts, PHONE};
+use super::context::{CALL, Contexts, PHONE};
+use super::gate;
 use super::phone_lengths::LENGTHS;
 
 /// Finds the numbers in `text`; returns how many steps that took.
@@ -11,25 +12,23 @@ pub(super) fn find(text: &str, contexts: &mut Contexts<'_>, mut found: impl FnMu
     let bytes = text.as_bytes();
     let mut steps = 0;
     let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
+    while let Some(digit) = gate::next_digit(bytes, at) {
+        // What opens a number stands right before its first digit.
+        let opened = bytes.get(at..digit).unwrap_or_default().iter().rev().take(2);
+        let start = digit - opened.take_while(|byte| matches!(byte, b'+' | b'(')).count();
+        let byte = bytes.get(start).copied().unwrap_or(b' ');
         steps += 1;
-        let start = at;
-        at += 1;
-        if !(byte.is_ascii_digit() || matches!(byte, b'+' | b'(')) {
-            continue;
-        }
         let before = start.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(b' ');
         let span = Span::parse(bytes, start);
         steps += (span.end - start) as u64;
-        at = span.end.max(at);
+        at = span.end.max(digit + 1);
         if span.digits < 7 || before == b'_' {
             continue;
         }
         // A name may run into an international number, nothing else may run into one.
-        if before.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'(') {
-            if !(before.is_ascii_alphabetic() && span.is_north_american(0)) {
-                continue;
-            }
+        let glued = before.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'(');
+        if glued && !(before.is_ascii_alphabetic() && span.is_north_american(bytes, 0)) {
+            continue;
         }
         if matches!(before, b'.' | b'-' | b'/' | b'$' | b'#' | b'=' | b'&' | b'%' | b'@' | b'\\')
             && byte.is_ascii_digit()
@@ -44,7 +43,7 @@ pub(super) fn find(text: &str, contexts: &mut Contexts<'_>, mut found: impl FnMu
             continue;
         }
         // Of groups that run together the number may be the first ones or the last ones.
-        for skip in 0..span.count.min(6) {
+        for skip in 0..span.count.min(SKIPPED) {
             steps += 8;
             let Some((from, until, trust)) = span.number(skip, contexts, text) else { continue };
             found(from..until, trust);
@@ -163,9 +162,9 @@ impl Span {
             }
             return None;
         }
-        if self.is_north_american(skip)
+        if self.is_north_american(bytes, skip)
             || bracketed(bytes, groups, digits)
-            || trunk(bytes, groups, digits)
+            || (skip == 0 && trunk(bytes, groups, digits) && !follows_account(bytes, start))
             || turkish(bytes, groups)
         {
             return Some((start, self.end, Trust::Form));
@@ -175,22 +174,28 @@ impl Span {
         let likely = (7..=13).contains(&digits)
             && groups.len() <= 6
             && !is_dated(bytes, groups)
+            && !is_ipv4(bytes, groups)
             && !uniform(bytes, groups)
             && groups.iter().all(|group| group.len() >= 2 || group.before != b'.')
+            && groups.iter().skip(1).all(|group| group.before != b'(' || first.len() <= 3)
             && (!plain || digits <= 12);
-        (likely && contexts.next_to(&range, PHONE)).then_some((start, self.end, Trust::Word))
+        // Verbs are said of much else: a number in one piece must be as long as one with its area code.
+        let kinds = if plain && digits < 10 { PHONE } else { PHONE | CALL };
+        (skip == 0 && likely && contexts.next_to(&range, kinds)).then_some((start, self.end, Trust::Word))
     }
 
     /// `00` and a country, written in groups.
     fn international_prefix(&self, bytes: &[u8], groups: &[Group]) -> bool {
         groups.len() >= 3
-            && groups
-                .first()
-                .is_some_and(|first| bytes.get(first.start..first.end).is_some_and(|digits| digits.starts_with(b"00")))
+            && groups.iter().skip(1).all(|group| group.len() >= 2 || group.before != b'.')
+            && groups.first().is_some_and(|first| {
+                (3..=6).contains(&first.len())
+                    && bytes.get(first.start..first.end).is_some_and(|digits| digits.starts_with(b"00"))
+            })
     }
 
     /// North America: `(415) 555-0132`, `415-555-0132`, `1-415-555-0132`, `415.555.0132`.
-    fn is_north_american(&self, skip: usize) -> bool {
+    fn is_north_american(&self, bytes: &[u8], skip: usize) -> bool {
         let Some(groups) = self.groups.get(skip..self.count) else { return false };
         let groups = match groups {
             [one, rest @ ..] if one.len() == 1 && rest.len() == 3 => rest,
@@ -202,7 +207,9 @@ impl Span {
             b'(' => exchange.before == b')' && matches!(line.before, b'-' | b'.' | b' '),
             _ => exchange.before == line.before && matches!(line.before, b'-' | b'.'),
         };
-        lengths && marks && area.start < line.start
+        // No area begins with 0 or 1.
+        let given = bytes.get(area.start).is_some_and(|digit| matches!(digit, b'2'..=b'9'));
+        lengths && marks && given
     }
 
     /// True if what follows is the number of an extension: `x123`, `ext 4`.
@@ -271,7 +278,7 @@ fn trunk(bytes: &[u8], groups: &[Group], digits: usize) -> bool {
     let separator = second.before;
     let lead = bytes.get(first.start..first.end).unwrap_or_default();
     let shape = match separator {
-        b'-' => groups.len() >= 3 || (groups.len() == 2 && (3..=5).contains(&lead.len()) && second.len() >= 6),
+        b'-' => groups.len() >= 3 || (groups.len() == 2 && (2..=5).contains(&lead.len()) && second.len() >= 6),
         b' ' => groups.len() >= 3 && lead.len() >= 2,
         b'.' => groups.len() >= 4 && lead.len() >= 2,
         b'/' => groups.len() == 2 && lead.len() >= 3 && second.len() >= 6,
@@ -312,6 +319,28 @@ fn is_dated(bytes: &[u8], groups: &[Group]) -> bool {
     groups.iter().any(year) && short >= 2 || (groups.len() == 2 && groups.iter().all(year))
 }
 
+/// True for four groups with dots of which none is more than 255.
+fn is_ipv4(bytes: &[u8], groups: &[Group]) -> bool {
+    let value = |group: &Group| {
+        bytes
+            .get(group.start..group.end)
+            .unwrap_or_default()
+            .iter()
+            .fold(0_u32, |sum, byte| sum.saturating_mul(10) + u32::from(byte - b'0'))
+    };
+    groups.len() == 4
+        && groups.iter().skip(1).all(|group| group.before == b'.')
+        && groups.iter().all(|group| value(group) <= 255)
+}
+
+/// True behind a group of four capitals or digits, as in an account number that was mistyped.
+fn follows_account(bytes: &[u8], start: usize) -> bool {
+    let before = start.checked_sub(5).and_then(|from| bytes.get(from..start)).unwrap_or_default();
+    matches!(before, [four @ .., b' '] if four.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()))
+        && !start.checked_sub(6).and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric)
+        && start > 5
+}
+
 fn uniform(bytes: &[u8], groups: &[Group]) -> bool {
     let first = groups.first().and_then(|group| bytes.get(group.start));
     groups
@@ -321,6 +350,9 @@ fn uniform(bytes: &[u8], groups: &[Group]) -> bool {
 
 /// The most groups of a span.
 const GROUPS: usize = 10;
+
+/// How many groups may stand before the number within a span.
+const SKIPPED: usize = 4;
 
 /// More digits in one group are no number.
 const LONGEST: usize = 16;

@@ -7,7 +7,7 @@ fn found(text: &str, member: Option<&str>, direction: Direction, surface: Surfac
     let mut out = Vec::new();
     let input = Input { text, member, tool: None, context: Context { direction, surface } };
     detect(&input, &mut out);
-    out.iter().map(|found| (RULES[found.rule].id, text[found.range.clone()].to_owned())).collect()
+    out.iter().map(|found| (RULES[found.rule].id, text.get(found.range.clone()).unwrap().to_owned())).collect()
 }
 
 fn result(text: &str) -> Vec<&'static str> {
@@ -39,7 +39,8 @@ fn rules_that_are_off_exist() {
     }
     for (at, rule) in RULES.iter().enumerate() {
         assert!(RULES.iter().skip(at + 1).all(|other| other.id != rule.id), "{}", rule.id);
-        assert!(!rule.hits.is_empty() && rule.misses.len() >= 2, "{}", rule.id);
+        // What only the name of a member tells has no hit that is a text alone.
+        assert!((!rule.hits.is_empty() || rule.id == "national-id") && rule.misses.len() >= 2, "{}", rule.id);
     }
 }
 
@@ -67,6 +68,7 @@ fn members_name_what_they_hold() {
     assert_eq!(named("phoneNumber", "9498777106"), ["phone"]);
     assert_eq!(named("national_id", "8507 30 033-28"), ["be-national"]);
     assert_eq!(named("pesel", "44051401359"), ["pl-pesel"]);
+    assert_eq!(named("nationalId", "AB-1234-XY-56"), ["national-id"]);
     assert_eq!(named("dob", "1990-05-03"), ["date-of-birth"]);
     assert_eq!(named("order", "44051401359"), [""; 0]);
 }
@@ -129,8 +131,7 @@ fn work_is_linear() {
 proptest! {
     #[test]
     fn ranges_lie_within_any_text(text in r"([a-zA-Zéü出 ]{0,6}|[0-9]{1,9}|[-+./:()@ _<]{1,2}|phone|iban|DE89|born |1990){0,30}") {
-        may_hold(&text);
-        may_hold_network(&text);
+        let _ = (may_hold(&text), may_hold_network(&text));
         for direction in [Direction::Request, Direction::Response] {
             for (_, part) in found(&text, Some("phone"), direction, Surface::Result) {
                 prop_assert!(!part.is_empty());

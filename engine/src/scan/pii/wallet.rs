@@ -1,4 +1,6 @@
 //! Addresses of crypto wallets: Base58Check (Bitcoin and kin), Bech32 (BIP 173, BIP 350), Ethereum.
+//!
+//! They are single words with a digit in them; [`super::ids`] hands over the long ones.
 
 use std::ops::Range;
 
@@ -6,33 +8,21 @@ use sha2::{Digest, Sha256};
 
 use super::context::{Contexts, WALLET};
 
-/// Finds the addresses in `text`; returns how many steps that took.
-pub(super) fn find(text: &str, contexts: &mut Contexts<'_>, mut found: impl FnMut(Range<usize>)) -> u64 {
-    let bytes = text.as_bytes();
-    let mut steps = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        let length = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        let range = at..at + length;
-        steps += length as u64 + 1;
-        at = range.end + 1;
-        if !(25..=90).contains(&length) {
-            continue;
-        }
-        let word = bytes.get(range.clone()).unwrap_or_default();
-        let edge = |at: Option<usize>| {
-            at.and_then(|at| bytes.get(at)).is_some_and(|byte| matches!(byte, b'_' | b'+' | b'=' | b'/'))
-        };
-        steps += 64;
-        let ethereum = is_ethereum(word);
-        let is = (is_bech32(word) || is_base58(word) || ethereum == Some(true))
-            && !(edge(range.start.checked_sub(1)) && edge(Some(range.end)))
-            || ethereum == Some(false) && contexts.near(&range, WALLET);
-        if is {
-            found(range);
-        }
+/// True if the word at `range` is an address.
+pub(super) fn is(bytes: &[u8], range: &Range<usize>, contexts: &mut Contexts<'_>) -> bool {
+    let word = bytes.get(range.clone()).unwrap_or_default();
+    // Part of a longer text in base 64.
+    let edge = |at: Option<usize>| {
+        at.and_then(|at| bytes.get(at)).is_some_and(|byte| matches!(byte, b'_' | b'+' | b'=' | b'/'))
+    };
+    if word.len() > 90 || (edge(range.start.checked_sub(1)) && edge(Some(range.end))) {
+        return false;
     }
-    steps
+    match is_ethereum(word) {
+        Some(true) => true,
+        Some(false) => contexts.near(range, WALLET),
+        None => word != GENESIS && (is_bech32(word) || is_base58(word)),
+    }
 }
 
 /// `0x` and 40 hexadecimal digits: `Some(true)` if they are of both cases, as EIP-55 writes its checksum.
@@ -49,19 +39,29 @@ fn is_base58(word: &[u8]) -> bool {
     if !(26..=35).contains(&word.len()) || !word.first().is_some_and(|first| b"13LMDATtX79r".contains(first)) {
         return false;
     }
-    let mut number = [0_u8; 26];
-    for byte in word {
-        let Some(value) = BASE58.iter().position(|letter| letter == byte) else { return false };
-        let mut carry = value as u32;
-        for place in number.iter_mut().rev() {
-            carry += u32::from(*place) * 58;
-            *place = carry as u8;
-            carry >>= 8;
+    // Five digits of base 58 at a time, into words of 32 bits, the last one the lowest.
+    let mut words = [0_u32; 7];
+    for five in word.chunks(5) {
+        let mut carry = 0_u64;
+        for byte in five {
+            let Some(value) = digit58(*byte) else { return false };
+            carry = carry * 58 + value;
+        }
+        let scale = 58_u64.pow(five.len() as u32);
+        for place in words.iter_mut().rev() {
+            carry += u64::from(*place) * scale;
+            *place = carry as u32;
+            carry >>= 32;
         }
         if carry != 0 {
             return false;
         }
     }
+    let mut number = [0_u8; 28];
+    for (to, from) in number.chunks_mut(4).zip(words) {
+        to.copy_from_slice(&from.to_be_bytes());
+    }
+    let [0, 0, number @ ..] = number else { return false };
     // Zcash has a version of two bytes.
     [1, 0].into_iter().any(|skip| {
         let Some((head, tail)) = number.get(skip..).and_then(|number| number.split_at_checked(number.len() - 4)) else {
@@ -106,7 +106,23 @@ fn is_bech32(word: &[u8]) -> bool {
     matches!(check, 1 | 0x2bc8_30a3)
 }
 
-const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+/// The value of a digit of base 58: no 0, O, I, l.
+fn digit58(byte: u8) -> Option<u64> {
+    let value = match byte {
+        b'1'..=b'9' => byte - b'1',
+        b'A'..=b'H' => byte - b'A' + 9,
+        b'J'..=b'N' => byte - b'J' + 17,
+        b'P'..=b'Z' => byte - b'P' + 22,
+        b'a'..=b'k' => byte - b'a' + 33,
+        b'm'..=b'z' => byte - b'm' + 44,
+        _ => return None,
+    };
+    Some(u64::from(value))
+}
+
+/// The address of the first block: in every tutorial, and nobody's.
+const GENESIS: &[u8] = b"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa";
+
 const BECH32: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 const GENERATORS: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
 
@@ -122,9 +138,9 @@ mod tests {
 
     #[test]
     fn checksums_decide() {
-        // The first address of the first block, and the examples of BIP 173.
-        assert!(is_base58(b"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"));
-        assert!(!is_base58(b"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb"));
+        // Examples of the Bitcoin wiki and of BIP 173.
+        assert!(is_base58(b"1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"));
+        assert!(!is_base58(b"1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN3"));
         assert!(is_bech32(b"BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4"));
         assert!(!is_bech32(b"BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T5"));
     }

@@ -79,7 +79,7 @@ pub(super) fn in_value(text: &str, role: Role) -> Option<Range<usize>> {
     let short =
         trimmed.as_bytes().get(1).is_some_and(u8::is_ascii_alphabetic) && !trimmed.contains(' ') && trimmed.len() <= 3;
     let found = runs_by_option(trimmed) || (role == Role::Path && (long || short));
-    found.then(|| 0..text.len())
+    found.then_some(0..text.len())
 }
 
 fn runs_by_option(arg: &str) -> bool {

@@ -14,6 +14,10 @@ pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
         return None;
     }
     let query = role == Role::Url || (text.contains('=') && text.contains('&') && !text.contains(' '));
+    // `id;date`, `name|type`: a list of names. And `C:\\new` holds no line break.
+    let list = role == Role::Value
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b';' | b'|' | b',' | b'_'));
+    let drive = bytes.get(1) == Some(&b':');
     let mut at = 0;
     let mut left = MAX_SEPARATORS;
     while at < bytes.len() && left > 0 {
@@ -23,16 +27,17 @@ pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
             continue;
         }
         left -= 1;
-        let lead = text.get(..at).unwrap_or("").trim_matches(['"', '\'', ' ', ')', '\n', '%']).is_empty();
+        let lead = !drive && text.get(..at).unwrap_or("").trim_matches(['"', '\'', ' ', ')', '\n', '%']).is_empty();
         let rest = text.get(at + length..).unwrap_or("");
         // A word right behind its separator is no prose.
-        let adjacent = bytes.get(at) != Some(&b'\n') && rest.starts_with(|c: char| c.is_ascii_lowercase());
+        let adjacent = !list && bytes.get(at) != Some(&b'\n') && rest.starts_with(|c: char| c.is_ascii_lowercase());
+        let strength = strength && !list && !(drive && bytes.get(at) == Some(&b'\\'));
         if behind(rest, strength || lead || adjacent, bytes.get(at) == Some(&b'\n')) {
             return Some(at..text.len());
         }
         at += length;
     }
-    (substituted(text, role) || disguised(text)).then(|| 0..text.len())
+    (substituted(text, role) || disguised(text)).then_some(0..text.len())
 }
 
 /// In prose only what no prose holds: a substitution that opens a connection or a shell.
@@ -122,7 +127,7 @@ fn separator(bytes: &[u8], at: usize, query: bool) -> (bool, usize) {
         Some(b'&') => match byte(1) {
             Some(b'&') => (true, 2),
             _ if query => (false, 0),
-            _ => (byte(1) == Some(b' '), 1),
+            _ => (false, 1),
         },
         Some(b'`') => (true, 1),
         Some(b'\n') => (false, 1),
@@ -172,6 +177,16 @@ fn behind(rest: &str, strong: bool, line: bool) -> bool {
         || name_part.starts_with("./")
         || name_part.contains(":\\")
         || name_part.contains("\\windows");
+    // `cat$IFS/etc/hosts`
+    let spaced = word.to_ascii_lowercase().contains("$ifs") || word.to_ascii_lowercase().contains("${ifs");
+    if spaced
+        && word.to_ascii_lowercase().split_once("$").is_some_and(|(name, _)| looks_like_command(&shell::basename(name)))
+    {
+        return true;
+    }
+    if name_part.starts_with('/') && name_part.matches('?').count() >= 2 && name_part.matches('/').count() >= 2 {
+        return true;
+    }
     let globbed = name_part.contains(['?', '*']) && name_part.starts_with('/') && name_part.contains("bin");
     let name = shell::basename(name_part);
     let windows_switch =
@@ -301,7 +316,8 @@ fn substituted(text: &str, role: Role) -> bool {
         let substitution = command.substituted && (known || matches!(name.as_str(), "cmd" | "id"));
         let spliced = assigned > 0
             && index > 0
-            && known
+            && looks_like_command(&name)
+            && command.words.len() > 1
             && command.words.first().is_some_and(|word| word.span.len() != name.len());
         let piped = command.pipe_from.is_some() && is_shell(&name) && command.operands().next().is_none();
         let braced = command.words.len() > 1 && known && text.starts_with('{');

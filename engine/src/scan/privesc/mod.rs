@@ -65,7 +65,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
                 commands(text, role, out);
             }
         }
-        Role::Prose => {
+        Role::Prose | Role::Search => {
             if let Some(range) = chaining::in_prose(text) {
                 push(out, Rule::Chaining, range);
             }

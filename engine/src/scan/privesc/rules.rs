@@ -187,6 +187,10 @@ pub(super) static RULES: &[RuleInfo] = &[
 /// Separators and dots are common, but the scanner returns at once for what comes from a server.
 pub(super) static TRIGGERS: &[&str] = &[
     "..",
+    "<(",
+    "{",
+    "<!--",
+    "(){",
     "%",
     "\\",
     ";",
@@ -196,9 +200,6 @@ pub(super) static TRIGGERS: &[&str] = &[
     "$",
     "\n",
     "\0",
-    "{",
-    "<",
-    "(",
     "--",
     "-o",
     "/etc",

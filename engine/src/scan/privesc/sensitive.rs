@@ -75,7 +75,7 @@ pub(super) fn in_argument(text: &str, role: Role) -> Option<Range<usize>> {
         Role::Path => secrets(path) || listed(path) || path == ".env" || path.ends_with("/.env"),
         _ => alone && (secrets(path) || listed(path)) && (path.contains('/') || path.starts_with('.')),
     };
-    found.then(|| 0..text.len())
+    found.then_some(0..text.len())
 }
 
 /// Whether a path is that of a file that runs by itself: shells' start-up files, cron, services.

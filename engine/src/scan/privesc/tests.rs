@@ -76,6 +76,74 @@ fn traversal_in_all_encodings() {
     }
 }
 
+/// Calls that agents make all day.
+#[test]
+fn honest_calls_pass() {
+    for (member, tool, text) in [
+        ("command", "bash", "cd app && npm test | tee out.txt; echo $?"),
+        ("command", "bash", "cat ../README.md ../../Cargo.toml"),
+        ("command", "bash", "ssh -i ~/.ssh/id_rsa host uptime"),
+        ("command", "bash", "chmod +x run.sh && ./run.sh"),
+        ("command", "bash", "grep root /etc/passwd | cut -d: -f1"),
+        ("command", "bash", "docker run --rm -v \"$PWD\":/src -w /src rust cargo test"),
+        ("path", "read_file", "/home/a/src/main.rs"),
+        ("path", "read_file", "C:\\new\\id.txt"),
+        ("file_path", "edit", "docs/what's new (2).md"),
+        ("url", "fetch", "https://example.com/a/b?x=1&id=2&sort=name;date=3"),
+        ("pattern", "grep", "import|export|id|find|cat"),
+        ("columns", "select", "id;name;date"),
+        ("name", "create", "Research & Development; find out more"),
+        ("city", "weather", "Washington, D.C."),
+        ("price", "set", "$5 | $6"),
+        ("body", "send", "Then run `ls -la` and $(date), see ../notes; cat /etc/hosts"),
+        ("branch", "checkout", "feature/a_b-c.d"),
+        ("version", "install", ">=1.2,<2 || ^3"),
+        ("cron", "schedule", "0 0 * * *"),
+        ("value", "set", "time; money & date"),
+        ("image", "send", "data:image/png;base64,iVBORw0KGgo="),
+    ] {
+        let matches = found(text, Some(member), Some(tool));
+        assert!(
+            matches.is_empty(),
+            "{text:?}: {:?}",
+            matches.iter().map(|found| DETECTOR.rules[found.rule].id).collect::<Vec<_>>()
+        );
+    }
+}
+
+/// A bound on the output and on the readers' work; each other step is a bounded number of passes.
+#[test]
+fn adversarial_texts_stay_bounded() {
+    for unit in [
+        "$(",
+        "`",
+        "a;",
+        "|id",
+        "' or '",
+        "../",
+        "%25",
+        "{a,b}",
+        "os.remove(\"",
+        "$ne",
+        "bash <(x);",
+        "sudo ",
+        "explain analyze ",
+        "((",
+        "<<E\n",
+        "rm -rf a;",
+        "\\\\",
+        "union (",
+    ] {
+        for member in [None, Some("command"), Some("code"), Some("sql"), Some("path"), Some("value"), Some("query")] {
+            let text = unit.repeat(4000);
+            assert!(found(&text, member, Some("bash")).len() <= 200, "{unit:?}");
+        }
+        let steps = |n: usize| shell::parse(&unit.repeat(n)).steps;
+        let (small, large) = (steps(1000), steps(4000));
+        assert!(large <= 6 * small.max(4000), "{unit:?}: {small} {large}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn never_panics(text in "[\\PC\\n$`'\"(){}<>|&;\\\\ a-z=%./]{0,160}", role in 0usize..6) {

@@ -26,7 +26,7 @@ pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
         Role::Url => climb.any > 0 && (encoded || climb.out > 0 || climb.any >= 2) || climb.odd,
         _ => climb.out >= 2 || (encoded && climb.any > 0) || climb.odd || (climb.any >= 2 && climb.out >= 1),
     };
-    found.then(|| 0..text.len())
+    found.then_some(0..text.len())
 }
 
 /// Percent (also double, and of `%u` form), overlong UTF-8 and `0x2e` read as what they stand for.
@@ -131,14 +131,12 @@ struct Climb {
 fn climbs(path: &str) -> Climb {
     let mut climb = Climb::default();
     let mut depth = 0i64;
-    let mut segments = 0;
     let mut separated = false;
     let mut odd = 0;
-    for segment in path.split(['/', '\\', '\u{2215}', '\u{2044}', '\u{2216}', '\u{ff0f}', '\u{ff3c}']) {
-        if segments > 0 {
-            separated = true;
-        }
-        segments += 1;
+    for (index, segment) in
+        path.split(['/', '\\', '\u{2215}', '\u{2044}', '\u{2216}', '\u{ff0f}', '\u{ff3c}']).enumerate()
+    {
+        separated |= index > 0;
         let bare = segment.trim_matches(['\0', '?', ' ', '"', '\'']);
         let bare = bare.rsplit(['=', '&', ',']).next().unwrap_or(bare);
         match bare {

@@ -377,7 +377,7 @@ fn git_shell(words: &[Word]) -> Vec<Run> {
     words
         .iter()
         .take(12)
-        .filter_map(|word| word.text.split_once('!').map(|(before, script)| (before, script)))
+        .filter_map(|word| word.text.split_once('!'))
         .filter(|(before, script)| !script.is_empty() && (before.is_empty() || before.ends_with('=')))
         .map(|(_, script)| Run::Script(script.to_owned()))
         .collect()

@@ -28,6 +28,17 @@ pub enum Harm {
     Stacked,
 }
 
+/// Whether a text can hold a harmful statement: it begins with a verb of SQL, or has several parts.
+/// Much cheaper than [`super::lex`].
+#[must_use]
+pub fn may_harm(text: &str) -> bool {
+    let trimmed = text.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+    let word = trimmed.get(..trimmed.bytes().take(10).take_while(u8::is_ascii_alphabetic).count()).unwrap_or("");
+    VERBS.iter().any(|verb| word.eq_ignore_ascii_case(verb))
+        || memchr::memchr(b';', text.as_bytes()).is_some()
+        || memchr::memmem::find(text.as_bytes(), b"/*").is_some()
+}
+
 /// The first harmful statement, and where it stands.
 #[must_use]
 pub fn harm(tokens: &[Token<'_>]) -> Option<(Harm, Range<usize>)> {
@@ -228,6 +239,12 @@ fn span(statement: &Statement<'_>) -> Range<usize> {
     let start = statement.tokens.first().map_or(0, |token| token.start);
     start..statement.tokens.last().map_or(start, Token::end)
 }
+
+static VERBS: &[&str] = &[
+    "select", "with", "insert", "replace", "merge", "upsert", "update", "delete", "drop", "truncate", "alter",
+    "create", "grant", "revoke", "copy", "unload", "export", "load", "exec", "execute", "call", "do", "declare",
+    "begin", "start", "explain", "shutdown", "kill", "values", "table", "use", "set",
+];
 
 static OBJECTS: &[&str] = &[
     "table",

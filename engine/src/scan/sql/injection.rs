@@ -52,10 +52,10 @@ fn read(text: &str, query: bool) -> (Option<(Form, Range<usize>)>, usize) {
     }
     let whole = begins_as_statement(text, query);
     for quote in [None, Some(b'\''), Some(b'"')] {
-        if let Some(quote) = quote {
-            if memchr::memchr(quote, text.as_bytes()).is_none() || whole {
-                continue;
-            }
+        if let Some(quote) = quote
+            && (whole || memchr::memchr(quote, text.as_bytes()).is_none())
+        {
+            continue;
         }
         let tokens = lex_within(text, quote);
         let mut reading = Reading::new(&tokens, whole, quote);
@@ -243,6 +243,12 @@ impl<'a, 't> Reading<'a, 't> {
         }
         if token.is("into") && next.is_some_and(|next| next.is_any(&["outfile", "dumpfile"])) && !self.whole {
             return Some((Form::Stacked, at + 1));
+        }
+        if token.is_any(&["utl_http", "utl_inaddr", "dbms_pipe", "dbms_lock", "dbms_ldap", "dbms_xmlgen", "utl_smtp"])
+            && next.is_some_and(|next| next.kind == Kind::Dot)
+            && !self.whole
+        {
+            return Some((Form::Probe, at + 1));
         }
         if token.is_any(SYSTEM_TABLES) {
             self.steps += 1;
@@ -530,8 +536,9 @@ impl<'a, 't> Reading<'a, 't> {
                     return Some((Operand::Call, self.tokens.len()));
                 }
                 if self.tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Open) {
+                    let kind = if self.names_inside(at + 2) { Operand::Name } else { Operand::Call };
                     let close = self.close.get(at + 1).copied().filter(|close| *close != usize::MAX);
-                    return Some((Operand::Call, close.map_or(self.tokens.len(), |close| close + 1)));
+                    return Some((kind, close.map_or(self.tokens.len(), |close| close + 1)));
                 }
                 let mut end = at + 1;
                 while self.tokens.get(end).is_some_and(|token| token.kind == Kind::Dot) && end < at + 8 {
@@ -542,6 +549,48 @@ impl<'a, 't> Reading<'a, 't> {
             Kind::Quoted => Some((Operand::Name, at + 1)),
             _ => None,
         }
+    }
+
+    /// Whether a call's arguments hold a name of a column: `lower(name)` depends on the data.
+    fn names_inside(&mut self, at: usize) -> bool {
+        let inside = self.tokens.get(at..).unwrap_or(&[]);
+        for (offset, token) in inside.iter().take(16).enumerate() {
+            self.steps += 1;
+            match token.kind {
+                Kind::Close | Kind::Semicolon => return false,
+                Kind::Word => {
+                    let call = inside.get(offset + 1).is_some_and(|next| next.kind == Kind::Open);
+                    let keyword = token.is_any(&[
+                        "null",
+                        "true",
+                        "false",
+                        "select",
+                        "from",
+                        "as",
+                        "using",
+                        "user",
+                        "current_user",
+                        "database",
+                        "int",
+                        "char",
+                        "case",
+                        "when",
+                        "and",
+                        "or",
+                        "not",
+                        "binary",
+                        "if",
+                        "union",
+                        "all",
+                    ]) || token.is_any(SYSTEM_TABLES);
+                    if !call && !keyword {
+                        return !inside.iter().take(offset).any(|token| token.is("select"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        false
     }
 
     /// Whether the operand at `at` is a call or a subquery that only SQL has.
@@ -655,9 +704,7 @@ impl<'a, 't> Reading<'a, 't> {
             while self.tokens.get(at).is_some_and(|token| token.is_any(&["rlike", "like", "regexp", "not", "in"])) {
                 at += 1;
             }
-            let Some((operand, end)) = self.operand(at) else {
-                return None;
-            };
+            let (operand, end) = self.operand(at)?;
             unclosed = operand == Operand::Unclosed;
             at = end;
             if operators > 64 {
@@ -671,6 +718,14 @@ impl<'a, 't> Reading<'a, 't> {
         let tail = self.tokens.last().map_or(0, |token| token.text.len());
         let name = first.text.len() <= 65;
         let cut = self.comment.is_some();
+        // `'-'`: nothing but an operator between quotes.
+        if unclosed
+            && operators == 1
+            && self.all.iter().map(|token| token.text.len()).sum::<usize>() <= 4
+            && first.text.len() == 1
+        {
+            return Some(at - 1);
+        }
         let found = if unclosed { logical && (name || tail <= 64) && tail <= 65 } else { logical && cut };
         found.then(|| at - 1)
     }
@@ -706,7 +761,7 @@ impl<'a, 't> Reading<'a, 't> {
                     || second.kind == Kind::Variable
             }),
             "declare" => second.is_some_and(|second| second.kind == Kind::Variable),
-            "shutdown" => second.is_none() || is(&["with"]),
+            "shutdown" => second.is_none_or(|second| second.kind == Kind::Semicolon) || is(&["with"]),
             "select" => !self.whole && second.is_some_and(|second| self.select_item(at + 2, &second)),
             "grant" => is(&["all", "select", "insert", "execute"]) && !self.whole,
             "if" => {

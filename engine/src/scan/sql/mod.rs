@@ -16,7 +16,7 @@ pub mod injection;
 mod lexer;
 mod statement;
 
-pub use harm::{Harm, harm};
+pub use harm::{Harm, harm, may_harm};
 pub use lexer::{Kind, Token, lex, lex_within};
 pub use statement::{Limit, Statement, Verb, statements};
 

@@ -66,7 +66,13 @@ impl<'t> Statement<'t> {
     /// What it does; `None` if it begins with no verb of SQL. `EXPLAIN ANALYZE` does what it explains.
     #[must_use]
     pub fn verb(&self) -> Option<Verb> {
-        let start = self.verb_at();
+        let mut start = self.verb_at();
+        if self.tokens.get(start)?.is("explain")
+            && let Some(at) = self.tokens.iter().take(start + 6).position(|token| token.is("analyze"))
+        {
+            let rest = self.tokens.get(at + 1..).unwrap_or(&[]);
+            start = at + 1 + rest.iter().position(|token| token.kind == Kind::Word).unwrap_or(0);
+        }
         let first = self.tokens.get(start)?;
         let second = self.tokens.get(start + 1);
         if first.kind != Kind::Word {
@@ -87,12 +93,6 @@ impl<'t> Statement<'t> {
             "load" if second.is_some_and(|token| token.is("data")) => Verb::Copy,
             "exec" | "execute" | "call" | "do" | "declare" => Verb::Execute,
             "begin" | "start" | "commit" | "rollback" | "set" | "savepoint" => Verb::Control,
-            "explain" if self.tokens.iter().take(4).any(|token| token.is("analyze")) => {
-                let rest = self.tokens.iter().position(|token| token.is("analyze")).unwrap_or(0) + 1;
-                let rest = self.tokens.get(rest..).unwrap_or(&[]);
-                return Statement { tokens: rest.iter().skip_while(|t| t.kind != Kind::Word).copied().collect() }
-                    .verb();
-            }
             "explain" | "show" | "describe" | "desc" | "pragma" | "use" => Verb::Show,
             "shutdown" | "kill" => Verb::Stop,
             _ => return None,
