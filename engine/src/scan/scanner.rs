@@ -16,7 +16,8 @@ use super::{
 use crate::json::{Value, quote};
 
 /// The scanners that read structure.
-pub(super) static DETECTORS: [&Detector; 4] = [&pii::DETECTOR, &injection::DETECTOR, &destructive::DETECTOR, &privesc::DETECTOR];
+pub(super) static DETECTORS: [&Detector; 4] =
+    [&pii::DETECTOR, &injection::DETECTOR, &destructive::DETECTOR, &privesc::DETECTOR];
 
 /// All scanners of a configuration, compiled: shared by every message.
 #[derive(Debug)]

@@ -58,6 +58,11 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         }
     }
     let role = Role::of(input);
+    // Whatever the argument is called: a glob, a pattern, a path, a root.
+    if role != Role::Command && text.len() <= 64 && command::globs_everything(text.trim()) {
+        push(Rule::ReadsEverything, 0..text.len());
+        return;
+    }
     match role {
         Role::Prose => return,
         Role::Command => {
@@ -66,17 +71,13 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
                 return;
             }
         }
-        Role::Path | Role::Value if command::globs_everything(text.trim()) => {
-            push(Rule::ReadsEverything, 0..text.len());
-            return;
-        }
         Role::Url | Role::Path => {
             if let Some(range) = huge_parameter(text) {
                 push(Rule::PageSize, range);
             }
             return;
         }
-        Role::Sql | Role::Value | Role::Unknown | Role::Code => {}
+        Role::Sql | Role::Search | Role::Value | Role::Unknown | Role::Code => {}
     }
     if role != Role::Command && begins_query(text) {
         if let Some((finding, range)) = query::examine(text) {

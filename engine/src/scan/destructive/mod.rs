@@ -20,10 +20,15 @@ mod rules;
 mod system;
 
 /// The scanner.
-pub const DETECTOR: Detector = Detector { name: "destructive", rules: rules::RULES, triggers: rules::TRIGGERS,
+pub const DETECTOR: Detector = Detector {
+    name: "destructive",
+    rules: rules::RULES,
+    triggers: rules::TRIGGERS,
     gate: Gate::Triggers,
     off: &[],
-    direction: Some(Direction::Request), detect };
+    direction: Some(Direction::Request),
+    detect,
+};
 
 /// Index of a rule in [`DETECTOR`]'s table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -106,7 +106,7 @@ fn place(input: &Input<'_>, role: Role) -> Place {
     match role {
         Role::Command | Role::Code => Place::Program,
         Role::Url => Place::Target,
-        Role::Prose | Role::Sql => Place::Prose,
+        Role::Prose | Role::Search | Role::Sql => Place::Prose,
         Role::Path | Role::Value if is_target_member(input.member.unwrap_or("")) => Place::Target,
         // A value that is one URL as a whole.
         Role::Path | Role::Value | Role::Unknown => {
@@ -444,7 +444,7 @@ fn packed(url: &Found<'_>, out: &mut Vec<Match>) {
     let host = finder::host(url.authority);
     if encoded::in_name(host) {
         push(out, Rule::DataInName, url.range.clone());
-    } else if encoded::in_query(url.rest) || encoded::holds_token(url.rest) {
+    } else if !url.nested && (encoded::in_query(url.rest) || encoded::holds_token(url.rest)) {
         push(out, Rule::DataInQuery, url.range.clone());
     }
 }

@@ -278,7 +278,7 @@ pub(super) static TRIGGERS: &[&str] = &[
     "net::http",
     "http.client",
     "readfilesync",
-    "url",
+    "url\"",
     "host",
     "webhook",
     "endpoint",
