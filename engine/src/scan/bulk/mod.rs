@@ -58,6 +58,11 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         }
     }
     let role = Role::of(input);
+    // Whatever the argument is called: a glob, a pattern, a path, a root.
+    if role != Role::Command && text.len() <= 64 && command::globs_everything(text.trim()) {
+        push(Rule::ReadsEverything, 0..text.len());
+        return;
+    }
     match role {
         Role::Prose => return,
         Role::Command => {
@@ -65,10 +70,6 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
                 push(rule, range);
                 return;
             }
-        }
-        Role::Path | Role::Value if command::globs_everything(text.trim()) => {
-            push(Rule::ReadsEverything, 0..text.len());
-            return;
         }
         Role::Url | Role::Path => {
             if let Some(range) = huge_parameter(text) {

@@ -58,7 +58,7 @@ pub(super) fn class4(address: Ipv4Addr) -> Class {
         (100, 100, 100, 200) | (192, 0, 0, 192) | (168, 63, 129, 16) => Class::Metadata,
         (0 | 10 | 127, ..) | (169, 254, ..) | (192, 168, ..) | (224..=255, ..) => Class::Internal,
         (100, 64..=127, ..) | (172, 16..=31, ..) | (198, 18 | 19, ..) => Class::Internal,
-        (192, 0, 0 | 2, _) | (198, 51, 100, _) | (203, 0, 113, _) => Class::Internal,
+        (192, 0, 0 | 2, _) | (198, 51, 100, _) | (203, 0, 113, _) | (192, 88, 99, _) => Class::Internal,
         _ => Class::Public,
     }
 }
@@ -83,8 +83,8 @@ fn class6(address: Ipv6Addr) -> (Class, bool) {
         [0x2002, high, low, ..] => (embedded(high, low), true),
         [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254] | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254] => (Class::Metadata, false),
         [0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe] => (Class::Metadata, false),
-        // Documentation (RFC 3849, RFC 9637), Teredo (RFC 4380), benchmarking (RFC 5180).
-        [0x2001, 0x0db8 | 0 | 2, ..] | [0x3fff, 0..=0x0fff, ..] => (Class::Internal, false),
+        // Documentation (RFC 3849, RFC 9637), IETF protocol assignments with Teredo (RFC 2928).
+        [0x2001, 0x0db8 | 0..=0x01ff, ..] | [0x3fff, 0..=0x0fff, ..] => (Class::Internal, false),
         [first, ..] if first & 0xe000 != 0x2000 => (Class::Internal, false),
         _ => (Class::Public, false),
     }
@@ -96,7 +96,15 @@ fn ipv6(host: &str) -> Option<Ipv6Addr> {
         return None;
     }
     let inner = host.strip_prefix('[').map_or(host, |rest| rest.split(']').next().unwrap_or(rest));
-    inner.split('%').next().and_then(|address| address.parse().ok())
+    let address = inner.split('%').next()?;
+    address.parse().ok().or_else(|| joined(address))
+}
+
+/// An address whose last two groups are written as one number: `::ffff:7f000001`.
+fn joined(address: &str) -> Option<Ipv6Addr> {
+    let (head, last) = address.rsplit_once(':')?;
+    let low = u32::from_str_radix(last, 16).ok().filter(|_| (5..=8).contains(&last.len()))?;
+    format!("{head}:{:x}:{:x}", low >> 16, low & 0xffff).parse().ok()
 }
 
 enum Parsed {
@@ -114,11 +122,11 @@ fn parse(host: &str) -> Option<Parsed> {
 }
 
 /// Four numbers of which some are too large (readers that take them modulo 256 exist), or have a
-/// base written as a letter.
+/// letter in front.
 fn malformed(host: &str) -> Host {
     let parts = || host.split('.');
     let numeric = |part: &str| {
-        let digits = part.strip_prefix(['o', 'q', '+']).unwrap_or(part);
+        let digits = part.strip_prefix(|c: char| c == '+' || c.is_ascii_alphabetic()).unwrap_or(part);
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'x')
     };
     let is_address = parts().count() == 4

@@ -30,9 +30,23 @@ pub(super) fn in_query(rest: &str) -> bool {
 
 /// Pages and logins carry encoded JSON honestly.
 fn is_paging(name: &str) -> bool {
-    ["cursor", "page", "token", "state", "after", "before", "next", "continuation", "sig", "jwt", "redirect", "url"]
-        .iter()
-        .any(|word| name.to_ascii_lowercase().contains(word))
+    [
+        "cursor",
+        "page",
+        "token",
+        "state",
+        "after",
+        "before",
+        "next",
+        "continuation",
+        "sig",
+        "jwt",
+        "redirect",
+        "url",
+        "config",
+    ]
+    .iter()
+    .any(|word| name.to_ascii_lowercase().contains(word))
 }
 
 /// Hexadecimal that decodes to printable ASCII.
@@ -62,12 +76,21 @@ fn is_base64_text(text: &str) -> bool {
     printable * 100 >= decoded.len() * 97
 }
 
-/// A label near the limit of 63 (RFC 1035) with the mix of letters and digits that encoders make.
+/// A long label (the limit is 63, RFC 1035) with the mix of letters and digits that encoders make.
 fn is_packed(label: &str) -> bool {
-    let digits = label.bytes().filter(u8::is_ascii_digit).count();
-    label.len() >= 45
+    let count = |is: fn(&u8) -> bool| label.bytes().filter(is).count();
+    let digits = count(u8::is_ascii_digit);
+    // Names have no case, so nobody mixes it but an encoder.
+    let mixed =
+        label.len() >= 20 && count(u8::is_ascii_uppercase) >= 4 && count(u8::is_ascii_lowercase) >= 4 && digits >= 2;
+    // Hashes name buckets and builds.
+    let hexadecimal = label.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let long = label.len() >= if hexadecimal { 45 } else { 30 };
+    (mixed || long)
+        && (mixed || !hexadecimal || label.len() != 64)
         && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'=')
-        && digits * 20 >= label.len()
+        && digits * 7 >= label.len().min(14)
+        && (mixed || digits * 20 >= label.len())
         && !label.contains("--")
 }
 
@@ -80,6 +103,11 @@ fn is_piece(label: &str) -> bool {
     }
     let base32 = bytes.iter().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'2'..=b'7'));
     bytes.len() >= 8 && ((base32 && !bytes.is_empty()) || (digits >= 3 && digits < bytes.len() && !label.contains('-')))
+}
+
+/// Whether a path or a query holds a token of a well-known format.
+pub(super) fn holds_token(rest: &str) -> bool {
+    rest.split(['/', '?', '&', '=', '#', ';', ',']).any(|part| part.len() >= 20 && is_token_head(part))
 }
 
 /// The head of a well-known token format.

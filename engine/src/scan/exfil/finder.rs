@@ -19,11 +19,14 @@ pub(super) struct Found<'t> {
     pub rest: &'t str,
     /// Where it stands.
     pub range: Range<usize>,
+    /// It stands within another one.
+    pub nested: bool,
 }
 
 /// The URLs with an authority (`scheme://…`) of a text, also those within another one's query.
 pub(super) fn urls(text: &str) -> impl Iterator<Item = Found<'_>> {
     let mut from = 0;
+    let mut outer_end = 0;
     std::iter::from_fn(move || {
         loop {
             let colon = from + memmem::find(text.as_bytes().get(from..)?, b"://")?;
@@ -32,11 +35,18 @@ pub(super) fn urls(text: &str) -> impl Iterator<Item = Found<'_>> {
             from = begin;
             let Some(scheme) = text.get(start..colon).filter(|scheme| !scheme.is_empty()) else { continue };
             let authority_end = end_of(text, begin, MAX_AUTHORITY, ends_authority);
-            let end = end_of(text, authority_end, MAX_REST, ends_url);
+            // URLs within one another end together: what is behind them is read once.
+            let nested = start < outer_end && authority_end <= outer_end;
+            let end = if nested {
+                boundary(text, outer_end.min(authority_end + MAX_NESTED_REST))
+            } else {
+                end_of(text, authority_end, MAX_REST, ends_url)
+            };
+            outer_end = outer_end.max(end);
             let (Some(authority), Some(rest)) = (text.get(begin..authority_end), text.get(authority_end..end)) else {
                 continue;
             };
-            return Some(Found { scheme, authority, rest, range: start..end });
+            return Some(Found { scheme, authority, rest, range: start..end, nested });
         }
     })
 }
@@ -80,11 +90,15 @@ fn scheme_start(text: &str, from: usize, colon: usize) -> usize {
 fn end_of(text: &str, from: usize, limit: usize, ends: fn(u8) -> bool) -> usize {
     let bytes = text.as_bytes().get(from..).unwrap_or(&[]);
     let length = bytes.iter().take(limit).position(|byte| ends(*byte)).unwrap_or(bytes.len().min(limit));
-    let mut end = from + length;
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    boundary(text, from + length)
+}
+
+/// The character boundary at or before a position.
+fn boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
     }
-    end
+    at
 }
 
 fn ends_url(byte: u8) -> bool {
@@ -100,6 +114,8 @@ const MAX_SCHEME: usize = 24;
 const MAX_AUTHORITY: usize = 1024;
 /// What is read of a path and a query.
 const MAX_REST: usize = 4096;
+/// The same for a URL within another one.
+const MAX_NESTED_REST: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -123,9 +139,13 @@ mod tests {
 
     #[test]
     fn nothing_is_read_twice() {
-        // Each URL reads at most its own authority and a bounded rest.
-        let text = "a://".repeat(10_000);
-        let read: usize = urls(&text).map(|found| found.authority.len() + found.scheme.len()).sum();
-        assert!(read <= text.len());
+        // Each URL has its own authority; only the outermost one has a long rest.
+        for unit in ["a://", "a://b?", "a://b@c/?x=", "a:// "] {
+            let text = unit.repeat(10_000);
+            let own: usize = urls(&text).map(|found| found.authority.len() + found.scheme.len()).sum();
+            let rest: usize = urls(&text).filter(|found| !found.nested).map(|found| found.rest.len()).sum();
+            assert!(own + rest <= 2 * text.len(), "{unit}");
+            assert!(urls(&text).all(|found| !found.nested || found.rest.len() <= MAX_NESTED_REST));
+        }
     }
 }

@@ -156,19 +156,12 @@ fn target(input: &Input<'_>, out: &mut Vec<Match>) {
     let whole = text.trim();
     let start = text.len() - text.trim_start().len();
     let range = start..start + whole.len();
-    let (scheme, rest) = match whole.split_once("://") {
-        Some((scheme, rest)) => (scheme, rest),
-        None => {
-            let scheme = whole.split_once(':').map_or("", |(scheme, _)| scheme);
-            let opaque = ["javascript", "vbscript", "data", "file", "jar", "netdoc", "phar", "view-source"]
-                .iter()
-                .any(|known| scheme.eq_ignore_ascii_case(known));
-            if opaque {
-                (scheme, whole.get(scheme.len() + 1..).unwrap_or(""))
-            } else {
-                ("", whole.trim_start_matches('/'))
-            }
-        }
+    let head = whole.split_once(':').map_or("", |(scheme, _)| scheme);
+    let (scheme, rest) = if OPAQUE.iter().any(|known| head.eq_ignore_ascii_case(known)) {
+        let rest = whole.get(head.len() + 1..).unwrap_or("");
+        (head, rest.strip_prefix("//").unwrap_or(rest))
+    } else {
+        whole.split_once("://").unwrap_or_else(|| ("", whole.trim_start_matches('/')))
     };
     if scheme_rules(scheme, rest, whole, input, range.clone(), out) {
         return;
@@ -184,8 +177,15 @@ fn target(input: &Input<'_>, out: &mut Vec<Match>) {
     let mut hosts = 0;
     for piece in authority.split(['@', '#', '\\', '&', ' ', '\t']).filter(|piece| !piece.is_empty()).take(8) {
         hosts += 1;
+        let before = out.len();
         if host_rules(finder::without_port(piece), Place::Target, rest, range.clone(), out) {
-            return;
+            // A database, a broker or a proxy within the network is what such arguments are for.
+            if scheme.is_empty() && Role::of(input) != Role::Url {
+                out.retain(|found| found.rule != Rule::InternalAddress as usize);
+            }
+            if out.len() > before {
+                return;
+            }
         }
     }
     if authority.contains('\\') || rest.starts_with(['\\', '/']) {
@@ -202,10 +202,11 @@ fn target(input: &Input<'_>, out: &mut Vec<Match>) {
     }
     for (index, url) in finder::urls(text).enumerate() {
         if index == 0 {
-            credentials(&url, out);
-            packed(&url, out);
+            if !credentials(&url, out) {
+                packed(&url, out);
+            }
         } else {
-            judge(&url, Place::Program, input, out);
+            judge(&url, Place::Target, input, out);
         }
     }
 }
@@ -224,7 +225,34 @@ fn judge(url: &Found<'_>, place: Place, input: &Input<'_>, out: &mut Vec<Match>)
     if !described && host_rules(host, place, url.rest, url.range.clone(), out) {
         return;
     }
-    packed(url, out);
+    if place == Place::Program
+        && (hosts::known(host) == Some(Known::Drop) || is_chat_hook(host, url.rest))
+        && upload::names_upload(input.text)
+    {
+        push(out, Rule::DropSite, url.range.clone());
+    } else if place != Place::Prose || is_image(input.text, url.range.start) {
+        packed(url, out);
+    } else if encoded::in_name(host) {
+        push(out, Rule::DataInName, url.range.clone());
+    }
+}
+
+/// The URL of a chat's webhook: whoever knows it may post.
+fn is_chat_hook(host: &str, rest: &str) -> bool {
+    (host.ends_with("discord.com") || host.ends_with("discordapp.com")) && rest.starts_with("/api/webhooks/")
+}
+
+/// Whether a URL stands in a Markdown image or an `src`, which is loaded without a click.
+fn is_image(text: &str, start: usize) -> bool {
+    let mut floor = start.saturating_sub(160);
+    while !text.is_char_boundary(floor) {
+        floor += 1;
+    }
+    let before = text.get(floor..start).unwrap_or("");
+    if let Some(label) = before.strip_suffix("](") {
+        return label.rsplit_once('[').is_some_and(|(head, label)| head.ends_with('!') && !label.contains([']', ')']));
+    }
+    before.trim_end_matches(['"', '\'', '\\']).ends_with("src=")
 }
 
 /// What the host says. `rest` is what follows the authority.
@@ -243,6 +271,9 @@ fn host_rules(host: &str, place: Place, rest: &str, range: Range<usize>, out: &m
                 && !host.starts_with("www.")
                 && !["docs.", "dashboard.", "status.", "blog.", "api."].iter().any(|front| host.starts_with(front));
             (own || (path.len() >= 16 && path.bytes().any(|byte| byte.is_ascii_digit()))).then_some(Rule::CollectorHost)
+        }
+        (None, Place::Target) if is_chat_hook(host, rest.get(rest.find('/').unwrap_or(0)..).unwrap_or("")) => {
+            Some(Rule::DropSite)
         }
         (Some(Known::Drop), Place::Target) => Some(Rule::DropSite),
         (Some(Known::Metadata), Place::Target | Place::Program) => Some(Rule::MetadataEndpoint),
@@ -413,7 +444,7 @@ fn packed(url: &Found<'_>, out: &mut Vec<Match>) {
     let host = finder::host(url.authority);
     if encoded::in_name(host) {
         push(out, Rule::DataInName, url.range.clone());
-    } else if encoded::in_query(url.rest) {
+    } else if !url.nested && (encoded::in_query(url.rest) || encoded::holds_token(url.rest)) {
         push(out, Rule::DataInQuery, url.range.clone());
     }
 }
@@ -429,6 +460,8 @@ fn push(out: &mut Vec<Match>, rule: Rule, range: Range<usize>) {
 
 /// What a URL as an argument may have at most; longer texts are searched for URLs.
 const MAX_TARGET: usize = 8192;
+/// Schemes that need no `//`.
+const OPAQUE: &[&str] = &["javascript", "vbscript", "data", "file", "netdoc", "phar", "jar", "view-source"];
 /// Schemes through which other protocols are spoken, or code is loaded.
 const DANGEROUS: &[&str] = &[
     "gopher",

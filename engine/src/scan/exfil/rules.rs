@@ -126,7 +126,7 @@ pub(super) static RULES: &[RuleInfo] = &[
             "phar://a/b",
             "netdoc:///etc/hosts",
         ],
-        misses: &["https://example.com/gopher://x", "git+https://example.com/r"],
+        misses: &["https://example.com/gopher", "git+https://example.com/r"],
     },
     RuleInfo {
         id: "local-file",

@@ -6,6 +6,9 @@ use crate::scan::shell::{self, Command, Script};
 
 /// The first command of a script that sends local data out.
 pub(super) fn in_command(text: &str) -> Option<Range<usize>> {
+    if let Some(range) = powershell(text) {
+        return Some(range);
+    }
     if !SENDERS.iter().any(|name| text.contains(name)) {
         return None;
     }
@@ -19,6 +22,26 @@ pub(super) fn in_command(text: &str) -> Option<Range<usize>> {
         .filter(|span| text.get(span.clone()).is_some())
 }
 
+/// Whether a text names a way to send a file along.
+pub(super) fn names_upload(text: &str) -> bool {
+    [
+        "-F ",
+        "-T ",
+        "--form",
+        "--upload-file",
+        "-d ",
+        "--data",
+        "--post-file",
+        ".post(",
+        ".put(",
+        "files=",
+        "POST",
+        "nc ",
+    ]
+    .iter()
+    .any(|mark| text.contains(mark))
+}
+
 /// A program that reads a file of the system and sends a body over HTTP or a socket.
 pub(super) fn in_code(text: &str) -> Option<Range<usize>> {
     let send = SENDS.iter().find_map(|mark| text.find(mark).map(|at| at..at + mark.len()))?;
@@ -26,6 +49,17 @@ pub(super) fn in_code(text: &str) -> Option<Range<usize>> {
     let places =
         PLACES.iter().any(|place| ["'", "\"", "`"].iter().any(|quote| text.contains(&format!("{quote}{place}"))));
     (reads && places).then_some(send)
+}
+
+/// A PowerShell pipeline that reads a file and sends it, or mails it.
+fn powershell(text: &str) -> Option<Range<usize>> {
+    let lower = text.to_ascii_lowercase();
+    let has = |marks: &[&str]| marks.iter().find_map(|mark| lower.find(mark).map(|at| at..at + mark.len()));
+    if let Some(range) = has(&["send-mailmessage"]).filter(|_| lower.contains("-attachment")) {
+        return Some(range);
+    }
+    has(&["get-content", "readallbytes", "readalltext"])?;
+    has(&["-method post", "-method put", ".send(", ".uploadfile(", ".uploadstring(", ".uploaddata(", "-infile"])
 }
 
 fn sends(text: &str, script: &Script, index: usize, command: &Command) -> bool {
@@ -47,7 +81,7 @@ fn sends(text: &str, script: &Script, index: usize, command: &Command) -> bool {
         }
         "nc" | "ncat" | "netcat" | "socat" | "telnet" => {
             let listens = command.short('l') || command.args().any(|arg| arg.to_ascii_lowercase().contains("listen"));
-            let from_file = command.redirects.iter().any(|redirect| redirect.kind == b'<');
+            let from_file = reads_file(command);
             !listens
                 && (from_file
                     || piped()
@@ -55,7 +89,7 @@ fn sends(text: &str, script: &Script, index: usize, command: &Command) -> bool {
                         .args()
                         .any(|arg| arg.to_ascii_lowercase().starts_with("file:") || arg.starts_with("OPEN:/")))
         }
-        "openssl" => command.arg(0) == "s_client" && (piped() || command.redirects.iter().any(|r| r.kind == b'<')),
+        "openssl" => command.arg(0) == "s_client" && (piped() || reads_file(command)),
         "scp" | "rsync" | "sftp" | "rclone" => {
             let mut operands = command.operands().peekable();
             let last = command.operands().last().unwrap_or("");
@@ -146,6 +180,10 @@ fn curl(text: &str, command: &Command, piped: impl Fn() -> bool) -> bool {
         }
     }
     url_with_output(text, command)
+}
+
+fn reads_file(command: &Command) -> bool {
+    command.redirects.iter().any(|redirect| redirect.kind == b'<' && redirect.target != "/dev/null")
 }
 
 /// `-dVALUE`, `--data=VALUE` or a flag alone.
