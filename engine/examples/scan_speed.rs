@@ -1,4 +1,5 @@
-//! Measures the scanners on clean JSON of 64 KiB and on adversarial texts, in MB/s.
+//! Measures the scanners on clean JSON of 64 KiB and on adversarial texts, in MB/s:
+//! `scan_speed [only=NAME,…] [quick] [SEED…]`; `only` leaves these scanners on, `quick` leaves out the adversarial texts.
 // A tool for developers: what it is not given, or cannot read, may end it.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -8,17 +9,36 @@ use std::time::Instant;
 use portcullis_engine::json::{Document, Limits};
 use portcullis_engine::scan::{Context, Direction, Scanners, ScannersConfig, Surface};
 
+// The same messages as in `make bench`.
+#[path = "../../bench/src/samples.rs"]
+#[allow(dead_code, missing_docs)]
+mod samples;
+
 fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let mut config = serde_json::json!({});
+    if let Some(names) = args.iter().find_map(|arg| arg.strip_prefix("only=")) {
+        for name in ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"] {
+            config[name] = serde_json::json!({"enabled": names.split(',').any(|only| only == name)});
+        }
+    }
+    let config: ScannersConfig = serde_json::from_value(config).expect("a configuration");
     let started = Instant::now();
-    let scanners = Scanners::compile(&ScannersConfig::default()).unwrap_or_else(|error| panic!("{error}"));
+    let scanners = Scanners::compile(&config).unwrap_or_else(|error| panic!("{error}"));
     println!("compile {:?}, {} rules", started.elapsed(), scanners.rules().count());
     let records = records();
     let prose = format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}]}}", serde_json::json!(prose()));
-    for (name, text) in [("records", &records), ("prose", &prose)] {
+    let bench = String::from_utf8(samples::answer(64 << 10).bytes().to_vec()).expect("text");
+    for (name, text) in [("bench", &bench), ("records", &records), ("prose", &prose)] {
         let limits = Limits::default();
         let doc = Document::parse(text.as_bytes(), &limits).expect("JSON");
-        let context = Context { direction: Direction::Response, surface: Surface::Result };
         let mut found = Vec::new();
+        let request = Context { direction: Direction::Request, surface: Surface::Arguments };
+        best(&format!("{name}: scan_value, request"), text.len(), || {
+            found.clear();
+            scanners.scan_value(request, doc.root(), &mut found);
+        });
+        let context = Context { direction: Direction::Response, surface: Surface::Result };
         best(&format!("{name}: scan_value"), text.len(), || {
             found.clear();
             scanners.scan_value(context, doc.root(), &mut found);
@@ -37,7 +57,10 @@ fn main() {
             std::hint::black_box(Document::parse(text.as_bytes(), &limits).is_ok());
         });
     }
-    for seed in std::env::args().skip(1).chain(
+    if args.iter().any(|arg| arg == "quick") {
+        return;
+    }
+    for seed in args.iter().filter(|arg| !arg.starts_with("only=")).cloned().chain(
         [
             "token=",
             "sk-",
@@ -55,6 +78,18 @@ fn main() {
             "basic ",
             "secret-",
             "secret_key ",
+            "%2525",
+            "&amp;",
+            "\\u0041",
+            "\u{430}a",
+            "cm0gLXJmIC8gLS1uby1wcmVzZXJ2ZS1yb290 ",
+            "Y20wZ0xYSm1JQzhnTFMxdWJ5MXdjbVZ6WlhKMlpTMXliMjkw",
+            "abcdefghijklmnop ",
+            "ignore ",
+            "rm -rf ",
+            "' or 1=1 ",
+            "12345 6789 ",
+            "a@b ",
         ]
         .map(String::from),
     ) {

@@ -35,6 +35,9 @@ pub struct Record {
     pub reason: String,
     /// What would have been done were it not for shadow mode.
     pub would: Option<(Decided, String)>,
+    /// The narrowest exception that would have let through what a scanner stopped, as the JSON of a
+    /// `scanners` configuration.
+    pub exception: Option<String>,
     /// SHA-256 of the canonical configuration.
     pub policy_version: String,
     /// Sorted top-level argument names.
@@ -147,6 +150,9 @@ impl Record {
         if let Some((decision, rule)) = &self.would {
             line.text("shadow_decision", decision.as_str());
             line.text("shadow_rule", rule);
+        }
+        if let Some(exception) = self.exception.as_deref().filter(|exception| exception.len() <= 4 * MAX_TEXT) {
+            line.raw("exception", exception);
         }
         line.text("policy_version", &self.policy_version);
         line.list("argument_keys", &self.argument_keys);

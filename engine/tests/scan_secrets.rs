@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 
 use portcullis_engine::json::{Document, Edits, Limits};
 use portcullis_engine::scan::{
-    Context, Direction, Finding, Located, Rule, ScanAction, ScanConfigError, Scanners, ScannersConfig, SecretsConfig,
+    Context, Direction, Finding, Located, Rule, ScanAction, ScanConfigError, ScannerConfig, Scanners, ScannersConfig,
     Surface,
 };
 use proptest::prelude::*;
 
-static SCANNERS: LazyLock<Scanners> = LazyLock::new(|| Scanners::compile(&ScannersConfig::default()).unwrap());
+static SCANNERS: LazyLock<Scanners> = LazyLock::new(|| Scanners::compile(&secrets(ScannerConfig::default())).unwrap());
 
 const RULES: &str = include_str!("../rules/secrets.json");
 
@@ -106,12 +106,16 @@ fn rules_can_be_turned_off_and_added() {
     let custom = r#"{"secrets": {"request": "log", "disable_rules": ["generic-token"], "custom_rules": [
         {"id": "acme-key", "description": "ACME key", "severity": "critical", "keywords": ["acme_"],
          "pattern": "\\bacme_([0-9a-f]{16})\\b", "group": 1}]}}"#;
-    let scanners = &Scanners::compile(&serde_json::from_str(custom).unwrap()).unwrap();
+    let custom: ScannersConfig = serde_json::from_str(custom).unwrap();
+    let scanners = &Scanners::compile(&secrets(custom.secrets)).unwrap();
     let found = scan(scanners, "key: acme_0123456789abcdef");
     assert_eq!((found.len(), &*found[0].rule, found[0].range.clone()), (1, "acme-key", 10..26));
     assert_eq!(&*found[0].placeholder, "[REDACTED:acme-key]");
     assert_eq!(scan(scanners, "token = q7Lk2TtB9sD8vYpQ1mWx3"), []);
-    let off = ScannersConfig { secrets: SecretsConfig { enabled: false, ..SecretsConfig::default() } };
+    let names = ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"];
+    let off: serde_json::Value =
+        names.iter().map(|name| ((*name).to_owned(), serde_json::json!({"enabled": false}))).collect();
+    let off: ScannersConfig = serde_json::from_value(off).unwrap();
     assert!(Scanners::compile(&off).unwrap().is_idle());
 }
 
@@ -199,8 +203,23 @@ fn github_token() -> String {
 fn only(rule: &Rule) -> Scanners {
     let builtin: Vec<Rule> = serde_json::from_str(RULES).unwrap();
     let disable_rules = builtin.into_iter().map(|other| other.id).filter(|id| *id != rule.id).collect();
-    let secrets = SecretsConfig { disable_rules, ..SecretsConfig::default() };
-    Scanners::compile(&ScannersConfig { secrets }).unwrap()
+    let own = ScannerConfig { disable_rules, ..ScannerConfig::default() };
+    Scanners::compile(&secrets(own)).unwrap()
+}
+
+/// All other scanners off.
+fn secrets(secrets: ScannerConfig) -> ScannersConfig {
+    let off = || ScannerConfig { enabled: false, ..ScannerConfig::default() };
+    ScannersConfig {
+        secrets,
+        pii: off(),
+        injection: off(),
+        destructive: off(),
+        exfil: off(),
+        bulk: off(),
+        privesc: off(),
+        ..ScannersConfig::default()
+    }
 }
 
 fn scan(scanners: &Scanners, text: &str) -> Vec<Finding> {

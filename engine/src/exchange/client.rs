@@ -9,7 +9,7 @@ use crate::http::{self, HeaderOp};
 use crate::json::{Edits, Kind, Value, quote};
 use crate::mcp::{self, Capability, Message};
 use crate::policy::{self, Decision};
-use crate::scan::{Context, Direction, ScanAction, Surface};
+use crate::scan::{self, Context, Direction, ScanAction, Scanners, Site, Surface};
 
 /// Judges the messages of one request body.
 pub(super) struct Client<'x> {
@@ -77,10 +77,12 @@ impl Client<'_> {
         for (name, value) in params {
             let Some(value) = value else { continue };
             let context = Context { direction: Direction::Request, surface: Surface::Header };
+            let tool = call.record.name.clone();
+            let principal = Some(&self.exchange.scene.principal);
+            let site = Site { context, tool: tool.as_deref(), principal, base: name };
             let mut findings = Vec::new();
-            self.exchange.firewall.scanners.scan_text(context, value, &mut findings);
-            let mut clean = value.clone();
-            for finding in findings.iter().rev() {
+            self.exchange.firewall.scanners.scan_text(site, value, &mut findings);
+            for finding in &findings {
                 call.record.findings.push(Found {
                     scanner: finding.scanner,
                     rule: finding.rule.to_string(),
@@ -88,23 +90,22 @@ impl Client<'_> {
                     direction: Direction::Request,
                     location: name.clone(),
                 });
-                match finding.action {
-                    _ if !self.exchange.enforcing() => {}
-                    ScanAction::Log => {}
-                    ScanAction::Redact => clean.replace_range(finding.range.clone(), &finding.placeholder),
-                    ScanAction::RequireApproval | ScanAction::Block => {
-                        let id = call.id.clone().unwrap_or_default();
-                        let block = content::Block {
-                            rule: format!("{}:{}", finding.scanner, finding.rule),
-                            location: name.clone(),
-                            ask: false,
-                        };
-                        let method = call.method.clone();
-                        *verdict = self.refuse_content(&id, &method, &block, &mut call.record);
-                        return Vec::new();
-                    }
+                if self.exchange.enforcing() && finding.action >= ScanAction::RequireApproval {
+                    let id = call.id.clone().unwrap_or_default();
+                    let block = content::Block {
+                        rule: format!("{}:{}", finding.scanner, finding.rule),
+                        location: name.clone(),
+                        ask: false,
+                    };
+                    let exception = Scanners::exception(finding, tool.as_deref(), name);
+                    call.record.exception = Some(format!("{{\"suppress\":[{exception}]}}"));
+                    let method = call.method.clone();
+                    *verdict = self.refuse_content(&id, &method, &block, &mut call.record);
+                    return Vec::new();
                 }
             }
+            let redacted = findings.iter().filter(|finding| finding.action == ScanAction::Redact);
+            let clean = if self.exchange.enforcing() { scan::redact(value, redacted) } else { value.clone() };
             if clean != *value {
                 call.record.redacted.push(name.clone());
                 ops.push(HeaderOp::Set(name.clone(), http::encode_mirrored(&clean)));
@@ -229,7 +230,7 @@ impl Client<'_> {
     /// Scans every string of a message, keys included.
     fn scan(&mut self, value: Value<'_>, surface: Surface, record: &mut Record) -> Content {
         let context = Context { direction: Direction::Request, surface };
-        content::scan(self.exchange, context, value, self.edits, record)
+        content::scan(self.exchange, context, value, &mut [], self.edits, record)
     }
 
     /// The answer to a call that policy refuses or wants approved.

@@ -1,9 +1,12 @@
 //! Scanning one message: findings become edits, or stop it.
 
+use std::collections::BTreeMap;
+
 use super::Exchange;
+use super::lists::List;
 use crate::audit::{Decided, Found, Record};
-use crate::json::{Edits, Value};
-use crate::scan::{Context, Direction, Located, ScanAction, Surface};
+use crate::json::{Edits, Locator, Value};
+use crate::scan::{self, Context, Direction, Finding, Located, ScanAction, Scanners, Site, Surface};
 
 /// What scanning a message came to.
 #[derive(Debug)]
@@ -25,102 +28,174 @@ pub(super) struct Block {
     pub(super) ask: bool,
 }
 
-/// Scans every string and key of `message`, notes findings in `record` and redactions in `edits`.
+/// Scans every string and key of `message`, notes findings in `record` and redactions in `edits`. An
+/// entry of `lists` that may not go on is taken out of its list; everything else that may not stops the message.
 /// In shadow mode nothing is edited or blocked, and the record says what would have been.
-pub(super) fn scan(
+pub(super) fn scan<'d>(
     exchange: &Exchange,
     context: Context,
-    message: Value<'_>,
+    message: Value<'d>,
+    lists: &mut [List<'d>],
     edits: &mut Edits,
     record: &mut Record,
 ) -> Content {
-    let mut located = Vec::new();
-    exchange.firewall.scanners.scan_value(context, message, &mut located);
-    if located.is_empty() {
-        return Content::Clean;
-    }
-    let base = message.location();
-    let secret_keys = secret_keys(&located);
+    let name = record.name.clone();
     let mut blocked: Option<Block> = None;
     let mut redacted_keys = 0;
-    for found in &located {
-        let location = found.location();
-        let location = location.strip_prefix(base.as_str()).unwrap_or(&location).to_owned();
-        let action = effective(context.direction, found, &location);
-        let location = without_keys(location, &secret_keys);
-        record.findings.push(Found {
-            scanner: found.finding.scanner,
-            rule: found.finding.rule.to_string(),
-            action,
-            direction: context.direction,
-            location: location.clone(),
-        });
-        if !exchange.enforcing() {
+    let mut locator = Locator::new(message);
+    let mut located = Vec::new();
+    let mut secret_keys = BTreeMap::new();
+    let mut exceptions: Vec<String> = Vec::new();
+    let exception = |part: &Part<'_>, finding: &Finding, location: &str| {
+        let tool = part.tool.as_deref().map(|tool| recordable(exchange, context.direction, tool));
+        Scanners::exception(finding, tool.as_deref(), location)
+    };
+    for part in parts(message, lists, name.as_deref()) {
+        let site =
+            Site { context, tool: part.tool.as_deref(), principal: Some(&exchange.scene.principal), base: &part.base };
+        located.clear();
+        exchange.firewall.scanners.scan_value(site, part.value, &mut located);
+        note_keys(&located, &mut secret_keys);
+        for found in &located {
+            locator.seek(found.value);
+            let location = locator.location();
+            let action = effective(context.direction, found, &location);
+            let location = without_keys(location, &secret_keys);
+            record.findings.push(Found {
+                scanner: found.finding.scanner,
+                rule: found.finding.rule.to_string(),
+                action,
+                direction: context.direction,
+                location: location.clone(),
+            });
+            let rule = || format!("{}:{}", found.finding.scanner, found.finding.rule);
             let would = match action {
                 ScanAction::Log => continue,
                 ScanAction::Redact => Decided::Redact,
+                _ if part.entry.is_some() => Decided::Redact,
                 ScanAction::RequireApproval => Decided::RequireApproval,
                 ScanAction::Block => Decided::Deny,
             };
-            let graver = record.would.as_ref().is_none_or(|(known, _)| gravity(*known) < gravity(would));
-            if graver {
-                record.would = Some((would, format!("{}:{}", found.finding.scanner, found.finding.rule)));
+            if !exchange.enforcing() {
+                if record.would.as_ref().is_none_or(|(known, _)| gravity(*known) < gravity(would)) {
+                    record.would = Some((would, rule()));
+                }
+                continue;
             }
-            continue;
-        }
-        match action {
-            ScanAction::Log => {}
-            ScanAction::Redact => {
-                if found.value.is_key() {
-                    // Two members must not end up under one name.
-                    redacted_keys += 1;
-                    let placeholder = format!("{}-{redacted_keys}", found.finding.placeholder);
-                    edits.replace_in_string(found.value, found.finding.range.clone(), &placeholder);
-                } else {
-                    found.redact(edits);
+            match (action, part.entry) {
+                (ScanAction::Log, _) => {}
+                (ScanAction::Redact, _) => {
+                    if found.value.is_key() {
+                        // Two members must not end up under one name.
+                        redacted_keys += 1;
+                        let placeholder = format!("{}-{redacted_keys}", found.finding.placeholder);
+                        edits.replace_in_string(found.value, found.finding.range.clone(), &placeholder);
+                    } else {
+                        found.redact(edits);
+                    }
+                    record.redacted.push(location);
                 }
-                record.redacted.push(location);
-                if matches!(record.decision, Decided::Allow | Decided::LogOnly) {
-                    record.decision = Decided::Redact;
+                (ScanAction::RequireApproval | ScanAction::Block, Some((list, index))) => {
+                    if let Some(kept) = lists.get_mut(list).and_then(|list| list.kept.get_mut(index)) {
+                        *kept = false;
+                    }
+                    if exceptions.len() < MAX_EXCEPTIONS {
+                        exceptions.push(exception(&part, &found.finding, &location));
+                    }
+                    record.redacted.push(part.base.clone());
+                }
+                (ScanAction::RequireApproval | ScanAction::Block, None) => {
+                    let ask = action == ScanAction::RequireApproval;
+                    if exceptions.len() < MAX_EXCEPTIONS {
+                        exceptions.push(exception(&part, &found.finding, &location));
+                    }
+                    if blocked.as_ref().is_none_or(|block| block.ask && !ask) {
+                        blocked = Some(Block { rule: rule(), location, ask });
+                    }
+                    continue;
                 }
             }
-            ScanAction::RequireApproval | ScanAction::Block => {
-                let ask = action == ScanAction::RequireApproval;
-                if blocked.as_ref().is_none_or(|block| block.ask && !ask) {
-                    let rule = format!("{}:{}", found.finding.scanner, found.finding.rule);
-                    blocked = Some(Block { rule, location, ask });
-                }
+            if matches!(record.decision, Decided::Allow | Decided::LogOnly) {
+                record.decision = Decided::Redact;
             }
         }
     }
     record.redacted.dedup();
+    exceptions.dedup();
+    exceptions.truncate(MAX_EXCEPTIONS);
+    if !exceptions.is_empty() {
+        record.exception = Some(format!("{{\"suppress\":[{}]}}", exceptions.join(",")));
+    }
     blocked.map_or(Content::Clean, Content::Blocked)
 }
 
-/// A name that a record may hold: whatever a scanner finds in it is replaced.
+/// A part of a message that is scanned by itself.
+struct Part<'d> {
+    value: Value<'d>,
+    /// What is called or described.
+    tool: Option<String>,
+    /// JSON Pointer within the message.
+    base: String,
+    /// Which list, and which of its entries.
+    entry: Option<(usize, usize)>,
+}
+
+/// The parts of a message in text order: each visible entry of a list for itself, so that one can be taken out; a message
+/// without lists is one part.
+fn parts<'d>(message: Value<'d>, lists: &[List<'d>], name: Option<&str>) -> Vec<Part<'d>> {
+    let whole = |value: Value<'d>, base: String| Part { value, tool: name.map(str::to_owned), base, entry: None };
+    if lists.is_empty() {
+        return vec![whole(message, String::new())];
+    }
+    let pointer = |base: &str, key: Value<'_>| {
+        format!("{base}/{}", escaped(&key.as_str().unwrap_or_default()))
+    };
+    let mut parts = Vec::new();
+    for (key, value) in message.members() {
+        let base = pointer("", key);
+        parts.push(whole(key, base.clone()));
+        if !key.is_str("result") {
+            parts.push(whole(value, base));
+            continue;
+        }
+        for (key, value) in value.members() {
+            let base = pointer(&base, key);
+            parts.push(whole(key, base.clone()));
+            let Some((index, list)) = lists.iter().enumerate().find(|(_, list)| list.array.span() == value.span())
+            else {
+                parts.push(whole(value, base));
+                continue;
+            };
+            for (place, entry) in value.elements().enumerate() {
+                if list.kept.get(place) == Some(&true) {
+                    parts.push(Part {
+                        value: entry,
+                        tool: entry.get(list.named).and_then(Value::as_str).map(|name| name.into_owned()),
+                        base: format!("{base}/{place}"),
+                        entry: Some((index, place)),
+                    });
+                }
+            }
+        }
+    }
+    parts
+}
+
+/// A name that a record may hold: a secret or a person's data in it is replaced.
 pub(super) fn recordable(exchange: &Exchange, direction: Direction, name: &str) -> String {
     let context = Context { direction, surface: Surface::Arguments };
     let mut findings = Vec::new();
     exchange.firewall.scanners.scan_text(context, name, &mut findings);
-    let mut clean = name.to_owned();
-    for finding in findings.iter().rev() {
-        clean.replace_range(finding.range.clone(), &finding.placeholder);
-    }
-    clean
+    scan::redact(name, findings.iter().filter(|finding| PRIVATE.contains(&finding.scanner)))
 }
 
-/// Keys in which something was found, as they stand in a JSON Pointer, and what stands in for them.
-fn secret_keys(located: &[Located<'_>]) -> Vec<(String, String)> {
-    let keys = located.iter().filter(|found| found.value.is_key());
-    keys.filter_map(|found| {
-        let key = found.value.as_str()?;
-        let mut clean = key.clone().into_owned();
-        if clean.get(found.finding.range.clone()).is_some() {
-            clean.replace_range(found.finding.range.clone(), &found.finding.placeholder);
-        }
-        Some((escaped(&key), escaped(&clean)))
-    })
-    .collect()
+/// Adds the keys in which something was found, as they stand in a JSON Pointer, and what stands in for them.
+fn note_keys(located: &[Located<'_>], known: &mut BTreeMap<String, String>) {
+    for found in located.iter().filter(|found| found.value.is_key()) {
+        let Some(key) = found.value.as_str() else { continue };
+        let clean = scan::redact(&key, [&found.finding]);
+        known.insert(escaped(&key), escaped(&clean));
+    }
 }
 
 /// One token of a JSON Pointer (RFC 6901 section 3).
@@ -129,14 +204,11 @@ fn escaped(key: &str) -> String {
 }
 
 /// A JSON Pointer is made of keys, and a key can hold a secret too.
-fn without_keys(location: String, secret_keys: &[(String, String)]) -> String {
+fn without_keys(location: String, secret_keys: &BTreeMap<String, String>) -> String {
     if secret_keys.is_empty() {
         return location;
     }
-    let tokens = location.split('/').map(|token| {
-        let known = secret_keys.iter().find(|(key, _)| key == token);
-        known.map_or(token, |(_, clean)| clean.as_str())
-    });
+    let tokens = location.split('/').map(|token| secret_keys.get(token).map_or(token, String::as_str));
     tokens.collect::<Vec<_>>().join("/")
 }
 
@@ -188,3 +260,9 @@ const DECIDING: [&str; 13] = [
 ];
 
 const OPAQUE: [&str; 3] = ["/params/requestState", "/result/requestState", "/result/nextCursor"];
+
+/// How many exceptions a record proposes at most.
+const MAX_EXCEPTIONS: usize = 4;
+
+/// Scanners whose findings may be in no record.
+const PRIVATE: [&str; 2] = ["secrets", "pii"];

@@ -4,30 +4,45 @@ use super::Exchange;
 use crate::json::{Edits, Kind, Value};
 use crate::mcp::Capability;
 
-/// Removes entries that policy hides from a list result, and returns how many. The result is known by
-/// its shape, for on the streams of the old transport nothing else tells what it answers.
-pub(super) fn filter(exchange: &Exchange, result: Value<'_>, edits: &mut Edits) -> u32 {
-    let mut hidden = 0;
-    let mut is_list = false;
-    for (member, capability, name) in LISTS {
-        let Some(list) = result.get(member).filter(|list| list.kind() == Kind::Array) else { continue };
-        is_list = true;
+/// A list of a result, and which of its entries go on to the client.
+#[derive(Debug)]
+pub(super) struct List<'d> {
+    pub(super) array: Value<'d>,
+    /// The member that names an entry.
+    pub(super) named: &'static str,
+    pub(super) kept: Vec<bool>,
+}
+
+/// The lists of a result, without the entries that policy hides. A list is known by its shape, for on the
+/// streams of the old transport nothing else tells what a result answers.
+pub(super) fn visible<'d>(exchange: &Exchange, result: Value<'d>) -> Vec<List<'d>> {
+    let mut lists = Vec::new();
+    for (member, capability, named) in LISTS {
+        let Some(array) = result.get(member).filter(|list| list.kind() == Kind::Array) else { continue };
         let visible = |entry: Value<'_>| {
             // An entry without a name cannot be judged, nor called.
-            let Some(name) = entry.get(name).and_then(Value::as_str) else { return false };
+            let Some(name) = entry.get(named).and_then(Value::as_str) else { return false };
             exchange.firewall.policy.visible(&exchange.scene.principal, &exchange.scene.server, capability, &name)
         };
-        let kept: Vec<bool> = list.elements().map(visible).collect();
-        let gone = kept.iter().filter(|kept| !**kept).count();
+        lists.push(List { array, named, kept: array.elements().map(visible).collect() });
+    }
+    lists
+}
+
+/// Removes the entries that do not go on, and returns how many.
+pub(super) fn filter(exchange: &Exchange, result: Value<'_>, lists: &[List<'_>], edits: &mut Edits) -> u32 {
+    let mut hidden = 0;
+    for list in lists {
+        let gone = list.kept.iter().filter(|kept| !**kept).count();
         if gone > 0 {
             hidden += gone as u32;
-            let mut kept = kept.into_iter();
-            edits.retain_elements(list, |_| kept.next().unwrap_or(false));
+            let mut kept = list.kept.iter();
+            edits.retain_elements(list.array, |_| kept.next().copied().unwrap_or(false));
         }
     }
     // A shared cache must not serve one caller's list to another, nor keep it past a change of policy
     // (2026-07-28, "Caching": `cacheScope`, `ttlMs`).
-    if is_list && exchange.firewall.lists_depend_on_caller() {
+    if !lists.is_empty() && (hidden > 0 || exchange.firewall.lists_depend_on_caller()) {
         if result.get("cacheScope").is_some_and(|scope| !scope.is_str("private")) {
             edits.set_member(result, "cacheScope", "\"private\"");
         }

@@ -146,6 +146,7 @@ impl Exchange {
             rule: String::new(),
             reason: String::new(),
             would: None,
+            exception: None,
             policy_version: self.firewall.version().to_owned(),
             argument_keys: Vec::new(),
             input_hash: None,

@@ -8,7 +8,7 @@ use crate::audit::{Decided, Found};
 use crate::http::{self, HeaderOp, Headers, Reply};
 use crate::json::{Document, Edits, Kind, Value};
 use crate::mcp::Message;
-use crate::scan::{Context, Direction, ScanAction, Surface};
+use crate::scan::{self, Context, Direction, ScanAction, Surface};
 
 /// A response whose headers are held.
 #[derive(Debug)]
@@ -164,16 +164,13 @@ impl Exchange {
         let context = Context { direction: Direction::Response, surface: Surface::Error };
         let mut findings = Vec::new();
         self.firewall.scanners.scan_text(context, text, &mut findings);
-        let mut clean = text.to_owned();
+        let redacted = findings.iter().filter(|finding| finding.action == ScanAction::Redact);
+        let clean = scan::redact(text, redacted);
         let mut blocked = None;
         let enforcing = self.enforcing();
-        for finding in findings.iter().rev() {
-            match finding.action {
-                ScanAction::Log => {}
-                ScanAction::Redact => clean.replace_range(finding.range.clone(), &finding.placeholder),
-                ScanAction::RequireApproval | ScanAction::Block => {
-                    blocked = Some(format!("{}:{}", finding.scanner, finding.rule));
-                }
+        for finding in &findings {
+            if finding.action >= ScanAction::RequireApproval {
+                blocked = Some(format!("{}:{}", finding.scanner, finding.rule));
             }
             if let Some(call) = self.calls.first_mut() {
                 call.record.findings.push(Found {

@@ -76,7 +76,7 @@ impl Exchange {
             _ => Surface::Notification,
         };
         let context = Context { direction: Direction::Response, surface };
-        let passed = match content::scan(self, context, value, edits, &mut record) {
+        let passed = match content::scan(self, context, value, &mut [], edits, &mut record) {
             Content::Clean => Passed::Forward,
             Content::Blocked(block) => {
                 note_block(&mut record, &block);
@@ -138,7 +138,6 @@ impl Exchange {
                 let text = self.explain(what, &refused.rule, &refused.reason);
                 return Passed::Replace(self.denial(CODE_POLICY, &refused.rule, &text).message(id, method));
             }
-            record.hidden += lists::filter(self, result, edits);
         }
         let surface = match result {
             None => Surface::Error,
@@ -146,7 +145,12 @@ impl Exchange {
             Some(_) => Surface::Result,
         };
         let context = Context { direction: Direction::Response, surface };
-        match content::scan(self, context, value, edits, record) {
+        let mut lists = result.map_or(Vec::new(), |result| lists::visible(self, result));
+        let content = content::scan(self, context, value, &mut lists, edits, record);
+        if let Some(result) = result {
+            record.hidden += lists::filter(self, result, &lists, edits);
+        }
+        match content {
             Content::Clean => Passed::Forward,
             Content::Blocked(block) => {
                 note_block(record, &block);

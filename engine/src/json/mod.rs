@@ -25,4 +25,4 @@ mod value;
 pub use edit::Edits;
 pub use parse::{ErrorKind, Limits, ParseError};
 pub use string::{escape, quote, quote_into, unescape};
-pub use value::{Document, Elements, Kind, Members, Strings, Value};
+pub use value::{Document, Elements, Kind, Locator, Members, Strings, Value};

@@ -156,6 +156,12 @@ impl<'d> Value<'d> {
         Strings { text: self.text, tape: self.tape, at: self.at, end: self.next() }
     }
 
+    /// The value of the member whose key this is; `None` if this is no key.
+    #[must_use]
+    pub fn member_value(self) -> Option<Value<'d>> {
+        self.is_key().then(|| Value { at: self.at + 1, ..self })
+    }
+
     /// The value an RFC 6901 JSON Pointer leads to from here.
     #[must_use]
     pub fn pointer(self, pointer: &str) -> Option<Value<'d>> {
@@ -222,6 +228,81 @@ impl std::fmt::Debug for Value<'_> {
     /// Prints kind and span only: a value may be a secret and must not reach a log by accident.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?}@{:?}", self.kind(), self.span())
+    }
+}
+
+/// Tells where values stand that are asked for in text order: all answers together cost one walk over
+/// the document, however many values there are.
+#[derive(Debug)]
+pub struct Locator<'d> {
+    root: Value<'d>,
+    /// The first entry that was not passed yet.
+    at: usize,
+    open: Vec<Open<'d>>,
+}
+
+/// A container that the walk is in.
+#[derive(Debug)]
+struct Open<'d> {
+    end: usize,
+    key: Option<Value<'d>>,
+    /// One more than the index of the element.
+    count: usize,
+}
+
+impl<'d> Locator<'d> {
+    /// A locator of the values within `root`.
+    #[must_use]
+    pub fn new(root: Value<'d>) -> Self {
+        Self { root, at: root.at, open: Vec::new() }
+    }
+
+    /// Goes to a value (or key) that is within the root and not before the last one gone to.
+    pub fn seek(&mut self, value: Value<'d>) {
+        while self.at <= value.at && self.at < self.root.next() {
+            let here = Value { at: self.at, ..self.root };
+            while self.open.last().is_some_and(|open| open.end <= self.at) {
+                self.open.pop();
+            }
+            if here.is_key() {
+                if let Some(open) = self.open.last_mut() {
+                    open.key = Some(here);
+                }
+                self.at += 1;
+                continue;
+            }
+            if let Some(open) = self.open.last_mut() {
+                open.count += 1;
+            }
+            let end = here.next();
+            if matches!(here.kind(), Kind::Array | Kind::Object) && here.at < value.at && value.at < end {
+                self.open.push(Open { end, key: None, count: 0 });
+                self.at += 1;
+            } else {
+                self.at = end.max(self.at + 1);
+            }
+        }
+    }
+
+    /// The key of the innermost member that the value gone to is in: its own, or that of its array.
+    #[must_use]
+    pub fn key(&self) -> Option<Value<'d>> {
+        self.open.iter().rev().find_map(|open| open.key)
+    }
+
+    /// The RFC 6901 JSON Pointer of the value gone to, from the root of this locator; a key is located
+    /// by the pointer of its member.
+    #[must_use]
+    pub fn location(&self) -> String {
+        let mut path = String::new();
+        for open in &self.open {
+            path.push('/');
+            match open.key {
+                Some(key) => path.push_str(&key.as_str().unwrap_or_default().replace('~', "~0").replace('/', "~1")),
+                None => path.push_str(&open.count.saturating_sub(1).to_string()),
+            }
+        }
+        path
     }
 }
 
@@ -335,6 +416,29 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_locator_agrees_with_each_value() {
+        let text = br#"{"a":[0,["x",{"b":"y","c":{}}],"z"],"":{"~1/":["w",[],"v"]},"d":"u"}"#;
+        let doc = Document::parse(text, &Limits::default()).unwrap();
+        let mut locator = Locator::new(doc.root());
+        for string in doc.strings() {
+            locator.seek(string);
+            assert_eq!(locator.location(), string.location());
+        }
+        let mut locator = Locator::new(doc.root());
+        let keys: Vec<_> = doc
+            .strings()
+            .filter(|string| !string.is_key())
+            .map(|string| {
+                locator.seek(string);
+                (string.raw(), locator.key().and_then(Value::as_str).unwrap().into_owned())
+            })
+            .collect();
+        let wanted =
+            [("\"x\"", "a"), ("\"y\"", "b"), ("\"z\"", "a"), ("\"w\"", "~1/"), ("\"v\"", "~1/"), ("\"u\"", "d")];
+        assert_eq!(keys, wanted.map(|(raw, key)| (raw, key.to_owned())));
+    }
 
     #[test]
     fn pointers_are_spelled_one_way() {

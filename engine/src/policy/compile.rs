@@ -13,7 +13,7 @@ use super::route::{AuthorityGlob, Routes, Server, prefix, split_port};
 use super::rule::{CapabilitySet, Globs, PrincipalMatcher, Rule, reason};
 use crate::config::{
     AuditConfig, Config, ConfigError, HeadersConfig, IdentityConfig, JwtConfig, KeysConfig, LimitsConfig, Mode,
-    MtlsEntry, RuleConfig, ServerConfig, Unmatched, canonical_json, sha256_hex,
+    MtlsEntry, PrincipalMatch, RuleConfig, ServerConfig, Unmatched, canonical_json, sha256_hex,
 };
 use crate::json::{Document, Limits};
 use crate::mcp::Capability;
@@ -245,11 +245,6 @@ fn rule(config: &RuleConfig, mode: Mode, servers: &[Arc<str>], at: &str) -> Resu
     } else {
         capability.without(Capability::Protocol).without(Capability::List)
     };
-    let principal_at = format!("{at}/match/principal");
-    let who = &matcher.principal;
-    if let Some(kinds) = &who.kind {
-        not_empty(kinds, &format!("{principal_at}/kind"))?;
-    }
     let reason = match &config.reason {
         Some(text) => {
             name(text, &format!("{at}/reason"))?;
@@ -263,19 +258,27 @@ fn rule(config: &RuleConfig, mode: Mode, servers: &[Arc<str>], at: &str) -> Resu
         shadow: mode == Mode::Shadow,
         hide: config.hide,
         verdict: Verdict { action: config.action, rule: Arc::from(config.id.as_str()), reason },
-        principal: PrincipalMatcher {
-            kinds: who.kind.clone(),
-            id: globs(who.id.as_deref(), &format!("{principal_at}/id"))?,
-            tenant: globs(who.tenant.as_deref(), &format!("{principal_at}/tenant"))?,
-            roles: globs(who.roles.as_deref(), &format!("{principal_at}/roles"))?,
-            teams: globs(who.teams.as_deref(), &format!("{principal_at}/teams"))?,
-            agent: globs(who.agent.as_deref(), &format!("{principal_at}/agent"))?,
-        },
+        principal: principal_matcher(&matcher.principal, &format!("{at}/match/principal"))?,
         server,
         capability,
         method,
         name: globs(matcher.name.as_deref(), &format!("{at}/match/name"))?,
         conditions,
+    })
+}
+
+/// Compiles a matcher of principals that stands at `at`.
+pub(crate) fn principal_matcher(who: &PrincipalMatch, at: &str) -> Result<PrincipalMatcher, ConfigError> {
+    if let Some(kinds) = &who.kind {
+        not_empty(kinds, &format!("{at}/kind"))?;
+    }
+    Ok(PrincipalMatcher {
+        kinds: who.kind.clone(),
+        id: globs(who.id.as_deref(), &format!("{at}/id"))?,
+        tenant: globs(who.tenant.as_deref(), &format!("{at}/tenant"))?,
+        roles: globs(who.roles.as_deref(), &format!("{at}/roles"))?,
+        teams: globs(who.teams.as_deref(), &format!("{at}/teams"))?,
+        agent: globs(who.agent.as_deref(), &format!("{at}/agent"))?,
     })
 }
 
@@ -359,7 +362,8 @@ fn not_empty<T>(list: &[T], at: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn globs(patterns: Option<&[String]>, at: &str) -> Result<Globs, ConfigError> {
+/// Compiles a list of globs that stands at `at`; `None` fits everything, an empty list is refused.
+pub(crate) fn globs(patterns: Option<&[String]>, at: &str) -> Result<Globs, ConfigError> {
     let Some(patterns) = patterns else { return Ok(Globs(None)) };
     not_empty(patterns, at)?;
     let globs = patterns.iter().enumerate().map(|(index, pattern)| glob(pattern, &format!("{at}/{index}")));

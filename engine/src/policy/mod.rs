@@ -37,11 +37,13 @@ use crate::mcp::Capability;
 use crate::principal::Principal;
 
 pub use crate::config::Action;
+pub(crate) use compile::{globs, principal_matcher};
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
 pub use glob::{Glob, GlobError};
 pub(crate) use predicate::Decimal;
 pub use route::{Routed, Server};
+pub(crate) use rule::{Globs, PrincipalMatcher};
 
 /// A compiled policy.
 #[derive(Debug)]

@@ -59,10 +59,10 @@ impl Rule {
 
 /// Globs of which one must match; `None` fits everything, an absent text included.
 #[derive(Debug, Default)]
-pub(super) struct Globs(pub(super) Option<Vec<Glob>>);
+pub(crate) struct Globs(pub(super) Option<Vec<Glob>>);
 
 impl Globs {
-    pub(super) fn fit(&self, text: Option<&str>) -> bool {
+    pub(crate) fn fit(&self, text: Option<&str>) -> bool {
         match (&self.0, text) {
             (None, _) => true,
             (Some(globs), Some(text)) => globs.iter().any(|glob| glob.matches(text)),
@@ -80,7 +80,7 @@ impl Globs {
 
 /// Who a rule is about.
 #[derive(Debug, Default)]
-pub(super) struct PrincipalMatcher {
+pub(crate) struct PrincipalMatcher {
     pub(super) kinds: Option<Vec<PrincipalKind>>,
     pub(super) id: Globs,
     pub(super) tenant: Globs,
@@ -90,7 +90,7 @@ pub(super) struct PrincipalMatcher {
 }
 
 impl PrincipalMatcher {
-    fn fits(&self, principal: &Principal) -> bool {
+    pub(crate) fn fits(&self, principal: &Principal) -> bool {
         let id = (!principal.is_anonymous()).then_some(principal.id.as_str());
         self.kinds.as_ref().is_none_or(|kinds| principal.kind.is_some_and(|kind| kinds.contains(&kind)))
             && self.id.fit(id)

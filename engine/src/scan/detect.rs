@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Context, Severity};
+use super::{Context, Direction, Severity};
 
 /// A scanner that reads structure: a shell command, a query, a sentence, a number with its check digit.
 #[derive(Clone, Copy, Debug)]
@@ -15,10 +15,34 @@ pub struct Detector {
     /// Its rules, in the order of [`Match::rule`].
     pub rules: &'static [RuleInfo],
     /// Literals in lower case, compared without regard to ASCII case. A text in which none occurs
-    /// holds nothing for this scanner. Few and rare: each hit costs a call.
+    /// holds nothing for this scanner. Few and rare: each hit costs a call. Those of less than four
+    /// bytes cost a pass of their own.
     pub triggers: &'static [&'static str],
+    /// What makes the scanner look at a text that has none of the triggers.
+    pub gate: Gate,
+    /// Ids of the rules that run only where the configuration enables them.
+    pub off: &'static [&'static str],
+    /// The one direction it looks at; `None` for both.
+    pub direction: Option<Direction>,
     /// Finds matches in one text, in time linear in its length.
     pub detect: fn(&Input<'_>, &mut Vec<Match>),
+}
+
+/// What makes a scanner look at a text beside its triggers.
+#[derive(Clone, Copy, Debug)]
+pub enum Gate {
+    /// Nothing.
+    Triggers,
+    /// Characters that may look like others, or like nothing.
+    Disguise,
+    /// A text with a digit or an `@` of which `usual` says so, or where a rule that is off by default was
+    /// enabled, `enabled`. They must be much faster than [`Detector::detect`].
+    Look {
+        /// For the rules that are on by default.
+        usual: fn(&str) -> bool,
+        /// For the others.
+        enabled: fn(&str) -> bool,
+    },
 }
 
 /// What is to be known about a rule without running it.

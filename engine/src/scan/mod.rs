@@ -26,18 +26,36 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Edits, Value};
+use crate::principal::Principal;
 
+mod actions;
+mod build;
+pub mod bulk;
 mod checks;
 mod config;
+mod decode;
+pub mod destructive;
 pub mod detect;
+pub mod exfil;
 mod generic;
+pub mod injection;
 mod pattern;
+pub mod pii;
 mod prefilter;
+pub mod privesc;
+
 mod rule;
 mod scanner;
+pub mod shell;
+mod short;
+pub mod sql;
 mod structured;
+mod verify;
+mod walk;
 
-pub use config::{ScanConfigError, ScannersConfig, SecretsConfig};
+pub use config::{
+    Actions, BySeverity, Choice, OverrideConfig, ScanConfigError, ScannerConfig, ScannersConfig, SuppressConfig,
+};
 pub use rule::{Check, Matcher, Rule};
 pub use scanner::Scanners;
 
@@ -50,8 +68,28 @@ pub struct Context {
     pub surface: Surface,
 }
 
+/// Where a text was found and whose call it belongs to: actions are chosen by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'t> {
+    /// Direction and surface.
+    pub context: Context,
+    /// The tool, prompt or resource that is called or described, where that is known.
+    pub tool: Option<&'t str>,
+    /// The caller, where that is known.
+    pub principal: Option<&'t Principal>,
+    /// JSON Pointer of the scanned value within its message.
+    pub base: &'t str,
+}
+
+impl From<Context> for Site<'_> {
+    fn from(context: Context) -> Self {
+        Self { context, tool: None, principal: None, base: "" }
+    }
+}
+
 /// Which way a message travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From the client to the MCP server.
@@ -61,7 +99,8 @@ pub enum Direction {
 }
 
 /// Where in a message a text was found: what a scanner looks for depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Surface {
     /// Arguments of a call, or any other parameter a client sends.
@@ -151,4 +190,14 @@ impl Located<'_> {
     pub fn redact(&self, edits: &mut Edits) {
         edits.replace_in_string(self.value, self.finding.range.clone(), &self.finding.placeholder);
     }
+}
+
+/// The text with the placeholders of these findings of it in place of what they found.
+#[must_use]
+pub fn redact<'f>(text: &str, findings: impl IntoIterator<Item = &'f Finding>) -> String {
+    let mut edits = Edits::default();
+    for finding in findings {
+        edits.replace(finding.range.clone(), &*finding.placeholder);
+    }
+    String::from_utf8(edits.apply(text.as_bytes())).unwrap_or_default()
 }

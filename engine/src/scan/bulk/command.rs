@@ -1,0 +1,213 @@
+//! Commands that dump databases, read whole file systems or pack whole homes.
+
+use std::ops::Range;
+
+use crate::scan::shell::{self, Command};
+
+use super::Rule;
+use super::query::{self, Finding};
+
+/// The first command that reads everything.
+pub(super) fn examine(text: &str) -> Option<(Rule, Range<usize>)> {
+    let script = shell::parse(text);
+    script.commands.iter().find_map(|command| {
+        let rule = judge(command)?;
+        text.get(command.span.clone()).map(|_| (rule, command.span.clone()))
+    })
+}
+
+fn judge(command: &Command) -> Option<Rule> {
+    let name = command.name();
+    let has = |flags: &[&str]| command.has(flags);
+    let asks = has(&["--help", "--version", "-V", "-?"]) && command.words.len() <= 3;
+    if asks {
+        return None;
+    }
+    match name.as_str() {
+        "mysqldump" | "mariadb-dump" | "mysqlpump" | "pg_dumpall" | "mongodump" | "mongoexport" | "expdp" | "exp"
+        | "cockroach-dump" | "cassandra-dump" | "neo4j-admin-dump" | "elasticdump" | "influx_dump"
+        | "pg_basebackup" | "xtrabackup" | "mariabackup" | "mydumper" => {
+            let only_schema =
+                has(&["--no-data", "--schema-only", "-s", "-d"]) && name != "mongodump" && name != "mongoexport";
+            let selected = has(&["-q", "--query", "--where", "-w", "--limit"]);
+            (!only_schema && !selected).then_some(Rule::DatabaseDump)
+        }
+        "pg_dump" => (!has(&["-s", "--schema-only"])).then_some(Rule::DatabaseDump),
+        "bcp" => command.args().any(|arg| matches!(arg, "out" | "queryout")).then_some(Rule::DatabaseDump),
+        "redis-cli" | "valkey-cli" | "keydb-cli" => {
+            let all_keys = command
+                .args()
+                .zip(command.args().skip(1))
+                .any(|(word, pattern)| word.eq_ignore_ascii_case("keys") && pattern == "*");
+            (has(&["--rdb", "--bigkeys"]) && !has(&["--bigkeys"]) || all_keys).then_some(Rule::DatabaseDump)
+        }
+        "sqlite3" => {
+            let dumps = command
+                .args()
+                .any(|arg| arg.trim_start().starts_with(".dump") || arg.trim_start().starts_with(".backup"));
+            if dumps { Some(Rule::DatabaseDump) } else { in_arguments(command) }
+        }
+        "psql" | "mysql" | "mariadb" | "sqlcmd" | "osql" | "clickhouse-client" | "bq" | "duckdb" | "snowsql"
+        | "cqlsh" | "usql" => in_arguments(command),
+        "mongosh" | "mongo" => command.args().any(super::finds_all).then_some(Rule::UnboundedFind),
+        "aws" => {
+            let scan = command.arg(0) == "dynamodb"
+                && command.arg(1) == "scan"
+                && !has(&["--max-items", "--limit", "--filter-expression"]);
+            let export = command.arg(1) == "export-table-to-point-in-time" || command.arg(1) == "start-export-task";
+            let sync = command.arg(0) == "s3"
+                && matches!(command.arg(1), "sync" | "cp")
+                && command.arg(2).starts_with("s3://")
+                && command.arg(2).trim_end_matches('/').matches('/').count() == 2
+                && (command.arg(1) == "sync" || has(&["--recursive"]));
+            (scan || export || sync).then_some(Rule::DatabaseDump)
+        }
+        "find" => {
+            let everywhere = command.args().take_while(|arg| !arg.starts_with('-')).any(is_everything);
+            let narrowed = has(&[
+                "-name",
+                "-iname",
+                "-path",
+                "-ipath",
+                "-maxdepth",
+                "-perm",
+                "-user",
+                "-newer",
+                "-size",
+                "-mtime",
+                "-mmin",
+                "-regex",
+                "-iregex",
+                "-quit",
+                "-inum",
+                "-group",
+                "-uid",
+                "-links",
+                "-samefile",
+                "-ctime",
+                "-atime",
+                "-empty",
+                "-nouser",
+                "-nogroup",
+                "-wholename",
+                "-lname",
+                "-cmin",
+                "-amin",
+                "-writable",
+                "-gid",
+                "-anewer",
+                "-cnewer",
+                "-newermt",
+            ]);
+            (everywhere && !narrowed).then_some(Rule::ReadsEverything)
+        }
+        "grep" | "egrep" | "fgrep" => ((command.short('r') || command.short('R') || has(&["--recursive"]))
+            && command.operands().skip(1).any(is_everything))
+        .then_some(Rule::ReadsEverything),
+        "rg" | "ag" | "ack" => command.operands().skip(1).any(is_everything).then_some(Rule::ReadsEverything),
+        "ls" | "tree" | "dir" => {
+            let recursive = command.short('R')
+                || has(&["--recursive"])
+                || (name == "tree" && !has(&["-L"]))
+                || command.args().any(|arg| arg.eq_ignore_ascii_case("/s"));
+            (recursive && command.operands().any(is_everything)).then_some(Rule::ReadsEverything)
+        }
+        "cat" | "head" | "tail" | "strings" | "bat" => {
+            command.operands().any(|file| globs_everything(file)).then_some(Rule::ReadsEverything)
+        }
+        "tar" | "zip" | "7z" | "rar" | "cpio" | "bsdtar" | "gtar" => {
+            let creates = name != "tar" && name != "bsdtar" && name != "gtar"
+                || command.short('c')
+                || command.arg(0).bytes().all(|byte| byte.is_ascii_alphabetic()) && command.arg(0).contains('c')
+                || has(&["--create"]);
+            let inside =
+                command.args().zip(command.args().skip(1)).any(|(flag, place)| flag == "-C" && is_everything(place));
+            let pipes = name == "cpio";
+            (creates && !pipes && (command.operands().any(is_home_or_all) || inside))
+                .then_some(Rule::ArchivesEverything)
+        }
+        "rsync" | "scp" | "robocopy" | "xcopy" => {
+            let mut operands: Vec<&str> = command.operands().collect();
+            let target = operands.pop().unwrap_or("");
+            (target.contains(':') && operands.into_iter().any(is_home_or_all)).then_some(Rule::ArchivesEverything)
+        }
+        "docker" | "kubectl" | "podman" | "oc" => {
+            let dump = command.args().any(|arg| matches!(arg, "mysqldump" | "pg_dump" | "pg_dumpall" | "mongodump"));
+            let everything = command.arg(0) == "get"
+                && matches!(command.arg(1), "secrets" | "secret" | "configmaps" | "all")
+                && (command.short('A') || has(&["--all-namespaces"]))
+                && command.args().any(|arg| arg.contains("yaml") || arg.contains("json"));
+            (dump || everything).then_some(Rule::DatabaseDump)
+        }
+        _ => None,
+    }
+}
+
+/// SQL among the arguments, or in the here-document, of a client.
+fn in_arguments(command: &Command) -> Option<Rule> {
+    let texts = command.args().map(|arg| arg.split_once("SELECT").map_or(arg, |_| arg)).chain(command.stdin.as_deref());
+    texts.filter(|text| text.len() >= 8 && text.contains(' ')).find_map(|text| {
+        let text = text
+            .trim_start()
+            .trim_start_matches("--execute=")
+            .trim_start_matches("--command=")
+            .trim_start_matches("\\copy ");
+        query::examine(text).map(|(finding, _)| finding.rule())
+    })
+}
+
+impl Finding {
+    pub(super) fn rule(self) -> Rule {
+        match self {
+            Self::Everything => Rule::SelectEverything,
+            Self::HugeLimit => Rule::HugeLimit,
+            Self::Export => Rule::TableExport,
+        }
+    }
+}
+
+/// The root of a file system.
+pub(super) fn is_everything(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    matches!(lower.as_str(), "/" | "/*" | "c:\\" | "c:/" | "c:\\*" | "//" | "/." | "\\") || globs_everything(path)
+}
+
+/// A root, or everybody's files.
+fn is_home_or_all(path: &str) -> bool {
+    is_everything(path)
+        || matches!(
+            path.trim_end_matches(['/', '*']),
+            "~" | "$HOME"
+                | "${HOME}"
+                | "/home"
+                | "/root"
+                | "/Users"
+                | "/etc"
+                | "/var"
+                | "C:\\Users"
+                | "%USERPROFILE%"
+                | "/srv"
+                | "/mnt"
+                | "$USERPROFILE"
+        )
+        || {
+            let rest = path
+                .trim_end_matches('/')
+                .strip_prefix("/home/")
+                .or(path.trim_end_matches('/').strip_prefix("/Users/"));
+            rest.is_some_and(|user| !user.is_empty() && !user.contains('/'))
+        }
+}
+
+/// A pattern for every file below a root or a home: `/**/*`, `~/**`, `C:\**\*`.
+pub(super) fn globs_everything(path: &str) -> bool {
+    let mut rest = path.strip_prefix("file://").unwrap_or(path);
+    for root in ["/home", "/root", "/Users", "~", "$HOME", "${HOME}", "%USERPROFILE%", "C:\\Users", "C:", "c:"] {
+        if let Some(below) = rest.strip_prefix(root).filter(|below| below.starts_with(['/', '\\'])) {
+            rest = below;
+            break;
+        }
+    }
+    let Some(below) = rest.strip_prefix(['/', '\\']) else { return false };
+    below.contains("**") && below.bytes().all(|byte| matches!(byte, b'*' | b'/' | b'\\' | b'.'))
+}

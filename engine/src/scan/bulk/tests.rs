@@ -1,0 +1,106 @@
+use super::super::{Context, Surface};
+use super::*;
+
+fn found(text: &str, member: Option<&str>, tool: Option<&str>) -> Vec<Match> {
+    let context = Context { direction: Direction::Request, surface: Surface::Arguments };
+    let mut out = Vec::new();
+    detect(&Input { text, member, tool, context }, &mut out);
+    out
+}
+
+fn place(rule: &str) -> (&'static str, &'static str) {
+    match rule {
+        "select-everything" | "huge-limit" | "table-export" | "unbounded-find" => ("query", "execute_sql"),
+        "page-size" => ("query", "request"),
+        "exports-everything" => ("tables", "export_data"),
+        _ => ("command", "bash"),
+    }
+}
+
+#[test]
+fn every_rule_finds_its_hits_and_leaves_its_misses() {
+    let mut wrong = Vec::new();
+    for (index, rule) in DETECTOR.rules.iter().enumerate() {
+        let (member, tool) = place(rule.id);
+        for hit in rule.hits {
+            let matches = found(hit, Some(member), Some(tool));
+            if !matches.iter().any(|found| found.rule == index) {
+                wrong.push(format!("{} misses {hit:?}: {matches:?}", rule.id));
+            }
+            let lower = format!("{member} {}", hit.to_ascii_lowercase());
+            if !DETECTOR.triggers.iter().any(|trigger| lower.contains(trigger)) {
+                wrong.push(format!("{hit:?} has no trigger"));
+            }
+        }
+        for miss in rule.misses {
+            if !found(miss, Some(member), Some(tool)).is_empty() {
+                wrong.push(format!("{} hits {miss:?}", rule.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn members_say_how_much() {
+    for (member, text, hit) in [
+        ("limit", "999999", true),
+        ("per_page", "100000", true),
+        ("pageSize", "1e6", true),
+        ("max_results", "-1", true),
+        ("limit", "unlimited", true),
+        ("limit", "100", false),
+        ("page", "999999", false),
+        ("user_id", "999999", false),
+        ("amount", "500000", false),
+        ("path", "/**/*", true),
+        ("pattern", "/**", true),
+        ("pattern", "src/**/*.rs", false),
+        ("pattern", "**/*", false),
+    ] {
+        assert_eq!(!found(text, Some(member), Some("search")).is_empty(), hit, "{member}={text}");
+    }
+}
+
+#[test]
+fn prose_is_not_a_query() {
+    assert!(found("SELECT * FROM users", Some("message"), Some("send")).is_empty());
+    assert!(found("select all that apply", Some("value"), Some("t")).is_empty());
+}
+
+#[test]
+fn clients_on_a_command_line_are_read() {
+    for command in
+        ["psql -c 'SELECT * FROM users'", "mysql -e \"select * from t\" shop", "sqlite3 a.db 'SELECT * FROM t;'"]
+    {
+        assert!(!found(command, Some("command"), Some("bash")).is_empty(), "{command}");
+    }
+    assert!(found("psql -c 'SELECT * FROM users LIMIT 3'", Some("command"), Some("bash")).is_empty());
+}
+
+#[test]
+fn table_expressions_cannot_multiply_the_work() {
+    // Each expression reads the one before twice: without a budget 2^40 steps.
+    let mut text = String::from("WITH a0 AS (SELECT * FROM (SELECT b FROM t) x)");
+    for index in 1..40 {
+        text.push_str(&format!(", a{index} AS (SELECT * FROM a{} x, a{} y)", index - 1, index - 1));
+    }
+    text.push_str(" SELECT * FROM a39");
+    assert!(found(&text, Some("query"), Some("execute_sql")).is_empty());
+    let nested = format!("{}SELECT 1{}", "SELECT * FROM (".repeat(5_000), ")".repeat(5_000));
+    let _ = found(&nested, Some("query"), Some("execute_sql"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn never_panics(text in "[\\PC\\n$`'\"(){}<>|&;\\\\ a-z=*,.]{0,160}", role in 0usize..6) {
+        let member = [None, Some("command"), Some("code"), Some("sql"), Some("path"), Some("limit")][role];
+        for prefix in ["", "select * from ", "with a as (", "find / "] {
+            let text = format!("{prefix}{text}");
+            for found in found(&text, member, Some("bash")) {
+                proptest::prop_assert!(text.get(found.range.clone()).is_some());
+                proptest::prop_assert!(found.rule < DETECTOR.rules.len());
+            }
+        }
+    }
+}

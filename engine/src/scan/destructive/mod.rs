@@ -1,0 +1,205 @@
+//! What destroys: shell commands, SQL, SQL and NoSQL injection, reverse shells, administration of
+//! repositories, clouds, containers and databases.
+//!
+//! It looks at what goes to a server (arguments and answers of the client). A result that quotes
+//! `rm -rf /` destroys nothing, and is not looked at.
+
+use super::detect::{Detector, Gate, Input, Match, RuleInfo};
+use super::shell::{self, Role};
+use super::sql::{self, Harm, injection};
+use super::{Direction, Severity};
+
+mod admin;
+mod code;
+mod files;
+mod git;
+pub(super) mod hidden;
+mod nosql;
+mod reverse;
+mod rules;
+mod system;
+
+/// The scanner.
+pub const DETECTOR: Detector = Detector {
+    name: "destructive",
+    rules: rules::RULES,
+    triggers: rules::TRIGGERS,
+    gate: Gate::Triggers,
+    off: &[],
+    direction: Some(Direction::Request),
+    detect,
+};
+
+/// Index of a rule in [`DETECTOR`]'s table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    Delete,
+    DiskWipe,
+    ForkBomb,
+    Permissions,
+    LogTamper,
+    ServiceTamper,
+    ReverseShell,
+    GitRewrite,
+    CloudDestroy,
+    DataDestroy,
+    DecodedExecution,
+    DisguisedCommand,
+    CodeDelete,
+    Overwrite,
+    SqlDestroy,
+    SqlSystem,
+    SqlInjection,
+    Nosql,
+}
+
+fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
+    let text = input.text;
+    if input.context.direction != Direction::Request || text.len() < 3 {
+        return;
+    }
+    let role = Role::of(input);
+    let before = out.len();
+    if !matches!(role, Role::Prose | Role::Search)
+        && let Some(range) = reverse::in_text(text)
+    {
+        push(out, Rule::ReverseShell, range);
+    }
+    match role {
+        Role::Command | Role::Unknown => {
+            commands(text, false, out);
+            statements(text, out);
+        }
+        Role::Code => {
+            commands(text, false, out);
+            if let Some(range) = code::deletes(text) {
+                push(out, Rule::CodeDelete, range);
+            }
+        }
+        Role::Value | Role::Path | Role::Url => {
+            if text.as_bytes().iter().any(|b| matches!(b, b';' | b'|' | b'&' | b'`' | b'\n' | b'$')) {
+                commands(text, true, out);
+            }
+            statements(text, out);
+        }
+        Role::Sql => statements(text, out),
+        Role::Prose | Role::Search => {}
+    }
+    if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Search)
+        && out.len() == before
+    {
+        inject(input, role, out);
+    }
+}
+
+/// Shell commands; with `injected` only those that stand behind a separator or in a substitution.
+fn commands(text: &str, injected: bool, out: &mut Vec<Match>) {
+    let script = shell::parse(text);
+    if hidden::fork_bomb(text) {
+        push(out, Rule::ForkBomb, 0..text.len());
+    }
+    let first = script.commands.first().map_or(0, |command| command.span.start);
+    for (index, command) in script.commands.iter().enumerate() {
+        if injected && !command.substituted && command.span.start <= first {
+            continue;
+        }
+        let name = command.name();
+        let found = files::check(command, &name)
+            .or_else(|| system::check(command, &name))
+            .or_else(|| git::check(command, &name))
+            .or_else(|| admin::check(command, &name))
+            .or_else(|| reverse::check(&script, index, &name))
+            .or_else(|| code::check(&script, index, &name))
+            .or_else(|| hidden::check(&script, index, &name))
+            .or_else(|| sql_client(command, &name));
+        if let Some(rule) = found {
+            push(out, rule, command.span.clone());
+        }
+        if out.len() >= MAX_MATCHES {
+            return;
+        }
+    }
+}
+
+/// `psql -c "DROP TABLE t"` and other clients.
+fn sql_client(command: &shell::Command, name: &str) -> Option<Rule> {
+    let known = matches!(
+        name,
+        "psql"
+            | "mysql"
+            | "mariadb"
+            | "sqlite3"
+            | "sqlcmd"
+            | "clickhouse-client"
+            | "clickhouse"
+            | "duckdb"
+            | "cockroach"
+            | "snowsql"
+            | "cqlsh"
+            | "bq"
+            | "usql"
+            | "mycli"
+            | "pgcli"
+            | "osql"
+            | "isql"
+            | "sqlplus"
+            | "trino"
+            | "presto"
+            | "hive"
+            | "beeline"
+            | "spark-sql"
+            | "wrangler"
+            | "turso"
+    );
+    if !known {
+        return None;
+    }
+    let texts = command.args().chain(command.stdin.as_deref());
+    texts.filter(|text| text.contains(' ')).find_map(|text| sql::harm(&sql::lex(text))).map(|(harm, _)| of_harm(harm))
+}
+
+fn statements(text: &str, out: &mut Vec<Match>) {
+    if sql::may_harm(text)
+        && let Some((harm, range)) = sql::harm(&sql::lex(text))
+    {
+        push(out, of_harm(harm), range);
+    }
+}
+
+fn inject(input: &Input<'_>, role: Role, out: &mut Vec<Match>) {
+    if let Some(range) = nosql::find(input.text)
+        && role != Role::Search
+    {
+        push(out, Rule::Nosql, range);
+        return;
+    }
+    let found = if role == Role::Sql { injection::find_in_query(input.text) } else { injection::find(input.text) };
+    if let Some((form, range)) = found {
+        // A filter may call functions; what it never does is change the data, wait, or hold always.
+        if role == Role::Search && form == injection::Form::Probe {
+            return;
+        }
+        push(out, Rule::SqlInjection, range);
+    }
+}
+
+const fn of_harm(harm: Harm) -> Rule {
+    match harm {
+        Harm::System => Rule::SqlSystem,
+        Harm::Stacked => Rule::SqlInjection,
+        _ => Rule::SqlDestroy,
+    }
+}
+
+fn push(out: &mut Vec<Match>, rule: Rule, range: std::ops::Range<usize>) {
+    let rule = rule as usize;
+    if !out.iter().any(|found| found.rule == rule && found.range == range) {
+        out.push(Match { rule, range });
+    }
+}
+
+/// What is told about one text; more says nothing new.
+const MAX_MATCHES: usize = 32;
+
+#[cfg(test)]
+mod tests;

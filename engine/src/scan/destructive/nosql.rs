@@ -1,0 +1,78 @@
+//! Operators of document databases where a value was expected.
+
+use std::ops::Range;
+
+/// The operator, and where it stands.
+pub(super) fn find(text: &str) -> Option<Range<usize>> {
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find('$')) {
+        let start = from + at;
+        from = start + 1;
+        let rest = text.get(start + 1..).unwrap_or("");
+        let length = rest.bytes().take(16).take_while(u8::is_ascii_alphabetic).count();
+        let name = rest.get(..length).unwrap_or("");
+        if !OPERATORS.contains(&name) {
+            continue;
+        }
+        let before = text.get(..start).unwrap_or("").trim_end_matches(['"', '\'', ' ']).chars().next_back();
+        let after = rest.get(length..).unwrap_or("").trim_start_matches(['"', '\'', ' ']);
+        let end = start + 1 + length;
+        // `password[$ne]=x`: PHP and Express make an object of it.
+        if before == Some('[') && after.starts_with(']') {
+            return Some(start..end);
+        }
+        if let Some(value) = after.strip_prefix(':').map(str::trim_start)
+            && matches!(before, Some('{' | ','))
+        {
+            let server_side = matches!(name, "where" | "function" | "accumulator");
+            let always =
+                ["null", "\"\"", "''", "1", "0", "-1", "{", "[]", "\".*\"", "\"^", "undefined", "\"x\"", "\".{"]
+                    .iter()
+                    .any(|probe| value.starts_with(probe));
+            let probing =
+                matches!(name, "ne" | "gt" | "gte" | "lt" | "lte" | "regex" | "nin" | "exists" | "not") && always;
+            if server_side || probing {
+                return Some(start..end);
+            }
+        }
+    }
+    // A condition in JavaScript that closes the string it was pasted into.
+    for (open, tail) in [("'", "||"), ("\"", "||"), ("'", ";return"), ("';", "return"), ("'", "&&")] {
+        if let Some(at) = text.find(open) {
+            let rest: String =
+                text.get(at + open.len()..).unwrap_or("").chars().filter(|c| !c.is_whitespace()).take(48).collect();
+            if let Some(condition) = rest.strip_prefix(tail)
+                && (condition.contains("==") || condition.starts_with("true") || condition.contains("this."))
+            {
+                return Some(at..text.len());
+            }
+        }
+    }
+    None
+}
+
+static OPERATORS: &[&str] = &[
+    "ne",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "eq",
+    "in",
+    "nin",
+    "regex",
+    "where",
+    "exists",
+    "not",
+    "or",
+    "and",
+    "nor",
+    "expr",
+    "function",
+    "accumulator",
+    "elemMatch",
+    "type",
+    "mod",
+    "size",
+    "all",
+];

@@ -1,0 +1,310 @@
+//! What sets of concepts close together mean: an attack, or a point towards one.
+//!
+//! A pattern is an anchor and what must stand near it in the same sentence, in any order, since word
+//! order differs between languages. A pattern of [`ENOUGH`] points is a match by itself; weaker ones
+//! add up over a stretch of text.
+
+use std::ops::Range;
+
+use super::Place;
+use super::lexicon::{
+    ACT, ALL, ANSWER, ANY_TOOL, ASIDE, AUDIT, AUTHORITY, AUTOMATED, BEFORE, CONDITION, CONTENT, Concepts, DESTINATION,
+    DISABLE, ENABLE, ETHICS, EVERYTHING, FICTION, FLOUT, FOCUS, GUARD, HENCEFORTH, HIDDEN, I_AM, IGNORE, INSTEAD,
+    INSTRUCTION, JAILBREAK, JUDGED, KEY_FILE, LEAVE, LIMITLESS, MODE, MODEL, MUST, NEW, NOT, OBEY, ONLY, PERSIST,
+    PERSONA, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE, READ, REFUSE, REVEAL, RUN, SECRET, SECRET_FILE, SEND, SILENT,
+    STAY, STRONG_POWER, SYSTEM, SYSTEM_PROMPT, TASK, TELL, TOOL, URGENT, USER, YOU,
+};
+use super::rules::*;
+use super::words::Words;
+
+/// Points at which a stretch of text is an attack.
+pub(super) const ENOUGH: u32 = 100;
+
+/// A row of the grammar.
+struct Pattern {
+    rule: usize,
+    points: u32,
+    anchor: Concepts,
+    near: &'static [Concepts],
+    /// How many words apart, at most.
+    span: usize,
+    /// Where it counts.
+    place: Place,
+    /// Whether "not" before the anchor turns it round.
+    negatable: bool,
+}
+
+/// A match: the rule and the place of its words.
+pub(super) struct Found {
+    pub(super) rule: usize,
+    pub(super) range: Range<usize>,
+}
+
+/// Runs the grammar over the concepts of a text. Each concept looks at a bounded number of
+/// neighbours, so the work is linear.
+pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, mut found: impl FnMut(Found)) {
+    let mut weak: Vec<(usize, usize, u32, Range<usize>)> = Vec::new();
+    for (at, (index, own)) in concepts.iter().enumerate() {
+        if own & ANCHORS == 0 {
+            continue;
+        }
+        let Some(word) = words.list.get(*index) else { continue };
+        let reach = if word.style.ideograph { 3 } else { 1 };
+        for (number, pattern) in PATTERNS.iter().enumerate() {
+            if own & pattern.anchor == 0 || !place.within(pattern.place) {
+                continue;
+            }
+            if pattern.negatable && negated(concepts, at, *index) {
+                continue;
+            }
+            let near = neighbours(words, concepts, at, pattern.span * reach);
+            let mut start = word.range().start;
+            let mut end = word.range().end;
+            // Every word is used once: "email" alone is not both a document and an order to send.
+            let mut used = 0u64;
+            let complete = pattern.near.iter().all(|wanted| {
+                let nearest = near
+                    .iter()
+                    .enumerate()
+                    .filter(|(slot, (other, held))| {
+                        other != index && held & wanted != 0 && used & (1 << (slot & 63)) == 0
+                    })
+                    .min_by_key(|(_, (other, _))| other.abs_diff(*index));
+                let Some((slot, (other, _))) = nearest else { return false };
+                let Some(other) = words.list.get(*other) else { return false };
+                used |= 1 << (slot & 63);
+                start = start.min(other.range().start);
+                end = end.max(other.range().end);
+                true
+            });
+            if !complete {
+                continue;
+            }
+            // Weak signs count more when shouted.
+            let shouted = near.iter().all(|(other, _)| words.list.get(*other).is_some_and(|word| word.style.capitals));
+            let points = pattern.points + if shouted && word.style.capitals { SHOUT } else { 0 };
+            if points >= ENOUGH {
+                found(Found { rule: pattern.rule, range: start..end });
+            } else {
+                weak.push((*index, number, points, start..end));
+            }
+        }
+    }
+    add_up(&weak, found);
+}
+
+/// Weak patterns within [`STRETCH`] words of each other, each kind once.
+fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Found)) {
+    let mut first = 0;
+    let mut from = 0;
+    for (last, (index, _, _, range)) in weak.iter().enumerate() {
+        while weak.get(first).is_some_and(|start| index - start.0 > STRETCH) {
+            first += 1;
+        }
+        if first < from {
+            continue;
+        }
+        let mut kinds = 0u128;
+        let mut points = 0;
+        let mut most = (0, 0);
+        for (_, kind, worth, _) in weak.get(last.saturating_sub(MAX_WEAK).max(first)..=last).unwrap_or_default() {
+            if kinds & (1 << kind) == 0 {
+                kinds |= 1 << kind;
+                points += worth;
+                if *worth > most.0 {
+                    most = (*worth, *kind);
+                }
+            }
+        }
+        if points >= ENOUGH {
+            let start = weak.get(first).map_or(range.start, |weak| weak.3.start);
+            found(Found {
+                rule: PATTERNS.get(most.1).map_or(0, |pattern| pattern.rule),
+                range: start..range.end.max(start),
+            });
+            from = last + 1;
+        }
+    }
+}
+
+/// The concepts within `span` words of the one at `at`, in the same sentence.
+fn neighbours<'c>(words: &Words, concepts: &'c [(usize, Concepts)], at: usize, span: usize) -> &'c [(usize, Concepts)] {
+    let (center, _) = concepts.get(at).copied().unwrap_or_default();
+    let sentence = words.list.get(center).map(|word| word.sentence);
+    let close = |(index, _): &&(usize, Concepts)| {
+        index.abs_diff(center) <= span && words.list.get(*index).map(|word| word.sentence) == sentence
+    };
+    let before = concepts.get(..at).unwrap_or_default().iter().rev().take_while(close).count();
+    let after = concepts.get(at..).unwrap_or_default().iter().take_while(close).count();
+    concepts.get(at - before..at + after).unwrap_or_default()
+}
+
+/// "Do not ignore", "never bypass".
+fn negated(concepts: &[(usize, Concepts)], at: usize, index: usize) -> bool {
+    concepts
+        .get(at.saturating_sub(2)..at)
+        .unwrap_or_default()
+        .iter()
+        .any(|(other, held)| held & NOT != 0 && held & IGNORE == 0 && index - other <= 2)
+}
+
+const SHOUT: u32 = 30;
+const STRETCH: usize = 60;
+const MAX_WEAK: usize = 24;
+
+const fn pattern(rule: usize, points: u32, anchor: Concepts, near: &'static [Concepts], span: usize) -> Pattern {
+    Pattern { rule, points, anchor, near, span, place: Place::ANY, negatable: false }
+}
+
+impl Pattern {
+    const fn positive(self) -> Self {
+        Self { negatable: true, ..self }
+    }
+
+    const fn only(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+}
+
+const ANCHORS: Concepts = {
+    let mut all = 0;
+    let mut at = 0;
+    while at < PATTERNS.len() {
+        #[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
+        {
+            all |= PATTERNS[at].anchor;
+        }
+        at += 1;
+    }
+    all
+};
+
+const PATTERNS: &[Pattern] = &[
+    // System override.
+    pattern(OVERRIDE, 100, IGNORE, &[INSTRUCTION, PRIOR], 8).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[TASK, PRIOR], 6).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[INSTRUCTION, YOU], 6).positive(),
+    pattern(OVERRIDE, 100, ASIDE, &[INSTRUCTION | GUARD, PRIOR], 6),
+    pattern(ROLE, 100, FLOUT, &[GUARD | INSTRUCTION | ETHICS, ACT | PERSONA | MODEL], 10),
+    pattern(OVERRIDE, 100, IGNORE, &[SYSTEM_PROMPT], 6).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[GUARD, ALL], 6).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[GUARD, INSTRUCTION | PRIOR], 6).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[EVERYTHING], 3).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[ALL, INSTRUCTION], 5).positive(),
+    pattern(OVERRIDE, 60, IGNORE, &[INSTRUCTION], 4).positive(),
+    pattern(OVERRIDE, 100, IGNORE, &[CONTENT, PRINT | SEND | TELL], 7).positive().only(Place::INBOUND),
+    pattern(OVERRIDE, 60, IGNORE, &[CONTENT, PRINT | SEND], 8).positive(),
+    pattern(OVERRIDE, 50, IGNORE, &[ALL], 2).positive(),
+    pattern(OVERRIDE, 50, IGNORE, &[PRIOR], 3).positive(),
+    pattern(OVERRIDE, 50, IGNORE, &[TASK], 5).positive(),
+    pattern(OVERRIDE, 60, IGNORE, &[INSTEAD], 10).positive(),
+    pattern(OVERRIDE, 100, PRECEDENCE, &[INSTRUCTION | GUARD, ALL | SYSTEM], 8),
+    pattern(OVERRIDE, 40, PRECEDENCE, &[], 0),
+    pattern(OVERRIDE, 60, NEW, &[INSTRUCTION, YOU], 5),
+    pattern(OVERRIDE, 50, NEW, &[TASK | SYSTEM_PROMPT], 2),
+    pattern(OVERRIDE, 30, NEW, &[INSTRUCTION], 2),
+    pattern(OVERRIDE, 60, OBEY, &[INSTRUCTION, NEW | ONLY | INSTEAD], 6),
+    // Safety measures switched off.
+    pattern(SAFETY_OFF, 100, DISABLE, &[GUARD, ALL], 5).positive(),
+    pattern(SAFETY_OFF, 60, DISABLE, &[GUARD], 4).positive(),
+    pattern(SAFETY_OFF, 60, DISABLE, &[INSTRUCTION], 4).positive(),
+    pattern(SAFETY_OFF, 60, DISABLE, &[SYSTEM_PROMPT], 4).positive(),
+    // Role impersonation and jailbreak personas.
+    pattern(ROLE, 100, ACT, &[JAILBREAK], 12),
+    pattern(ROLE, 100, ACT, &[LIMITLESS], 16),
+    pattern(ROLE, 100, HENCEFORTH, &[ACT, MODEL | PERSONA | YOU], 12),
+    pattern(ROLE, 100, HENCEFORTH, &[YOU, PRINT | OBEY | PERSONA | MUST], 8),
+    pattern(ROLE, 60, HENCEFORTH, &[YOU], 6),
+    pattern(ROLE, 50, ACT, &[MODEL], 10),
+    pattern(ROLE, 40, ACT, &[YOU], 6),
+    pattern(ROLE, 40, ACT, &[PERSONA], 8),
+    pattern(ROLE, 30, ACT, &[], 0),
+    pattern(ROLE, 100, LIMITLESS, &[MODEL, YOU | ACT | PERSONA], 14),
+    pattern(ROLE, 50, LIMITLESS, &[YOU], 10),
+    pattern(ROLE, 50, LIMITLESS, &[MODEL], 12),
+    pattern(ROLE, 60, LIMITLESS, &[ETHICS], 14),
+    pattern(ROLE, 40, LIMITLESS, &[], 0),
+    pattern(ROLE, 60, JAILBREAK, &[YOU | ACT | MODE | MODEL], 8),
+    pattern(ROLE, 30, JAILBREAK, &[], 0),
+    pattern(ROLE, 60, STAY, &[PERSONA], 4),
+    pattern(ROLE, 50, NOT, &[REFUSE], 4),
+    pattern(ROLE, 40, NOT, &[ETHICS], 5),
+    pattern(ROLE, 40, FICTION, &[YOU | ACT | PERSONA | LIMITLESS], 12),
+    pattern(ROLE, 50, OBEY, &[NOT, INSTRUCTION | GUARD | ETHICS], 8),
+    pattern(ROLE, 30, MODEL, &[YOU], 6),
+    // Modes.
+    pattern(MODE_SWITCH, 100, MODE, &[STRONG_POWER, ENABLE], 8),
+    pattern(MODE_SWITCH, 70, MODE, &[POWER, ENABLE], 8),
+    pattern(MODE_SWITCH, 60, MODE, &[POWER, YOU | I_AM], 6),
+    pattern(MODE_SWITCH, 50, MODE, &[POWER], 2),
+    pattern(MODE_SWITCH, 40, MODE, &[SYSTEM | STRONG_POWER], 1),
+    pattern(MODE_SWITCH, 100, JAILBREAK, &[ENABLE], 3),
+    // Authority.
+    pattern(AUTHORITY_CLAIM, 100, I_AM, &[STRONG_POWER], 3).only(Place::REQUEST),
+    pattern(AUTHORITY_CLAIM, 100, I_AM, &[AUTHORITY, AUDIT], 12).only(Place::REQUEST),
+    pattern(AUTHORITY_CLAIM, 100, I_AM, &[MODEL, ENABLE | MODE | AUDIT], 14).only(Place::REQUEST),
+    pattern(AUTHORITY_CLAIM, 60, I_AM, &[AUTHORITY, MUST | OBEY], 8),
+    pattern(AUTHORITY_CLAIM, 60, I_AM, &[AUTHORITY, YOU], 8),
+    pattern(AUTHORITY_CLAIM, 50, I_AM, &[AUTHORITY], 6),
+    pattern(AUTHORITY_CLAIM, 60, I_AM, &[MODEL, AUTHORITY], 8),
+    pattern(AUTHORITY_CLAIM, 60, MUST, &[YOU, OBEY | PRINT | ANSWER, ALL], 8).only(Place::REQUEST),
+    // Reveal the prompt, the secrets.
+    pattern(PROMPT_LEAK, 100, REVEAL, &[SYSTEM_PROMPT], 7).positive(),
+    pattern(PROMPT_LEAK, 60, REVEAL, &[YOU, SECRET], 5).positive(),
+    pattern(PROMPT_LEAK, 100, REVEAL, &[INSTRUCTION, YOU], 4).positive().only(Place::REQUEST),
+    pattern(PROMPT_LEAK, 60, REVEAL, &[INSTRUCTION, YOU], 5).positive(),
+    pattern(PROMPT_LEAK, 30, YOU, &[SECRET], 4).only(Place::REQUEST),
+    // Machines addressed in what people are to read.
+    pattern(RESPONSE, 100, AUTOMATED, &[HIDDEN], 6).only(Place::INBOUND),
+    pattern(
+        RESPONSE,
+        100,
+        AUTOMATED,
+        &[URGENT | PRINT | OBEY | MUST | IGNORE, INSTRUCTION | PRINT | JUDGED | IGNORE],
+        10,
+    )
+    .only(Place::RESULT),
+    pattern(RESPONSE, 40, AUTOMATED, &[], 0).only(Place::RESULT),
+    pattern(RESPONSE, 100, CONDITION, &[TELL | PRINT], 4).only(Place::RESULT),
+    pattern(RESPONSE, 70, CONDITION, &[TELL | PRINT], 12).only(Place::INBOUND),
+    pattern(RESPONSE, 40, CONDITION, &[ANSWER | ONLY | NOT], 8).only(Place::INBOUND),
+    pattern(RESPONSE, 50, FOCUS, &[], 0),
+    pattern(RESPONSE, 50, FOCUS, &[CONTENT | PRIOR, ALL | INSTEAD | ONLY], 8),
+    pattern(RESPONSE, 100, IGNORE, &[PRINT, JUDGED], 8).positive().only(Place::RESULT),
+    pattern(RESPONSE, 60, IGNORE, &[ALL, JUDGED | CONTENT | NOT], 8).positive().only(Place::RESULT),
+    pattern(RESPONSE, 50, NOT, &[JUDGED, YOU | ONLY | URGENT], 5).only(Place::RESULT),
+    // Response poisoning: what the answer shall say.
+    pattern(RESPONSE, 50, PRINT, &[ONLY, ANSWER | ALL | NOT], 8).only(Place::INBOUND),
+    pattern(RESPONSE, 40, PRINT, &[ONLY], 3).only(Place::INBOUND),
+    pattern(RESPONSE, 60, TELL, &[USER, YOU | MUST | DESTINATION], 10).only(Place::INBOUND),
+    pattern(RESPONSE, 40, TELL, &[USER], 3).only(Place::INBOUND),
+    pattern(RESPONSE, 40, PRINT, &[DESTINATION], 4).only(Place::INBOUND),
+    pattern(RESPONSE, 40, URGENT, &[INSTRUCTION | SYSTEM | MODEL], 3).only(Place::INBOUND),
+    pattern(RESPONSE, 30, INSTEAD, &[PRINT], 6).only(Place::INBOUND),
+    pattern(RESPONSE, 100, MUST, &[TOOL, RUN, YOU], 6).only(Place::RESULT),
+    // Concealment.
+    pattern(CONCEAL, 100, NOT, &[TELL, USER], 6).only(Place::INBOUND),
+    pattern(CONCEAL, 60, SILENT, &[RUN | SEND | READ | PRINT], 5).only(Place::INBOUND),
+    pattern(CONCEAL, 60, SILENT, &[SECRET | SECRET_FILE | PRIVATE], 8).only(Place::INBOUND),
+    pattern(CONCEAL, 50, NOT, &[TELL, INSTRUCTION | TOOL | SECRET], 5).only(Place::INBOUND),
+    // Tool descriptions that speak to the model.
+    pattern(TOOL_POISON, 60, BEFORE, &[ANY_TOOL, READ | RUN | SEND | MUST], 10).only(Place::DESCRIPTION),
+    pattern(TOOL_POISON, 40, URGENT, &[BEFORE, READ | RUN | SEND], 10).only(Place::DESCRIPTION),
+    pattern(TOOL_POISON, 40, ANY_TOOL, &[MUST], 8).only(Place::DESCRIPTION),
+    pattern(TOOL_POISON, 40, URGENT, &[MUST], 6).only(Place::DESCRIPTION),
+    pattern(TOOL_POISON, 40, SEND, &[PRIVATE, MUST | USER | ALL], 8).only(Place::DESCRIPTION),
+    // Secrets and files asked for.
+    pattern(SECRET_REQUEST, 100, SECRET_FILE, &[READ | SEND | RUN, SECRET, SEND], 12).only(Place::INBOUND),
+    pattern(SECRET_REQUEST, 100, KEY_FILE, &[READ | SEND | PRINT, LEAVE], 8).only(Place::RESULT),
+    pattern(SECRET_REQUEST, 100, KEY_FILE, &[SEND], 5).only(Place::DESCRIPTION),
+    pattern(SECRET_REQUEST, 100, KEY_FILE, &[READ, SECRET_FILE], 6).only(Place::DESCRIPTION),
+    pattern(SECRET_REQUEST, 60, KEY_FILE, &[READ], 5).only(Place::DESCRIPTION),
+    pattern(SECRET_REQUEST, 50, KEY_FILE, &[READ | SEND, MUST | URGENT], 8).only(Place::INBOUND),
+    pattern(RESPONSE, 100, MUST, &[YOU, RUN, SECRET], 10).only(Place::RESULT),
+    pattern(SECRET_REQUEST, 60, SECRET_FILE, &[READ, SEND | MUST | SECRET], 10).only(Place::INBOUND),
+    pattern(SECRET_REQUEST, 40, SECRET, &[SEND, DESTINATION | ALL | MUST], 10).only(Place::INBOUND),
+    pattern(SECRET_REQUEST, 30, SECRET, &[READ | SEND, YOU | PRIVATE | MUST], 8).only(Place::INBOUND),
+    pattern(SECRET_REQUEST, 60, PRIVATE, &[SEND, DESTINATION], 14).only(Place::INBOUND),
+    pattern(SECRET_REQUEST, 60, PERSIST, &[PERSIST], 8).only(Place::RESULT),
+    pattern(SECRET_REQUEST, 40, PERSIST, &[INSTRUCTION | ALL | LEAVE | PERSIST], 6).only(Place::INBOUND),
+];

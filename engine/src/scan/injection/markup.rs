@@ -1,0 +1,341 @@
+//! Signs rather than words: control tokens of chat templates, turns of another role, hidden
+//! comments, links that carry data out.
+
+use std::ops::Range;
+
+use super::Place;
+use super::rules::{COMMENT, EXFIL_LINK, ROLE_TAG, TEMPLATE};
+
+/// Looks around one sign that was found at `range`, and reports matches. `pattern` is its number in
+/// [`TEMPLATES`] followed by [`MARKS`]; words have higher numbers.
+pub(super) fn look(
+    text: &str,
+    pattern: usize,
+    range: &Range<usize>,
+    place: Place,
+    mut found: impl FnMut(usize, Range<usize>),
+) {
+    let bytes = text.as_bytes();
+    let trigger = bytes.get(range.clone()).unwrap_or_default();
+    match trigger {
+        b"<!--" => {
+            if let Some(comment) = comment(text, range.start) {
+                found(COMMENT, comment);
+            }
+        }
+        b"](http" => {
+            if let Some(link) = link(text, range) {
+                found(EXFIL_LINK, link);
+            }
+        }
+        _ if pattern < TEMPLATES.len() => found(TEMPLATE, range.clone()),
+        _ if pattern >= TEMPLATES.len() + MARKS.len() => {}
+        _ => {
+            if let Some(tag) = role_tag(text, range, place) {
+                found(ROLE_TAG, tag);
+            }
+        }
+    }
+}
+
+/// Control tokens, as literals to search for. Case does not matter.
+pub(super) const TEMPLATES: &[&str] = &[
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|im_sep|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|endoftext|>",
+    "<|end|>",
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|python_tag|>",
+    "<|header_start|>",
+    "<|header_end|>",
+    "<|eot|>",
+    "<|start|>",
+    "<|channel|>",
+    "<|message|>",
+    "<|return|>",
+    "<|call|>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<|start_of_role|>",
+    "<|end_of_role|>",
+    "<|endofprompt|>",
+    "<|fim_prefix|>",
+    "<|start_of_turn_token|>",
+    "<|end_of_turn_token|>",
+    "<|system_token|>",
+    "<|user_token|>",
+    "<|chatbot_token|>",
+    "<｜begin▁of▁sentence｜>",
+    "<｜end▁of▁sentence｜>",
+    "<｜user｜>",
+    "<｜assistant｜>",
+    "<|endofsystem|>",
+    "<|diff_marker|>",
+    "[inst]",
+    "[/inst]",
+    "<<sys>>",
+    "<</sys>>",
+    "[system_prompt]",
+    "[/system_prompt]",
+    "[available_tools]",
+    "[tool_calls]",
+    "[tool_results]",
+    "\n\nhuman:",
+    "\n\nassistant:",
+    "<|prompter|>",
+    "<|model|>",
+    "<|tool_calls_begin|>",
+    "<|tool|>",
+    "<bos>",
+    "<extra_id_1>system",
+    "### instruction:",
+    "### response:",
+    "###instruction",
+    "### system:",
+];
+
+/// Marks of a turn that is not the author's, to be judged with what stands around them.
+pub(super) const MARKS: &[&str] = &[
+    "<!--",
+    "](http",
+    "system:",
+    "[system",
+    "<system",
+    "(system_message",
+    "system_message",
+    "</system",
+    "system_instruction",
+    "<important",
+    "<secret",
+    "<hidden",
+    "<instruction",
+    "<instructions",
+    "admin_override",
+    "priority_instruction",
+    "system directive",
+    "[admin",
+    "<admin",
+    "system override",
+    "system note",
+    "{{system",
+    "[/system",
+    "assistant:",
+    "[developer",
+    "<developer",
+    "begin_system",
+    "<assistant",
+    "[override",
+    "[priority",
+    "system prompt:",
+    "<user_query",
+    "</user_query",
+    "</tool_result",
+    "</function_results",
+    "<function_results",
+    "<tool_result",
+];
+
+/// An HTML or XML comment that speaks to a model.
+fn comment(text: &str, start: usize) -> Option<Range<usize>> {
+    let rest = slice(text, start + 4, start + 4 + MAX_COMMENT);
+    let length = rest.find("-->").unwrap_or(rest.len());
+    let inside = rest.get(..length)?.to_ascii_lowercase();
+    let speaks = ADDRESSED.iter().any(|word| has_word(&inside, word));
+    let orders = ORDERS.iter().any(|word| has_word(&inside, word));
+    (speaks && orders).then(|| start..(start + 4 + length + 3).min(text.len()))
+}
+
+/// A link or image whose address holds a slot for data.
+fn link(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
+    let start = range.start + 2;
+    let rest = slice(text, start, start + MAX_LINK);
+    let address = rest.get(..rest.find([')', '\n', '"']).unwrap_or(rest.len()))?;
+    let query = address
+        .split_once('?')
+        .map(|(_, query)| query)
+        .or_else(|| address.split_once('#').map(|(_, query)| query))
+        .unwrap_or("");
+    let slots = address.contains('[') && address.contains(']')
+        || query.contains('{') && query.contains('}')
+        || query.contains('<') && query.contains('>');
+    let names = query.to_ascii_lowercase();
+    let image = text.get(..range.start).is_some_and(|before| {
+        before.bytes().rev().take(120).find(|byte| matches!(byte, b'[' | b'\n')) == Some(b'[')
+            && before.bytes().rev().take(121).skip_while(|byte| *byte != b'[').nth(1) == Some(b'!')
+    });
+    let carries = image && CARRIED.iter().any(|word| names.contains(word));
+    (slots && (image || CARRIED.iter().any(|word| names.contains(word))) || carries)
+        .then(|| start..start + address.len())
+}
+
+/// A mark such as `[SYSTEM]`: only where it opens a turn and something is told to the model.
+fn role_tag(text: &str, range: &Range<usize>, place: Place) -> Option<Range<usize>> {
+    let mark = text.get(range.clone())?;
+    let lower = mark.to_ascii_lowercase();
+    let before = text.get(..range.start)?.bytes().next_back();
+    let after = slice(text, range.end, range.end + MAX_TURN);
+    let shout = mark.bytes().filter(u8::is_ascii_alphabetic).all(|byte| byte.is_ascii_uppercase());
+    let certain = matches!(
+        lower.as_str(),
+        "(system_message" | "admin_override" | "priority_instruction" | "begin_system" | "<hidden" | "<secret"
+    ) && (shout || lower.starts_with(['(', '<']))
+        || matches!(lower.as_str(), "<important" | "<instruction" | "<instructions")
+            && place.within(Place::INBOUND)
+            && after.trim_start_matches(['s', 'S']).starts_with('>')
+            && (shout || place.within(Place::DESCRIPTION));
+    let told = |words: usize| {
+        let lower = after.to_ascii_lowercase();
+        ORDERS.iter().filter(|word| has_word(&lower, word)).count() >= words
+    };
+    let opens = !before
+        .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'"' | b'\''));
+    let bracketed = lower.starts_with(['[', '<', '{', '(']);
+    let closed = after.starts_with([']', '>', ':', '}', ')', '/', ' ', '_', '-']) || lower.ends_with(':');
+    let found = certain
+        || opens
+            && closed
+            && match () {
+                () if bracketed && shout => told(1),
+                () if bracketed && lower.starts_with("<instr") => told(1) && place.within(Place::INBOUND),
+                () if bracketed => told(2),
+                () if shout => told(1) && place.within(Place::INBOUND),
+                // `System:` at the start of a line is a turn, within a line a label.
+                () if lower.ends_with(':') => {
+                    place.within(Place::INBOUND) && told(3) && matches!(before, None | Some(b'\n'))
+                }
+                () => lower.starts_with('<') && told(2) || lower == "</system",
+            };
+    found.then(|| range.clone())
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, found)| {
+        let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+        edge(text.get(..at).and_then(|before| before.chars().next_back()))
+            && edge(text.get(at + found.len()..).and_then(|after| after.chars().next()))
+    })
+}
+
+/// The part of `text` between two offsets, moved to the next character boundaries.
+fn slice(text: &str, from: usize, to: usize) -> &str {
+    let at = |mut offset: usize| {
+        while offset < text.len() && !text.is_char_boundary(offset) {
+            offset += 1;
+        }
+        offset.min(text.len())
+    };
+    text.get(at(from)..at(to)).unwrap_or_default()
+}
+
+const MAX_COMMENT: usize = 600;
+const MAX_LINK: usize = 400;
+const MAX_TURN: usize = 200;
+
+const ADDRESSED: &[&str] = &[
+    "assistant",
+    "ai",
+    "llm",
+    "agent",
+    "agents",
+    "model",
+    "chatbot",
+    "chatgpt",
+    "claude",
+    "copilot",
+    "system",
+    "important",
+    "user",
+    "you must",
+    "instructions",
+    "prompt",
+    "tool",
+    "say",
+];
+
+const ORDERS: &[&str] = &[
+    "ignore",
+    "must",
+    "always",
+    "never",
+    "do not",
+    "don't",
+    "send",
+    "run",
+    "execute",
+    "read",
+    "include",
+    "output",
+    "print",
+    "reply",
+    "respond",
+    "say",
+    "tell",
+    "disregard",
+    "forget",
+    "override",
+    "bypass",
+    "disable",
+    "reveal",
+    "call",
+    "you are",
+    "comply",
+    "follow",
+    "obey",
+    "allow",
+    "delete",
+    "grant",
+    "forward",
+    "write",
+    "get",
+    "create",
+    "make",
+    "visit",
+    "transfer",
+    "suspended",
+    "instead",
+    "email",
+    "export",
+    "upload",
+    "fetch",
+    "recommend",
+    "approve",
+    "report",
+    "focus",
+    "evaluate",
+    "provide",
+    "consider",
+    "really important",
+    "if asked",
+    "if questioned",
+    "answer",
+    "state",
+];
+
+const CARRIED: &[&str] = &[
+    "data=",
+    "secret",
+    "conversation",
+    "history",
+    "prompt",
+    "token=",
+    "exfil",
+    "stolen",
+    "context=",
+    "summary",
+    "password",
+    "leak",
+    "session=",
+    "api_key",
+    "chat=",
+    "user_data",
+    "cookie",
+];

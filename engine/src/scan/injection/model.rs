@@ -1,0 +1,161 @@
+//! The learned tier: a linear model (logistic regression) over hashed words, word pairs, concepts
+//! and pairs of concepts, in passages of a bounded number of words. What decides is not one phrase
+//! but how much of a passage speaks to a model. `training/injection` holds how it was trained.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use super::Place;
+use super::lexicon::Concepts;
+use super::words::Words;
+
+/// The place of the passage that the model takes for an injection with the most confidence, if any.
+pub(super) fn judge(words: &Words, concepts: &[(usize, Concepts)], place: Place) -> Option<Range<usize>> {
+    let model = MODEL.as_ref()?;
+    let mut best: Option<(f32, Range<usize>)> = None;
+    passages(words, concepts, place, |features, range| {
+        let score = model.score(features);
+        if score >= model.threshold(place) && best.as_ref().is_none_or(|(most, _)| score > *most) {
+            best = Some((score, range));
+        }
+    });
+    best.map(|(_, range)| range)
+}
+
+/// Calls `found` with the features and the place of each passage: [`PASSAGE`] words, every half of
+/// that. A feature is the number of a weight; the last one tells the surface.
+pub(super) fn passages(
+    words: &Words,
+    concepts: &[(usize, Concepts)],
+    place: Place,
+    mut found: impl FnMut(&[u32], Range<usize>),
+) {
+    let mut per_word: Vec<u32> = Vec::with_capacity(words.list.len() * 4);
+    let mut starts: Vec<usize> = Vec::with_capacity(words.list.len() + 1);
+    let mut meant = concepts.iter().peekable();
+    let mut last: (usize, Concepts, u32) = (0, 0, 0);
+    let mut before = 0;
+    let mut before_that = 0;
+    for (index, word) in words.list.iter().enumerate() {
+        starts.push(per_word.len());
+        let text = words.text(word);
+        let own = hash(text.as_bytes());
+        per_word.push(bucket(own));
+        per_word.push(bucket(mix(before, own)));
+        per_word.push(bucket(mix(mix(before_that, 7), own)));
+        if text.len() > 5 && text.is_ascii() {
+            per_word.push(bucket(mix(hash(text.as_bytes().get(..5).unwrap_or_default()), 11)));
+        }
+        before_that = before;
+        before = own;
+        let style = u32::from(word.style.capitals) | u32::from(word.style.mixed || word.style.leet) << 1;
+        if style != 0 {
+            per_word.push(STYLE + style);
+        }
+        if let Some((_, held)) = meant.next_if(|(at, _)| *at == index) {
+            for concept in bits(*held) {
+                per_word.push(CONCEPT + concept);
+                if word.sentence == last.2 && index - last.0 <= NEAR {
+                    for earlier in bits(last.1) {
+                        per_word.push(PAIR + earlier * 64 + concept);
+                    }
+                }
+            }
+            last = (index, *held, word.sentence);
+        }
+    }
+    starts.push(per_word.len());
+    let count = words.list.len();
+    let mut passage: Vec<u32> = Vec::new();
+    let mut first = 0;
+    while first < count {
+        let end = (first + PASSAGE).min(count);
+        let from = starts.get(first).copied().unwrap_or_default();
+        let to = starts.get(end).copied().unwrap_or_default();
+        passage.clear();
+        passage.extend_from_slice(per_word.get(from..to).unwrap_or_default());
+        passage.push(PLACE + u32::from(place.0));
+        let start = words.list.get(first).map_or(0, |word| word.range().start);
+        let stop = words.list.get(end.saturating_sub(1)).map_or(start, |word| word.range().end);
+        found(&passage, start..stop.max(start));
+        if end == count {
+            break;
+        }
+        first += PASSAGE / 2;
+    }
+}
+
+/// Weights as they were trained, in eight bits.
+struct Model {
+    weights: &'static [u8],
+    scale: f32,
+    bias: f32,
+    thresholds: [f32; 3],
+}
+
+impl Model {
+    /// Little-endian: magic, scale, bias, thresholds of request, result, description; then the weights.
+    fn load(file: &'static [u8]) -> Option<Self> {
+        let rest = file.strip_prefix(MAGIC)?;
+        let (header, weights) = rest.split_at_checked(20)?;
+        let mut numbers = header.chunks_exact(4).filter_map(|four| Some(f32::from_le_bytes(four.try_into().ok()?)));
+        let mut next = || numbers.next();
+        let model = Self { scale: next()?, bias: next()?, thresholds: [next()?, next()?, next()?], weights };
+        (weights.len() == FEATURES as usize).then_some(model)
+    }
+
+    /// The log-odds of a passage: features count by the square root of their number, so that
+    /// passages of all lengths compare.
+    fn score(&self, features: &[u32]) -> f32 {
+        let Some((surface, own)) = features.split_last() else { return f32::MIN };
+        let weight =
+            |feature: &u32| self.weights.get(*feature as usize).map_or(0, |byte| i32::from(byte.cast_signed()));
+        let sum: i32 = own.iter().map(weight).sum();
+        let length = own.len().max(1) as f32;
+        self.bias + self.scale * (sum as f32 / length.sqrt() + weight(surface) as f32)
+    }
+
+    fn threshold(&self, place: Place) -> f32 {
+        let [request, result, description] = self.thresholds;
+        match place {
+            Place::DESCRIPTION => description,
+            Place::REQUEST => request,
+            _ => result,
+        }
+    }
+}
+
+/// The numbers of the bits of a set, at most four.
+fn bits(mut set: Concepts) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (set != 0).then(|| set.trailing_zeros())?;
+        set &= set - 1;
+        Some(bit)
+    })
+    .take(4)
+}
+
+/// FNV-1a, 32 bits.
+fn hash(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+fn mix(one: u32, other: u32) -> u32 {
+    (one.rotate_left(13) ^ other).wrapping_mul(0x9e37_79b1)
+}
+
+fn bucket(hash: u32) -> u32 {
+    HASHED_FROM + (hash.wrapping_mul(0x85eb_ca6b) >> 14)
+}
+
+const PASSAGE: usize = 48;
+const NEAR: usize = 6;
+const CONCEPT: u32 = 0;
+const STYLE: u32 = 64;
+const PLACE: u32 = 80;
+const PAIR: u32 = 128;
+const HASHED_FROM: u32 = PAIR + 64 * 64;
+const FEATURES: u32 = HASHED_FROM + (1 << 18);
+const MAGIC: &[u8] = b"PCIM0001";
+
+static MODEL: LazyLock<Option<Model>> = LazyLock::new(|| Model::load(include_bytes!("model/weights.bin")));

@@ -1,0 +1,145 @@
+//! Options that make a program run another, and interpreters told to start a shell.
+
+use std::ops::Range;
+
+use super::Rule;
+use crate::scan::shell::{Role, Script, is_shell};
+
+/// Command lines with such options, by structure rather than by program.
+pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
+    let command = script.commands.get(index)?;
+    let option = command.args().any(runs_by_option);
+    let git = name == "git"
+        && command.args().any(|arg| {
+            let lower = arg.to_ascii_lowercase();
+            [
+                "core.sshcommand=",
+                "core.pager=!",
+                "core.editor=!",
+                "core.fsmonitor=",
+                "diff.external=",
+                "credential.helper=!",
+                "core.gitproxy=",
+                "protocol.ext.allow=",
+                "core.hookspath=",
+            ]
+            .iter()
+            .any(|key| lower.starts_with(key))
+                || arg.starts_with("ext::")
+        });
+    if option || git {
+        return Some(Rule::ArgumentInjection);
+    }
+    if matches!(name, "nc" | "ncat" | "netcat")
+        && command.short('e')
+        && command.args().any(|arg| is_shell(arg.rsplit('/').next().unwrap_or(arg)) || arg.starts_with("cmd"))
+    {
+        return Some(Rule::ShellEscape);
+    }
+    // `find . -exec /bin/sh \;`: a shell and nothing for it to do.
+    if matches!(name, "find" | "gfind")
+        && command.words.windows(3).any(|three| {
+            three.first().is_some_and(|word| matches!(word.text.as_str(), "-exec" | "-execdir"))
+                && three.get(1).is_some_and(|word| is_shell(word.text.rsplit('/').next().unwrap_or("")))
+                && three.get(2).is_some_and(|word| matches!(word.text.as_str(), ";" | "-p" | "-i" | "+"))
+        })
+    {
+        return Some(Rule::ShellEscape);
+    }
+    let assigned = command.assignments.iter().any(|(key, value)| {
+        matches!(
+            key.as_str(),
+            "LESSOPEN"
+                | "PAGER"
+                | "MANPAGER"
+                | "EDITOR"
+                | "VISUAL"
+                | "BROWSER"
+                | "GIT_SSH_COMMAND"
+                | "GIT_PAGER"
+                | "BASH_ENV"
+                | "ENV"
+                | "PERL5OPT"
+                | "PYTHONSTARTUP"
+        ) && (value.contains("/bin/sh") || value.contains("/bin/bash") || value.starts_with('!'))
+    });
+    let escape = !is_shell(name) && !matches!(name, "echo" | "printf" | "grep") && command.args().any(starts_shell);
+    (assigned || escape).then_some(Rule::ShellEscape)
+}
+
+/// A value that would be read as an option.
+pub(super) fn in_value(text: &str, role: Role) -> Option<Range<usize>> {
+    let trimmed = text.trim_start();
+    if !trimmed.starts_with('-') || trimmed.len() > 1024 {
+        return None;
+    }
+    let long = trimmed
+        .strip_prefix("--")
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()) && !rest.contains(' '));
+    let short =
+        trimmed.as_bytes().get(1).is_some_and(u8::is_ascii_alphabetic) && !trimmed.contains(' ') && trimmed.len() <= 3;
+    let found = runs_by_option(trimmed) || (role == Role::Path && (long || short));
+    found.then_some(0..text.len())
+}
+
+fn runs_by_option(arg: &str) -> bool {
+    let lower = arg.to_ascii_lowercase();
+    [
+        "--upload-pack",
+        "--receive-pack",
+        "--checkpoint-action",
+        "--use-askpass=",
+        "--open-files-in-pager",
+        "--to-command",
+        "--rsh=",
+        "--use-compress-program=",
+        "--unzip-command",
+        "--post-file=/etc",
+        "--wrap-exec",
+        "--ssh-command=",
+        "--browser-subprocess-path",
+        "--renderer-cmd-prefix",
+        "--gpu-launcher",
+        "--utility-cmd-prefix",
+    ]
+    .iter()
+    .any(|option| lower.starts_with(option))
+        || lower.trim_start_matches("-o").trim_start().starts_with("proxycommand=")
+            && !lower.contains("proxycommand=none")
+            && !lower.contains("proxycommand=ssh ")
+            && !lower.contains("proxycommand=nc ")
+        || lower.starts_with("localcommand=")
+        || lower.starts_with("apt::update::pre-invoke")
+        || lower.starts_with("dpkg::pre-invoke")
+        || lower.starts_with("ssh_command=/")
+}
+
+/// A call or an escape whose target is a shell: `system("/bin/sh")`, `:!/bin/sh`, `exec "/bin/bash"`.
+fn starts_shell(arg: &str) -> bool {
+    ["/bin/sh", "/bin/bash"].iter().any(|shell| {
+        arg.find(shell).is_some_and(|at| {
+            let before = arg.get(..at).unwrap_or("").trim_end_matches(['"', '\'', ' ', '[', '\\']);
+            let after = arg.get(at + shell.len()..).unwrap_or("").trim_start_matches(['"', '\'']);
+            let alone = after.is_empty() || after.starts_with([')', ';', ',', ']', ' ', '}', '`']);
+            alone
+                && [
+                    "system(",
+                    "exec(",
+                    "exec",
+                    "execl(",
+                    "execlp(",
+                    "execv(",
+                    "spawn(",
+                    "popen(",
+                    "!",
+                    "system",
+                    "call(",
+                    "run(",
+                    "execute(",
+                    "pty.spawn(",
+                ]
+                .iter()
+                .any(|call| before.ends_with(call))
+        })
+    })
+}

@@ -1,0 +1,130 @@
+//! What gains rights or leaves its place: elevation, setuid and capabilities, escape from containers,
+//! path traversal in all encodings, sensitive files, commands smuggled into arguments.
+//!
+//! It looks at what goes to a server. What an argument is for decides: a chain of harmless commands is
+//! honest in a command line and an attack in a file name (see [`Role`]).
+
+use super::detect::{Detector, Gate, Input, Match, RuleInfo};
+use super::shell::{self, Role};
+use super::{Direction, Severity};
+
+mod arguments;
+mod chaining;
+mod containers;
+mod elevate;
+mod rules;
+mod sensitive;
+mod traversal;
+
+/// The scanner.
+pub const DETECTOR: Detector = Detector {
+    name: "privesc",
+    rules: rules::RULES,
+    triggers: rules::TRIGGERS,
+    gate: Gate::Triggers,
+    off: &[],
+    direction: Some(Direction::Request),
+    detect,
+};
+
+/// Index of a rule in [`DETECTOR`]'s table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    ElevatedShell,
+    Elevation,
+    Setuid,
+    Accounts,
+    ContainerEscape,
+    Traversal,
+    SensitiveFile,
+    Chaining,
+    ArgumentInjection,
+    ShellEscape,
+    TemplateExecution,
+    PersistentWrite,
+}
+
+fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
+    let text = input.text;
+    if input.context.direction != Direction::Request || text.len() < 2 {
+        return;
+    }
+    let role = Role::of(input);
+    match role {
+        Role::Command => commands(text, role, out),
+        Role::Code => {
+            commands(text, role, out);
+        }
+        Role::Unknown | Role::Value | Role::Path | Role::Url => {
+            smuggled(text, role, out);
+            if let Some(range) = traversal::find(text, role) {
+                push(out, Rule::Traversal, range);
+            }
+            if let Some(range) = sensitive::in_argument(text, role) {
+                push(out, Rule::SensitiveFile, range);
+            }
+            if role == Role::Path && writes(input.tool) && sensitive::persists(text) {
+                push(out, Rule::PersistentWrite, 0..text.len());
+            }
+            if out.is_empty() && role == Role::Unknown {
+                commands(text, role, out);
+            }
+        }
+        Role::Prose | Role::Search => {
+            if let Some(range) = chaining::in_prose(text) {
+                push(out, Rule::Chaining, range);
+            }
+        }
+        Role::Sql => {}
+    }
+}
+
+/// What a shell would run.
+fn commands(text: &str, role: Role, out: &mut Vec<Match>) {
+    let script = shell::parse(text);
+    for (index, command) in script.commands.iter().enumerate() {
+        let name = command.name();
+        let found = elevate::check(command, &name)
+            .or_else(|| containers::check(command, &name))
+            .or_else(|| arguments::check(&script, index, &name))
+            .or_else(|| sensitive::check(command, &name, role));
+        if let Some(rule) = found {
+            push(out, rule, command.span.clone());
+        }
+        if out.len() >= MAX_MATCHES {
+            return;
+        }
+    }
+}
+
+/// What does not belong into an argument that is no command.
+fn smuggled(text: &str, role: Role, out: &mut Vec<Match>) {
+    if let Some(range) = chaining::template(text) {
+        push(out, Rule::TemplateExecution, range);
+    } else if let Some(range) = chaining::find(text, role) {
+        push(out, Rule::Chaining, range);
+    }
+    if let Some(range) = arguments::in_value(text, role) {
+        push(out, Rule::ArgumentInjection, range);
+    }
+}
+
+fn writes(tool: Option<&str>) -> bool {
+    let tool = tool.unwrap_or("").to_ascii_lowercase();
+    ["write", "create", "edit", "append", "save", "upload", "put", "move", "copy", "replace"]
+        .iter()
+        .any(|word| tool.contains(word))
+}
+
+fn push(out: &mut Vec<Match>, rule: Rule, range: std::ops::Range<usize>) {
+    let rule = rule as usize;
+    if !out.iter().any(|found| found.rule == rule && found.range == range) {
+        out.push(Match { rule, range });
+    }
+}
+
+/// What is told about one text; more says nothing new.
+const MAX_MATCHES: usize = 32;
+
+#[cfg(test)]
+mod tests;

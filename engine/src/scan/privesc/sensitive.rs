@@ -1,0 +1,243 @@
+//! Files that hold secrets, or that run at the next login.
+
+use std::ops::Range;
+
+use super::Rule;
+use super::traversal;
+use crate::scan::shell::{Command, Role};
+
+/// A command that reads or copies a file of secrets.
+pub(super) fn check(command: &Command, name: &str, role: Role) -> Option<Rule> {
+    // `find /etc -name passwd -exec cat {}`
+    if name == "find" && role == Role::Unknown && command.arg(0).starts_with("/etc") && command.has(&["-exec"]) {
+        return command.args().any(|arg| matches!(arg, "passwd" | "shadow")).then_some(Rule::SensitiveFile);
+    }
+    // Their operands are no files that they read.
+    if matches!(
+        name,
+        "echo"
+            | "printf"
+            | "git"
+            | "man"
+            | "touch"
+            | "ls"
+            | "stat"
+            | "chmod"
+            | "chown"
+            | "test"
+            | "["
+            | "mkdir"
+            | "which"
+            | "ssh-keygen"
+            | "find"
+            | "ssh"
+            | "scp"
+            | "sftp"
+            | "ssh-add"
+            | "ssh-copy-id"
+            | "mosh"
+            | "rsync"
+            | "systemctl"
+            | "docker"
+            | "export"
+    ) {
+        return None;
+    }
+    let unknown = role == Role::Unknown;
+    let secret = |path: &str| {
+        let path = path.rsplit(['=', '@']).next().unwrap_or(path);
+        secrets(path)
+            || (unknown && (path.starts_with("/etc/") || path.starts_with('.')) && listed(path))
+            || (path.matches("../").count() >= 3 && listed(path.trim_start_matches("../")))
+    };
+    let named = command.args().any(secret)
+        || command.redirects.iter().any(|redirect| redirect.kind == b'<' && secret(&redirect.target));
+    // `curl -d @/etc/passwd`, `nc host < /etc/passwd`: any account file, once it leaves.
+    let sends = matches!(name, "curl" | "wget" | "nc" | "ncat" | "ftp" | "tftp" | "telnet")
+        && (command.args().any(|arg| arg.rsplit(['=', '@']).next().is_some_and(listed))
+            || command.redirects.iter().any(|redirect| listed(&redirect.target)));
+    (named || sends).then_some(Rule::SensitiveFile)
+}
+
+/// An argument that names such a file.
+pub(super) fn in_argument(text: &str, role: Role) -> Option<Range<usize>> {
+    if text.len() > MAX_PATH || (role == Role::Unknown && text.len() > 256) {
+        return None;
+    }
+    let plain = traversal::decode(text);
+    let lower = plain.to_ascii_lowercase().replace('\\', "/");
+    let path = lower.split(['\0', '?', '#']).next().unwrap_or("").trim();
+    let path = path.trim_end_matches("%00");
+    // A path of its own, or behind a scheme; prose that mentions one has blanks before it.
+    let alone = !path.contains(' ') || path.starts_with("c:/") || path.starts_with("cat ");
+    let found = match role {
+        Role::Url => path.starts_with("file:") && (secrets(path) || listed(path)),
+        Role::Path => secrets(path) || listed(path) || path == ".env" || path.ends_with("/.env"),
+        _ => alone && (secrets(path) || listed(path)) && (path.contains('/') || path.starts_with('.')),
+    };
+    found.then_some(0..text.len())
+}
+
+/// Whether a path is that of a file that runs by itself: shells' start-up files, cron, services.
+pub(super) fn persists(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let home =
+        path.starts_with('~') || path.starts_with("/home/") || path.starts_with("/root") || path.starts_with("/Users/");
+    let dot = matches!(
+        name,
+        ".bashrc"
+            | ".bash_profile"
+            | ".profile"
+            | ".zshrc"
+            | ".zprofile"
+            | ".zshenv"
+            | ".bash_login"
+            | ".bash_logout"
+            | "authorized_keys"
+            | ".netrc"
+            | ".gitconfig"
+            | ".npmrc"
+    );
+    let lower = path.to_ascii_lowercase();
+    let system = [
+        "/etc/cron",
+        "/etc/systemd/",
+        "/lib/systemd/",
+        "/usr/lib/systemd/",
+        "/etc/init",
+        "/etc/rc",
+        "/etc/profile",
+        "/etc/ld.so",
+        "/etc/sudoers",
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/pam.d",
+        "/var/spool/cron",
+        "/library/launch",
+        "/etc/bash.bashrc",
+        "/etc/environment",
+        "/etc/hosts",
+    ]
+    .iter()
+    .any(|prefix| lower.starts_with(prefix));
+    let user = lower.contains("/library/launchagents/")
+        || lower.contains("/.config/systemd/user/")
+        || lower.contains("/.config/autostart/")
+        || lower.contains("start menu\\programs\\startup")
+        || lower.contains("/.git/hooks/")
+        || lower.contains("/.ssh/");
+    (home && dot) || system || user
+}
+
+/// Secrets that nothing but their owner reads.
+fn secrets(path: &str) -> bool {
+    let path = path.trim_matches(['"', '\'']);
+    let lower;
+    let path = if path.bytes().any(|b| b.is_ascii_uppercase() || b == b'\\') {
+        lower = path.to_ascii_lowercase().replace('\\', "/");
+        lower.as_str()
+    } else {
+        path
+    };
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let directory = path.contains('/');
+    (directory
+        && matches!(name, "shadow" | "gshadow" | "shadow-" | "sudoers" | "master.passwd" | "krb5.keytab" | "opasswd")
+        && path.contains("etc/"))
+        || (path.contains(".ssh/")
+            && (name.starts_with("id_") && !name.ends_with(".pub") || name == "authorized_keys" || name == "identity"))
+        || path.contains("etc/ssh/ssh_host_")
+        || [
+            ".aws/credentials",
+            ".kube/config",
+            ".docker/config.json",
+            ".config/gcloud/",
+            ".azure/accesstokens.json",
+            ".azure/msal_token",
+            "gcloud/application_default_credentials",
+            ".git-credentials",
+            ".gnupg/",
+            ".password-store/",
+            "/admin.conf",
+            "serviceaccount/token",
+            ".config/gh/hosts.yml",
+            ".vault-token",
+            "login.keychain",
+            "cookies.sqlite",
+            "logins.json",
+        ]
+        .iter()
+        .any(|part| path.contains(part) && (directory || path.starts_with('.')))
+        || matches!(
+            name,
+            ".netrc"
+                | "_netrc"
+                | ".pgpass"
+                | ".my.cnf"
+                | ".htpasswd"
+                | "ntds.dit"
+                | "unattend.xml"
+                | "sysprep.inf"
+                | "kubeconfig"
+                | "web.config.bak"
+                | "id_rsa"
+                | "id_ed25519"
+                | "id_ecdsa"
+                | "id_dsa"
+        ) && (directory || name.starts_with('.') || name.starts_with("id_") || name == "ntds.dit")
+        || path.contains("system32/config/sam")
+        || path.contains("system32/config/system")
+        || path.contains("system32/config/security")
+        || path.contains("repair/sam")
+        || path.contains("regback/sam")
+        || path.contains("proc/self/environ")
+        || path.contains("proc/1/environ")
+        || path.contains("proc/kcore")
+        || path.ends_with("/environ") && path.contains("proc/")
+        || path.contains("/run/secrets/")
+}
+
+/// Files by which a traversal is proved: harmless to the system's own users, telling in an argument.
+fn listed(path: &str) -> bool {
+    let path = path.trim_matches(['"', '\'', ' ', '/']);
+    let etc = path.rsplit_once("etc/").is_some_and(|(before, file)| {
+        (before.is_empty() || before.ends_with('/') || before.ends_with('='))
+            && matches!(
+                file.trim_end_matches("%00"),
+                "passwd"
+                    | "passwd-"
+                    | "group"
+                    | "shadow"
+                    | "gshadow"
+                    | "sudoers"
+                    | "subuid"
+                    | "subgid"
+                    | "issue"
+                    | "crontab"
+                    | "fstab"
+                    | "master.passwd"
+                    | "security/passwd"
+                    | "security/opasswd"
+                    | "pam.conf"
+                    | "ssh/sshd_config"
+                    | "mysql/my.cnf"
+                    | "exports"
+                    | "httpd/conf/httpd.conf"
+            )
+    });
+    etc || matches!(
+        path.rsplit('/').next().unwrap_or(path),
+        "boot.ini"
+            | "win.ini"
+            | "system.ini"
+            | "autoexec.bat"
+            | ".bash_history"
+            | ".zsh_history"
+            | ".mysql_history"
+            | ".psql_history"
+    ) || path.contains("proc/self/")
+        || path.contains("windows/system32/drivers/etc/")
+        || secrets(path)
+}
+
+const MAX_PATH: usize = 4096;

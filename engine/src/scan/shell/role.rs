@@ -1,0 +1,240 @@
+//! What an argument is for: from its name and the tool's.
+
+use crate::scan::detect::Input;
+
+/// The role of a text. What an attack on it is depends on it: a chain of commands is honest in a
+/// command line and an attack in a file name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A shell runs it.
+    Command,
+    /// An interpreter runs it (Python, JavaScript, a script with `#!`).
+    Code,
+    /// A database runs it.
+    Sql,
+    /// A file or directory.
+    Path,
+    /// A URL.
+    Url,
+    /// Text for people: a message, a description, the content of a file; also patterns.
+    Prose,
+    /// What is looked for: a question, a filter. Separators and quotes are part of it.
+    Search,
+    /// Any other named argument: a branch, a host, an id.
+    Value,
+    /// Nothing is known about it.
+    Unknown,
+}
+
+impl Role {
+    /// The role of an input: by the name of the member, then by that of the tool.
+    #[must_use]
+    pub fn of(input: &Input<'_>) -> Self {
+        let Some(member) = input.member else { return Self::Unknown };
+        let mut buffer = [0u8; 40];
+        let name = fold(member, &mut buffer);
+        let named = NAMES
+            .binary_search_by(|(key, _)| (*key).cmp(name))
+            .ok()
+            .and_then(|at| NAMES.get(at))
+            .map(|(_, named)| *named);
+        match named {
+            Some(Named::Sql) => Self::Sql,
+            Some(Named::Query) => {
+                if tool_is(input, DATABASES) {
+                    Self::Sql
+                } else {
+                    Self::Search
+                }
+            }
+            Some(Named::Command) => Self::Command,
+            Some(Named::Input) => {
+                if tool_is(input, SHELLS) {
+                    Self::Command
+                } else {
+                    Self::Value
+                }
+            }
+            Some(Named::Script) => {
+                if tool_is(input, SHELLS) {
+                    Self::Command
+                } else {
+                    Self::Code
+                }
+            }
+            Some(Named::Code) => Self::Code,
+            Some(Named::Prose) => Self::Prose,
+            Some(Named::Search) => Self::Search,
+            Some(Named::Url) => Self::Url,
+            Some(Named::Path) => Self::Path,
+            None if name.ends_with("url") || name.ends_with("uri") => Self::Url,
+            None if ["path", "file", "filename", "dir"].iter().any(|end| name.ends_with(end)) => Self::Path,
+            None => Self::Value,
+        }
+    }
+}
+
+/// What a name says by itself; some only together with the tool's.
+#[derive(Clone, Copy, Debug)]
+enum Named {
+    Sql,
+    Query,
+    Command,
+    Input,
+    Script,
+    Code,
+    Prose,
+    Search,
+    Url,
+    Path,
+}
+
+/// Whether the name of the tool holds one of `words`.
+fn tool_is(input: &Input<'_>, words: &[&str]) -> bool {
+    let mut buffer = [0u8; 64];
+    let tool = fold(input.tool.unwrap_or(""), &mut buffer);
+    words.iter().any(|word| tool.contains(word))
+}
+
+/// Lower case without `_`, `-` and dots; what does not fit is cut.
+fn fold<'b>(name: &str, buffer: &'b mut [u8]) -> &'b str {
+    let mut length = 0;
+    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
+        let Some(slot) = buffer.get_mut(length) else { break };
+        *slot = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+}
+
+static SHELLS: &[&str] =
+    &["shell", "bash", "terminal", "command", "cmd", "powershell", "exec", "process", "console", "ssh"];
+
+static DATABASES: &[&str] =
+    &["sql", "query", "database", "postgres", "mongo", "db", "redshift", "aurora", "clickhouse", "snowflake", "athena"];
+
+/// Names of members, folded, sorted.
+static NAMES: &[(&str, Named)] = &[
+    ("answer", Named::Prose),
+    ("args", Named::Input),
+    ("arguments", Named::Input),
+    ("argv", Named::Input),
+    ("bash", Named::Command),
+    ("bashcommand", Named::Command),
+    ("body", Named::Prose),
+    ("cell", Named::Code),
+    ("cmd", Named::Command),
+    ("cmdline", Named::Command),
+    ("cmds", Named::Command),
+    ("code", Named::Code),
+    ("command", Named::Command),
+    ("commandline", Named::Command),
+    ("commands", Named::Command),
+    ("comment", Named::Prose),
+    ("comments", Named::Prose),
+    ("condition", Named::Search),
+    ("conditions", Named::Search),
+    ("content", Named::Prose),
+    ("contents", Named::Prose),
+    ("context", Named::Prose),
+    ("cql", Named::Search),
+    ("cwd", Named::Path),
+    ("description", Named::Prose),
+    ("dest", Named::Path),
+    ("destination", Named::Path),
+    ("diff", Named::Prose),
+    ("directory", Named::Path),
+    ("endpoint", Named::Url),
+    ("exclude", Named::Prose),
+    ("exec", Named::Input),
+    ("expression", Named::Code),
+    ("files", Named::Path),
+    ("filetext", Named::Prose),
+    ("filter", Named::Search),
+    ("filterexpression", Named::Search),
+    ("filters", Named::Search),
+    ("folder", Named::Path),
+    ("format", Named::Prose),
+    ("glob", Named::Prose),
+    ("grep", Named::Search),
+    ("href", Named::Url),
+    ("html", Named::Prose),
+    ("include", Named::Prose),
+    ("input", Named::Input),
+    ("instructions", Named::Prose),
+    ("javascript", Named::Code),
+    ("jq", Named::Prose),
+    ("jql", Named::Search),
+    ("keyword", Named::Search),
+    ("keywords", Named::Search),
+    ("line", Named::Input),
+    ("link", Named::Url),
+    ("markdown", Named::Prose),
+    ("match", Named::Prose),
+    ("message", Named::Prose),
+    ("newstr", Named::Prose),
+    ("newstring", Named::Prose),
+    ("newtext", Named::Prose),
+    ("note", Named::Prose),
+    ("notebook", Named::Code),
+    ("notes", Named::Prose),
+    ("oldstr", Named::Prose),
+    ("oldstring", Named::Prose),
+    ("oldtext", Named::Prose),
+    ("patch", Named::Prose),
+    ("paths", Named::Path),
+    ("pattern", Named::Prose),
+    ("patterns", Named::Prose),
+    ("powershell", Named::Command),
+    ("predicate", Named::Search),
+    ("program", Named::Code),
+    ("prompt", Named::Prose),
+    ("python", Named::Code),
+    ("q", Named::Query),
+    ("queries", Named::Query),
+    ("query", Named::Query),
+    ("question", Named::Prose),
+    ("rawsql", Named::Sql),
+    ("reason", Named::Prose),
+    ("regex", Named::Prose),
+    ("regexp", Named::Prose),
+    ("root", Named::Path),
+    ("run", Named::Input),
+    ("script", Named::Script),
+    ("search", Named::Search),
+    ("searchquery", Named::Search),
+    ("searchterm", Named::Search),
+    ("selector", Named::Prose),
+    ("shell", Named::Command),
+    ("shellcommand", Named::Command),
+    ("snippet", Named::Code),
+    ("source", Named::Code),
+    ("sourcecode", Named::Code),
+    ("sql", Named::Sql),
+    ("sqlquery", Named::Sql),
+    ("sqlstatement", Named::Sql),
+    ("src", Named::Path),
+    ("statement", Named::Query),
+    ("statements", Named::Query),
+    ("stmt", Named::Query),
+    ("subject", Named::Prose),
+    ("summary", Named::Prose),
+    ("text", Named::Prose),
+    ("thought", Named::Prose),
+    ("title", Named::Prose),
+    ("uris", Named::Url),
+    ("urls", Named::Url),
+    ("where", Named::Search),
+    ("whereclause", Named::Search),
+    ("workdir", Named::Path),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted() {
+        assert!(NAMES.is_sorted_by_key(|(key, _)| *key));
+    }
+}
