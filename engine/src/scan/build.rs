@@ -121,7 +121,10 @@ impl Builder {
     fn detector(&mut self, scanner: usize, detector: &'static Detector, config: &ScannerConfig) {
         let bit = 1 << self.running.len();
         // What separates a scheme is too short for the shared pass; with the end of the scheme it is not.
-        let schemes = detector.triggers.contains(&SCHEME).then(|| ('a'..='z').chain('0'..='9').map(|end| format!("{end}{SCHEME}")));
+        let schemes = detector
+            .triggers
+            .contains(&SCHEME)
+            .then(|| ('a'..='z').chain('0'..='9').map(|end| format!("{end}{SCHEME}")));
         for trigger in schemes.into_iter().flatten() {
             let slot = self.keyword(&trigger);
             if let Some(bits) = self.triggered.get_mut(slot) {

@@ -297,7 +297,14 @@ pub(super) struct Examination<'s> {
 
 impl Examination<'_> {
     /// Appends what is found in a text whose keywords are `hits`.
-    pub(super) fn examine(&mut self, input: &Input<'_>, hits: &[Hit], look: Look, budget: &mut Budget, found: &mut Vec<Candidate>) {
+    pub(super) fn examine(
+        &mut self,
+        input: &Input<'_>,
+        hits: &[Hit],
+        look: Look,
+        budget: &mut Budget,
+        found: &mut Vec<Candidate>,
+    ) {
         let mut wanted = self.keyed | look.wanted;
         if !hits.is_empty() {
             wanted |= self.verify(input, hits, found);

@@ -52,7 +52,7 @@ impl Role {
                 if tool_is(input, SHELLS) {
                     Self::Command
                 } else {
-                    Self::Value
+                    Self::Unknown
                 }
             }
             Some(Named::Script) => {
