@@ -396,7 +396,7 @@ fn is_active_data(whole: &str) -> bool {
 fn upload_place(rest: &str) -> bool {
     let path: String = rest.chars().filter(|c| *c != '\\').collect();
     let host_given =
-        !rest.starts_with(['/', '\\']) && !rest.starts_with("localhost/") && !rest.get(1..2).is_some_and(|c| c == ":");
+        !rest.starts_with(['/', '\\']) && !rest.starts_with("localhost/") && rest.get(1..2).is_none_or(|c| c != ":");
     let path = path.trim_start_matches('/').to_ascii_lowercase();
     host_given
         || ["etc/", "proc/", "sys/", "root/", "dev/", "var/run", "c:/windows", "boot/"]
