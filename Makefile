@@ -138,6 +138,7 @@ test: ## everything below, as CI runs it
 	@$(MAKE) --no-print-directory test-config
 	@$(MAKE) --no-print-directory test-e2e
 	@$(MAKE) --no-print-directory test-run
+	@$(MAKE) --no-print-directory bench ARGS=--quick
 	@$(MAKE) --no-print-directory fuzz SECONDS=$(FUZZ_SMOKE)
 	$(say) 'all tests passed'
 

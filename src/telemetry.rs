@@ -1,7 +1,7 @@
 //! Audit lines, filter state and metrics.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use portcullis_engine::audit::{Decided, Record};
 use portcullis_engine::config::AuditLog;
@@ -13,7 +13,7 @@ use crate::host::{self, Level, Metric};
 /// The metrics that this VM has defined so far.
 #[derive(Default)]
 pub struct Telemetry {
-    ids: RefCell<HashMap<String, u32>>,
+    ids: RefCell<BTreeMap<u64, u32>>,
 }
 
 /// What may still change after a record was published: the response can be refused or redacted.
@@ -95,17 +95,18 @@ impl Telemetry {
     }
 
     fn count(&self, sample: &Sample<'_>) {
-        let known = self.ids.borrow().get(sample.name).copied();
         let kind = match sample.kind {
             Kind::Counter => Metric::Counter,
             Kind::Gauge | Kind::Level => Metric::Gauge,
             Kind::Histogram => Metric::Histogram,
         };
+        let key = sample.key();
+        let known = self.ids.borrow().get(&key).copied();
         let id = match known {
             Some(id) => id,
             None => {
-                let Some(id) = host::define_metric(kind, sample.name) else { return };
-                self.ids.borrow_mut().insert(sample.name.to_owned(), id);
+                let Some(id) = host::define_metric(kind, &sample.name()) else { return };
+                self.ids.borrow_mut().insert(key, id);
                 id
             }
         };

@@ -56,7 +56,8 @@ impl Launcher {
             .arg(&config)
             .args(["--concurrency", &workers.to_string(), "--admin-address-path"])
             .arg(&admin)
-            .args(["--use-dynamic-base-id", "-l", "warning", "--component-log-level", "wasm:info"])
+            .args(["--use-dynamic-base-id", "-l", "warning", "--component-log-level", "wasm:info", "--log-path"])
+            .arg(&log)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(OpenOptions::new().append(true).open(&log)?);

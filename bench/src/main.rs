@@ -135,8 +135,11 @@ fn configurations(wasm: &Path, yardstick: &Path) -> Vec<Configuration> {
         ("wasm no-op", by("noop")),
         ("wasm hold and copy", by("copy")),
         ("portcullis allow-all", ours(policy::allow_all())),
+        // What the line per message in Envoy's log costs: the next row writes lines for refusals only.
+        ("portcullis allow-all, quiet", ours(policy::quiet(policy::allow_all()))),
         ("portcullis 100 rules", ours(policy::realistic(100, false))),
         ("portcullis 100 rules, secrets", ours(policy::realistic(100, true))),
+        ("portcullis 100 rules, secrets, quiet", ours(policy::quiet(policy::realistic(100, true)))),
     ]
     .into_iter()
     .map(|(name, filter)| Configuration { name, filter })

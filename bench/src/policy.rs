@@ -44,6 +44,15 @@ pub fn allow_all() -> Value {
     json!({"version": "1", "default": "allow", "servers": [{"name": SERVER, "match": {}}], "scanners": {"secrets": {"enabled": false}}})
 }
 
+/// The same policy, with audit records in the log for refusals only.
+#[allow(dead_code, reason = "the engine's benchmarks share this file")]
+pub fn quiet(mut policy: Value) -> Value {
+    if let Some(members) = policy.as_object_mut() {
+        members.insert("audit".to_owned(), json!({"log": "denied"}));
+    }
+    policy
+}
+
 /// Ten kinds of rules in turn. Those of the benchmark's own server come near to matching its call.
 fn rule(number: usize) -> Value {
     let pick = |from: &[&'static str]| from.get((number / 10) % from.len()).copied().unwrap_or_default();

@@ -11,12 +11,39 @@ use crate::scan::{Direction, ScanAction};
 /// One change of one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample<'a> {
-    /// The metric's name with its labels.
-    pub name: &'a str,
+    /// The metric's name without its labels.
+    pub metric: &'static str,
+    /// Label names and values.
+    pub labels: &'a [(&'static str, &'a str)],
     /// How it changes.
     pub kind: Kind,
     /// By how much, or to what.
     pub value: i64,
+}
+
+impl Sample<'_> {
+    /// The name with its labels, as Envoy gets it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let mut name = self.metric.to_owned();
+        for (label, value) in self.labels {
+            name.push('.');
+            name.push_str(label);
+            name.push_str("=|");
+            name.push_str(value);
+            name.push('|');
+        }
+        name
+    }
+
+    /// A number that stands for the name, to find a metric again without writing its name: FNV-1a
+    /// (draft-eastlake-fnv) over the name and the labels' values.
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        let parts = std::iter::once(self.metric).chain(self.labels.iter().map(|(_, value)| *value));
+        let bytes = parts.flat_map(|part| part.bytes().chain([0xff]));
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
 }
 
 /// How a metric changes.
@@ -39,22 +66,18 @@ pub fn of_record(record: &Record, count: &mut dyn FnMut(Sample<'_>)) {
         Direction::Response => "response",
     };
     let server = if record.server.is_empty() { "none" } else { &record.server };
-    add(
-        count,
-        &format!(
-            "portcullis_messages_total.direction=|{direction}|.server=|{server}|.capability=|{}|.decision=|{}|",
-            record.capability,
-            record.decision.as_str()
-        ),
-    );
+    let decision = record.decision.as_str();
+    let labels =
+        [("direction", direction), ("server", server), ("capability", record.capability), ("decision", decision)];
+    add(count, "portcullis_messages_total", &labels);
     if record.decision.is_refusal() {
-        add(count, &format!("portcullis_refused_total.server=|{server}|.rule=|{}|", record.rule));
+        add(count, "portcullis_refused_total", &[("server", server), ("rule", &record.rule)]);
     }
     if record.decision == Decided::Malformed {
-        add(count, &format!("portcullis_malformed_total.direction=|{direction}|.reason=|{}|", record.rule));
+        add(count, "portcullis_malformed_total", &[("direction", direction), ("reason", &record.rule)]);
     }
     if let Some((decision, rule)) = &record.would {
-        add(count, &format!("portcullis_shadow_total.decision=|{}|.rule=|{rule}|", decision.as_str()));
+        add(count, "portcullis_shadow_total", &[("decision", decision.as_str()), ("rule", rule)]);
     }
     for found in &record.findings {
         let action = match found.action {
@@ -63,22 +86,22 @@ pub fn of_record(record: &Record, count: &mut dyn FnMut(Sample<'_>)) {
             ScanAction::RequireApproval => "require_approval",
             ScanAction::Block => "block",
         };
-        add(
-            count,
-            &format!("portcullis_findings_total.scanner=|{}|.rule=|{}|.action=|{action}|", found.scanner, found.rule),
-        );
+        let labels = [("scanner", found.scanner), ("rule", &found.rule), ("action", action)];
+        add(count, "portcullis_findings_total", &labels);
     }
     if !record.redacted.is_empty() {
-        let name = format!("portcullis_redactions_total.server=|{server}|");
-        count(Sample { name: &name, kind: Kind::Counter, value: record.redacted.len() as i64 });
+        let value = record.redacted.len() as i64;
+        let labels = &[("server", server)];
+        count(Sample { metric: "portcullis_redactions_total", labels, kind: Kind::Counter, value });
     }
     if record.hidden > 0 {
-        let name = format!("portcullis_list_entries_hidden_total.server=|{server}|");
-        count(Sample { name: &name, kind: Kind::Counter, value: i64::from(record.hidden) });
+        let value = i64::from(record.hidden);
+        let labels = &[("server", server)];
+        count(Sample { metric: "portcullis_list_entries_hidden_total", labels, kind: Kind::Counter, value });
     }
     if record.direction == Direction::Request && record.decision != Decided::Pass {
         if record.principal.is_anonymous() {
-            add(count, "portcullis_anonymous_total");
+            add(count, "portcullis_anonymous_total", &[]);
         }
         observe(count, "portcullis_request_bytes", record.request_bytes);
         observe(count, "portcullis_response_bytes", record.response_bytes);
@@ -90,9 +113,9 @@ pub fn of_record(record: &Record, count: &mut dyn FnMut(Sample<'_>)) {
 
 /// What a configuration that was taken counts for.
 pub fn of_configuration(firewall: &Firewall, count: &mut dyn FnMut(Sample<'_>)) {
-    add(count, "portcullis_config_loads_total");
+    add(count, "portcullis_config_loads_total", &[]);
     let rules = firewall.policy.config().rules.len() as i64;
-    count(Sample { name: "portcullis_policy_rules", kind: Kind::Level, value: rules });
+    count(Sample { metric: "portcullis_policy_rules", labels: &[], kind: Kind::Level, value: rules });
 }
 
 /// One request body was judged in so many nanoseconds.
@@ -102,13 +125,14 @@ pub fn of_judgement(nanoseconds: u64, count: &mut dyn FnMut(Sample<'_>)) {
 
 /// So many streams more, or less, are open.
 pub fn of_streams(change: i64, count: &mut dyn FnMut(Sample<'_>)) {
-    count(Sample { name: "portcullis_streams_active", kind: Kind::Gauge, value: change });
+    count(Sample { metric: "portcullis_streams_active", labels: &[], kind: Kind::Gauge, value: change });
 }
 
-fn add(count: &mut dyn FnMut(Sample<'_>), name: &str) {
-    count(Sample { name, kind: Kind::Counter, value: 1 });
+fn add(count: &mut dyn FnMut(Sample<'_>), metric: &'static str, labels: &[(&'static str, &str)]) {
+    count(Sample { metric, labels, kind: Kind::Counter, value: 1 });
 }
 
-fn observe(count: &mut dyn FnMut(Sample<'_>), name: &str, value: u64) {
-    count(Sample { name, kind: Kind::Histogram, value: i64::try_from(value).unwrap_or(i64::MAX) });
+fn observe(count: &mut dyn FnMut(Sample<'_>), metric: &'static str, value: u64) {
+    let value = i64::try_from(value).unwrap_or(i64::MAX);
+    count(Sample { metric, labels: &[], kind: Kind::Histogram, value });
 }
