@@ -125,7 +125,7 @@ mod tests {
             ),
             (
                 "{\"version\":\"1\",\n\"mode\":\"enforce\",\"mode\":\"shadow\"}",
-                "configuration: duplicate object key at line 2, column 18; the configuration must be one strict JSON object",
+                "configuration: duplicate object key `mode` at line 2, column 18; the configuration must be one strict JSON object",
             ),
             (r#"{"version":"2"}"#, "/version: unknown value `2`; expected one of `1`"),
             (r#"{"version":1}"#, "/version: is of the wrong type; write one of its names in quotes"),
