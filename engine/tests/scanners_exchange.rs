@@ -1,6 +1,6 @@
 //! Every scanner by direction, action and framing: what each side sees, what is recorded, and what shadow mode says
 //! it would have done.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
 
 use std::sync::Arc;
 

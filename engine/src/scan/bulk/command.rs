@@ -113,7 +113,7 @@ fn judge(command: &Command) -> Option<Rule> {
             (recursive && command.operands().any(is_everything)).then_some(Rule::ReadsEverything)
         }
         "cat" | "head" | "tail" | "strings" | "bat" => {
-            command.operands().any(|file| globs_everything(file)).then_some(Rule::ReadsEverything)
+            command.operands().any(globs_everything).then_some(Rule::ReadsEverything)
         }
         "tar" | "zip" | "7z" | "rar" | "cpio" | "bsdtar" | "gtar" => {
             let creates = name != "tar" && name != "bsdtar" && name != "gtar"

@@ -132,7 +132,8 @@ fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
             .iter()
             .any(|word| tool.contains(word))
     };
-    if !sure && !(VAGUE_SIZES.contains(&name) && reads()) {
+    let vague = VAGUE_SIZES.contains(&name) && reads();
+    if !(sure || vague) {
         return false;
     }
     let text = text.trim();

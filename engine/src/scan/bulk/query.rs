@@ -31,7 +31,12 @@ fn judge(statement: &Statement<'_>) -> Option<Finding> {
     let has = |words: &[&str]| words.iter().any(|word| statement.has(word));
     match statement.verb() {
         Some(Verb::Copy) => {
-            let copies_out = first.is_any(&["unload", "export"])
+            let second = statement.tokens.get(1);
+            // A shell's `export NAME=value` is no statement of SQL.
+            let exports = first.is("export")
+                && second.is_some_and(|token| token.is_any(&["data", "table", "database"]))
+                || first.is("unload") && second.is_some_and(|token| token.kind == Kind::Open || token.is("to"));
+            let copies_out = exports
                 || (first.is("copy") && has(&["to"]) && !has(&["from"]))
                 || (first.is("copy")
                     && statement.tokens.iter().any(|token| token.kind == Kind::Operator && token.text == "@"));

@@ -65,6 +65,7 @@ fn members_say_how_much() {
 #[test]
 fn prose_is_not_a_query() {
     assert!(found("SELECT * FROM users", Some("message"), Some("send")).is_empty());
+    assert!(found("export KEY=value", None, None).is_empty());
     assert!(found("select all that apply", Some("value"), Some("t")).is_empty());
 }
 

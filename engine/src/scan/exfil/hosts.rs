@@ -1,5 +1,7 @@
 //! Names of hosts: places where data is collected, names that lead inside.
 
+use std::sync::LazyLock;
+
 /// What a name is known for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
@@ -26,37 +28,39 @@ pub(super) fn known(name: &str) -> Option<Known> {
     slot.copy_from_slice(name.as_bytes());
     slot.make_ascii_lowercase();
     let name = std::str::from_utf8(slot).ok()?;
-    for (set, known) in [
+    let mut found = None;
+    let mut at = name.len();
+    // From the top-level domain on: the longest name that is listed says most.
+    for _ in 0..MAX_LABELS {
+        let start = name.get(..at).and_then(|head| head.rfind('.'));
+        let suffix = name.get(start.map_or(0, |dot| dot + 1)..).unwrap_or("");
+        if let Ok(index) = LISTED.binary_search_by_key(&suffix, |(listed, _)| listed) {
+            found = LISTED.get(index).map(|(_, known)| *known);
+        }
+        match start {
+            Some(dot) => at = dot,
+            None => break,
+        }
+    }
+    found
+}
+
+/// All lists in one, sorted: one search per label.
+static LISTED: LazyLock<Vec<(&str, Known)>> = LazyLock::new(|| {
+    let lists = [
         (COLLECTORS, Known::Collector),
         (DROPS, Known::Drop),
         (METADATA, Known::Metadata),
         (REBINDING, Known::Rebinding),
         (INTERNAL, Known::Internal),
-    ] {
-        if suffix_in(name, set) {
-            return Some(known);
-        }
-    }
-    None
-}
+    ];
+    let mut all: Vec<_> = lists.iter().flat_map(|(list, known)| list.iter().map(|name| (*name, *known))).collect();
+    all.sort_unstable_by_key(|(name, _)| *name);
+    all
+});
 
-/// Whether the name, or a parent domain of at most five labels, is in a sorted list.
-fn suffix_in(name: &str, set: &[&str]) -> bool {
-    let mut at = name.len();
-    for _ in 0..5 {
-        let start = name.get(..at).and_then(|head| head.rfind('.'));
-        let suffix = name.get(start.map_or(0, |dot| dot + 1)..).unwrap_or("");
-        if set.binary_search(&suffix).is_ok() {
-            return true;
-        }
-        match start {
-            Some(dot) => at = dot,
-            None => return false,
-        }
-    }
-    false
-}
-
+/// No listed name has more labels.
+const MAX_LABELS: usize = 5;
 /// RFC 1035 section 2.3.4.
 const MAX_NAME: usize = 255;
 

@@ -160,6 +160,9 @@ fn target(input: &Input<'_>, out: &mut Vec<Match>) {
     let (scheme, rest) = if OPAQUE.iter().any(|known| head.eq_ignore_ascii_case(known)) {
         let rest = whole.get(head.len() + 1..).unwrap_or("");
         (head, rest.strip_prefix("//").unwrap_or(rest))
+    } else if SPECIAL.iter().any(|known| head.eq_ignore_ascii_case(known)) {
+        // Readers by the WHATWG standard take any number of slashes, of either kind.
+        (head, whole.get(head.len() + 1..).unwrap_or("").trim_start_matches(['/', '\\']))
     } else {
         whole.split_once("://").unwrap_or_else(|| ("", whole.trim_start_matches('/')))
     };
@@ -196,8 +199,14 @@ fn target(input: &Input<'_>, out: &mut Vec<Match>) {
         }
     }
     let confusing = hosts > 1 && authority.contains('@') && authority.contains([' ', '\\', '#']);
-    if confusing || (!scheme.is_empty() && authority.chars().any(is_enclosed)) {
+    let cut = ["%00", "%23", "%2f", "%2F", "%5c", "%5C", "%40", "%3f", "%3F", "%0a", "%0A", "%0d", "%0D"];
+    let cut = cut.iter().any(|code| finder::host(authority).contains(code));
+    if confusing || (!scheme.is_empty() && cut) || (!scheme.is_empty() && authority.chars().any(is_enclosed)) {
         push(out, Rule::ConfusingUrl, range.clone());
+        return;
+    }
+    if scheme.is_empty() && encoded::in_name(finder::without_port(authority)) {
+        push(out, Rule::DataInName, range);
         return;
     }
     for (index, url) in finder::urls(text).enumerate() {
@@ -293,6 +302,7 @@ fn host_rules(host: &str, place: Place, rest: &str, range: Range<usize>, out: &m
                 }
                 (Class::Internal, Place::Target) => Some(Rule::InternalAddress),
                 (Class::Malformed, Place::Target) => Some(Rule::DisguisedAddress),
+                (Class::Public, Place::Target) if read.odd && !host.contains(':') => Some(Rule::DisguisedAddress),
                 _ => None,
             }
         }
@@ -396,7 +406,7 @@ fn is_active_data(whole: &str) -> bool {
 fn upload_place(rest: &str) -> bool {
     let path: String = rest.chars().filter(|c| *c != '\\').collect();
     let host_given =
-        !rest.starts_with(['/', '\\']) && !rest.starts_with("localhost/") && !rest.get(1..2).is_some_and(|c| c == ":");
+        !rest.starts_with(['/', '\\']) && !rest.starts_with("localhost/") && rest.get(1..2).is_none_or(|c| c != ":");
     let path = path.trim_start_matches('/').to_ascii_lowercase();
     host_given
         || ["etc/", "proc/", "sys/", "root/", "dev/", "var/run", "c:/windows", "boot/"]
@@ -460,6 +470,8 @@ fn push(out: &mut Vec<Match>, rule: Rule, range: Range<usize>) {
 
 /// What a URL as an argument may have at most; longer texts are searched for URLs.
 const MAX_TARGET: usize = 8192;
+/// Schemes of the web (WHATWG URL, special schemes).
+const SPECIAL: &[&str] = &["http", "https", "ws", "wss"];
 /// Schemes that need no `//`.
 const OPAQUE: &[&str] = &["javascript", "vbscript", "data", "file", "netdoc", "phar", "jar", "view-source"];
 /// Schemes through which other protocols are spoken, or code is loaded.

@@ -36,6 +36,7 @@ fn every_rule_finds_its_hits_and_leaves_its_misses() {
                 wrong.push(format!("{} misses {hit:?}: {matches:?}", rule.id));
             }
             let lower = hit.to_ascii_lowercase();
+            let lower = format!("{named}\"{lower}");
             if !DETECTOR.triggers.iter().any(|trigger| lower.contains(trigger)) {
                 wrong.push(format!("{hit:?} has no trigger"));
             }
@@ -58,6 +59,7 @@ fn the_place_decides() {
     assert!(found(local, Some("content"), Some("write_file"), Direction::Request).is_empty());
     assert!(found(&format!("curl {local}"), Some("command"), Some("bash"), Direction::Request).is_empty());
     assert!(found(local, None, Some("fetch"), Direction::Response).is_empty());
+    assert!(found("192.168.0.10", Some("host"), Some("connect"), Direction::Request).is_empty());
     assert!(!found("169.254.169.254", Some("host"), Some("connect"), Direction::Request).is_empty());
     assert!(found("send it to webhook.site", None, None, Direction::Response).is_empty());
     assert!(!found("![x](https://webhook.site/5b0f3b5e-0f0b-4a6e-a1)", None, None, Direction::Response).is_empty());
@@ -69,12 +71,17 @@ fn every_host_of_a_lenient_reader_counts() {
         "http://a.example:80 &@127.0.0.1:22/#@b.example",
         "http://127.1.1.1:80\\@@a.example/",
         "http:\\\\127.0.0.1",
+        "http:/127.0.0.1/",
         "http://\\1\\2\\7.0.0.1/",
         "https://127.0.0.1!/",
         "http://localhost:+80x",
         "http://[::1%25eth0]/",
+        "http://::ffff:7f000001/",
+        "http://localhost%00.a.example/",
+        "//127.0.0.1/x",
+        "https://a.example/r?url=http://10.0.0.1/",
     ] {
-        assert!(!fetch(url).is_empty() || url.starts_with("http:\\"), "{url}");
+        assert!(!fetch(url).is_empty(), "{url}");
     }
 }
 

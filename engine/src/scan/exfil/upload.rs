@@ -108,11 +108,17 @@ fn sends(text: &str, script: &Script, index: usize, command: &Command) -> bool {
             (receives && script.sources(index).any(|source| is_packer(&source.name()) || reads_private(source)))
                 || (packs && command.redirects.iter().any(|redirect| redirect.kind != b'<'))
         }
-        "dig" | "nslookup" | "host" | "ping" | "resolve-dnsname" => {
-            command.words.iter().skip(1).any(|word| {
-                text.get(word.span.clone()).is_some_and(|source| substitutes(source) && source.contains('.'))
-            })
-        }
+        "dig" | "nslookup" | "host" | "ping" | "resolve-dnsname" => command.words.iter().skip(1).any(|word| {
+            let source = text.get(word.span.clone()).unwrap_or("");
+            // `$piece.example.com`, where something was read and encoded before.
+            let spliced = source.contains('.') && source.contains('$') && !source.contains("$(");
+            source.contains('.') && substitutes(source)
+                || spliced
+                    && script
+                        .commands
+                        .iter()
+                        .any(|other| matches!(other.name().as_str(), "xxd" | "base64" | "od" | "hexdump" | "base32"))
+        }),
         "mail" | "mailx" | "sendmail" | "mutt" | "swaks" => {
             command.redirects.iter().any(|r| r.kind == b'<' && is_private(&r.target))
                 || script.sources(index).any(reads_private)
