@@ -11,7 +11,7 @@ use portcullis_engine::scan::{
 };
 use proptest::prelude::*;
 
-static SCANNERS: LazyLock<Scanners> = LazyLock::new(|| Scanners::compile(&ScannersConfig::default()).unwrap());
+static SCANNERS: LazyLock<Scanners> = LazyLock::new(|| Scanners::compile(&secrets(ScannerConfig::default())).unwrap());
 
 const RULES: &str = include_str!("../rules/secrets.json");
 
@@ -106,7 +106,8 @@ fn rules_can_be_turned_off_and_added() {
     let custom = r#"{"secrets": {"request": "log", "disable_rules": ["generic-token"], "custom_rules": [
         {"id": "acme-key", "description": "ACME key", "severity": "critical", "keywords": ["acme_"],
          "pattern": "\\bacme_([0-9a-f]{16})\\b", "group": 1}]}}"#;
-    let scanners = &Scanners::compile(&serde_json::from_str(custom).unwrap()).unwrap();
+    let custom: ScannersConfig = serde_json::from_str(custom).unwrap();
+    let scanners = &Scanners::compile(&secrets(custom.secrets)).unwrap();
     let found = scan(scanners, "key: acme_0123456789abcdef");
     assert_eq!((found.len(), &*found[0].rule, found[0].range.clone()), (1, "acme-key", 10..26));
     assert_eq!(&*found[0].placeholder, "[REDACTED:acme-key]");
@@ -202,8 +203,23 @@ fn github_token() -> String {
 fn only(rule: &Rule) -> Scanners {
     let builtin: Vec<Rule> = serde_json::from_str(RULES).unwrap();
     let disable_rules = builtin.into_iter().map(|other| other.id).filter(|id| *id != rule.id).collect();
-    let secrets = ScannerConfig { disable_rules, ..ScannerConfig::default() };
-    Scanners::compile(&ScannersConfig { secrets, ..ScannersConfig::default() }).unwrap()
+    let own = ScannerConfig { disable_rules, ..ScannerConfig::default() };
+    Scanners::compile(&secrets(own)).unwrap()
+}
+
+/// All other scanners off.
+fn secrets(secrets: ScannerConfig) -> ScannersConfig {
+    let off = || ScannerConfig { enabled: false, ..ScannerConfig::default() };
+    ScannersConfig {
+        secrets,
+        pii: off(),
+        injection: off(),
+        destructive: off(),
+        exfil: off(),
+        bulk: off(),
+        privesc: off(),
+        ..ScannersConfig::default()
+    }
 }
 
 fn scan(scanners: &Scanners, text: &str) -> Vec<Finding> {

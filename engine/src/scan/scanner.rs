@@ -10,14 +10,20 @@ use super::prefilter::{Hit, Prefilter};
 use super::short::Short;
 use super::verify::{Candidate, Pass, Patterns};
 use super::{
-    Context, Direction, Finding, Located, ScanAction, ScanConfigError, ScannersConfig, Severity, Site, build,
-    destructive, injection, pii, privesc, walk,
+    Context, Direction, Finding, Located, ScanAction, ScanConfigError, ScannersConfig, Severity, Site, build, bulk,
+    destructive, exfil, injection, pii, privesc, walk,
 };
 use crate::json::{Value, quote};
 
 /// The scanners that read structure.
-pub(super) static DETECTORS: [&Detector; 4] =
-    [&pii::DETECTOR, &injection::DETECTOR, &destructive::DETECTOR, &privesc::DETECTOR];
+pub(super) static DETECTORS: [&Detector; 6] = [
+    &pii::DETECTOR,
+    &injection::DETECTOR,
+    &destructive::DETECTOR,
+    &exfil::DETECTOR,
+    &bulk::DETECTOR,
+    &privesc::DETECTOR,
+];
 
 /// All scanners of a configuration, compiled: shared by every message.
 #[derive(Debug)]

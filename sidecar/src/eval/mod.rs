@@ -109,7 +109,7 @@ fn exchange(case: &Case) -> (Request, Response) {
     let result = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
     let (request, response) = match (case.direction, &case.content) {
         (Direction::Request, Content::Args(args)) => (call(args), result(NOTHING)),
-        (Direction::Request, Content::Text(text)) => (call(&format!(r#"{{"text":{}}}"#, quote(text))), result(NOTHING)),
+        (Direction::Request, Content::Text(text)) => (call(&format!(r#"{{"input":{}}}"#, quote(text))), result(NOTHING)),
         (Direction::Response, Content::Text(text)) => {
             (call("{}"), result(&format!(r#"{{"content":[{{"type":"text","text":{}}}]}}"#, quote(text))))
         }

@@ -132,8 +132,7 @@ fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
             .iter()
             .any(|word| tool.contains(word))
     };
-    let vague = VAGUE_SIZES.contains(&name) && reads();
-    if !(sure || vague) {
+    if !(sure || VAGUE_SIZES.contains(&name) && reads()) {
         return false;
     }
     let text = text.trim();

@@ -234,6 +234,7 @@ fn is_code(byte: u8) -> bool {
     CODE.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const CODE: [bool; 256] = {
     let mut code = [false; 256];
     let mut byte = 0;

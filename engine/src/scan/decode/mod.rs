@@ -112,6 +112,7 @@ pub(super) fn rot13(text: &str) -> Layer {
 const MAX_DEPTH: u8 = 3;
 
 /// The mark of each byte. Letters of Latin with accents, Chinese and Japanese have none.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const CLASSES: [u8; 256] = {
     let mut classes = [0_u8; 256];
     let mut byte = 0;

@@ -223,7 +223,7 @@ impl Lexicon {
                     let mut settled = 0;
                     for entry in self.entries.get(*first as usize..(*first + *count) as usize).unwrap_or_default() {
                         let Some(rest) = text.strip_prefix(&*entry.text) else { continue };
-                        if !entry.open && !word.style.ideograph && !(rest.is_empty() || rest.starts_with(' ')) {
+                        if !(entry.open || word.style.ideograph || rest.is_empty() || rest.starts_with(' ')) {
                             continue;
                         }
                         if entry.text.len() > own && !word.style.ideograph {

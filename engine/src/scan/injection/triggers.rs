@@ -425,7 +425,7 @@ pub(super) const WORDS: &[&str] = &[
 /// What the shared pass looks for: the words, the signs, and what hidden characters look like.
 pub(super) const ALL: &[&str] = &JOINED;
 
-const JOINED: [&str; LENGTH] = {
+static JOINED: [&str; LENGTH] = {
     let mut all = ["<!--"; LENGTH];
     let mut at = 0;
     let mut list = 0;

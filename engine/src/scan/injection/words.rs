@@ -141,10 +141,9 @@ impl Words {
                     merged.range.1 = next.range.1;
                 }
             }
-            if !first.style.ideograph || self.list.last().is_none_or(|last| last.range.1 != first.range.0) {
-                if !self.folded.is_empty() {
-                    self.folded.push(' ');
-                }
+            let joined = first.style.ideograph && self.list.last().is_some_and(|last| last.range.1 == first.range.0);
+            if !joined && !self.folded.is_empty() {
+                self.folded.push(' ');
             }
             let start = self.folded.len() as u32;
             self.folded.push_str(&letters);

@@ -219,6 +219,8 @@ pub(super) static TRIGGERS: &[&str] = &[
     "sam",
     "sudo",
     "doas",
+    "dzdo",
+    "calife",
     "su ",
     "pkexec",
     "runas",
