@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use portcullis_engine::audit::{Decided, Record};
 use portcullis_engine::config::{AuditLog, StateName};
@@ -20,13 +21,13 @@ pub struct Telemetry {
 pub struct Outcome {
     decision: Decided,
     would: Option<Decided>,
-    rule: String,
+    rule: Arc<str>,
 }
 
 impl Outcome {
     fn of(record: &Record) -> Self {
         let would = record.would.as_ref().map(|(decision, _)| *decision);
-        Self { decision: record.decision, would, rule: record.rule.clone() }
+        Self { decision: record.decision, would, rule: Arc::clone(&record.rule) }
     }
 
     fn is_of(&self, record: &Record) -> bool {
