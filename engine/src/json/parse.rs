@@ -15,11 +15,11 @@ pub(super) fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(&'a str, Ve
     let mut parser = Parser {
         bytes,
         at: 0,
-        tape: Vec::with_capacity(bytes.len() / 16 + 16),
+        tape: Vec::with_capacity(bytes.len() / 24 + 16),
         open: Vec::with_capacity(16),
         max_depth: limits.max_depth,
     };
-    parser.document()?;
+    parser.document(text)?;
     Ok((text, parser.tape))
 }
 
@@ -108,88 +108,80 @@ struct Parser<'a> {
     max_depth: usize,
 }
 
+/// What may come next inside the innermost container.
+#[derive(Clone, Copy)]
+enum Expect {
+    Value,
+    FirstElementOrEnd,
+    FirstKeyOrEnd,
+    Key,
+    CommaOrEnd,
+}
+
 impl Parser<'_> {
-    /// Goes from value to value: into a container by its first value, out of it behind its last.
-    fn document(&mut self) -> Result<(), ParseError> {
-        // Whether the innermost container is an object.
-        let mut object = false;
-        'value: loop {
-            match self.token()? {
-                b'"' => self.string(Kind::String)?,
-                b'{' => {
-                    self.open(Kind::Object)?;
-                    object = true;
-                    if self.token()? != b'}' {
-                        self.key()?;
-                        continue 'value;
-                    }
-                    object = self.close()?;
-                }
-                b'[' => {
-                    self.open(Kind::Array)?;
-                    object = false;
-                    if self.token()? != b']' {
-                        continue 'value;
-                    }
-                    object = self.close()?;
-                }
-                b't' => self.literal(b"true", Kind::True)?,
-                b'f' => self.literal(b"false", Kind::False)?,
-                b'n' => self.literal(b"null", Kind::Null)?,
-                b'-' | b'0'..=b'9' => self.number()?,
-                _ => return Err(self.error(ErrorKind::UnexpectedCharacter)),
-            }
-            while !self.open.is_empty() {
-                match self.token()? {
-                    b',' => {
-                        self.at += 1;
-                        if object {
-                            self.token()?;
-                            self.key()?;
-                        }
-                        continue 'value;
-                    }
-                    b'}' if object => object = self.close()?,
-                    b']' if !object => object = self.close()?,
-                    _ => return Err(self.error(ErrorKind::UnexpectedCharacter)),
-                }
-            }
+    fn document(&mut self, text: &str) -> Result<(), ParseError> {
+        let mut expect = Expect::Value;
+        loop {
             self.skip_whitespace();
-            return if self.peek().is_none() { Ok(()) } else { Err(self.error(ErrorKind::TrailingBytes)) };
+            let byte = self.peek();
+            expect = match (expect, byte) {
+                (_, None) => return Err(self.error(ErrorKind::UnexpectedEnd)),
+                (Expect::FirstElementOrEnd, Some(b']')) | (Expect::FirstKeyOrEnd, Some(b'}')) => self.close(text)?,
+                (Expect::FirstKeyOrEnd | Expect::Key, Some(b'"')) => {
+                    self.string(Kind::Key)?;
+                    self.skip_whitespace();
+                    match self.peek() {
+                        Some(b':') => self.at += 1,
+                        Some(_) => return Err(self.error(ErrorKind::UnexpectedCharacter)),
+                        None => return Err(self.error(ErrorKind::UnexpectedEnd)),
+                    }
+                    Expect::Value
+                }
+                (Expect::Value | Expect::FirstElementOrEnd, Some(byte)) => self.value(byte)?,
+                (Expect::CommaOrEnd, Some(b',')) => {
+                    self.at += 1;
+                    if self.innermost() == Some(Kind::Object) { Expect::Key } else { Expect::Value }
+                }
+                (Expect::CommaOrEnd, Some(b'}')) if self.innermost() == Some(Kind::Object) => self.close(text)?,
+                (Expect::CommaOrEnd, Some(b']')) if self.innermost() == Some(Kind::Array) => self.close(text)?,
+                _ => return Err(self.error(ErrorKind::UnexpectedCharacter)),
+            };
+            if self.open.is_empty() && matches!(expect, Expect::CommaOrEnd) {
+                self.skip_whitespace();
+                return match self.peek() {
+                    None => Ok(()),
+                    Some(_) => Err(self.error(ErrorKind::TrailingBytes)),
+                };
+            }
         }
     }
 
-    /// The next byte that is no whitespace.
-    fn token(&mut self) -> Result<u8, ParseError> {
-        self.skip_whitespace();
-        self.peek().ok_or_else(|| self.error(ErrorKind::UnexpectedEnd))
+    /// Consumes a scalar, or opens a container.
+    fn value(&mut self, byte: u8) -> Result<Expect, ParseError> {
+        match byte {
+            b'"' => self.string(Kind::String)?,
+            b'{' => return self.open(Kind::Object),
+            b'[' => return self.open(Kind::Array),
+            b't' => self.literal(b"true", Kind::True)?,
+            b'f' => self.literal(b"false", Kind::False)?,
+            b'n' => self.literal(b"null", Kind::Null)?,
+            b'-' | b'0'..=b'9' => self.number()?,
+            _ => return Err(self.error(ErrorKind::UnexpectedCharacter)),
+        }
+        Ok(Expect::CommaOrEnd)
     }
 
-    /// Consumes a member's name and the colon behind it.
-    fn key(&mut self) -> Result<(), ParseError> {
-        if self.peek() != Some(b'"') {
-            return Err(self.error(ErrorKind::UnexpectedCharacter));
-        }
-        self.string(Kind::Key)?;
-        if self.token()? != b':' {
-            return Err(self.error(ErrorKind::UnexpectedCharacter));
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn open(&mut self, kind: Kind) -> Result<(), ParseError> {
+    fn open(&mut self, kind: Kind) -> Result<Expect, ParseError> {
         if self.open.len() >= self.max_depth {
             return Err(self.error(ErrorKind::TooDeep));
         }
         self.open.push(self.tape.len());
         self.push(kind, self.at, self.at + 1, false);
         self.at += 1;
-        Ok(())
+        Ok(if kind == Kind::Object { Expect::FirstKeyOrEnd } else { Expect::FirstElementOrEnd })
     }
 
-    /// Ends the innermost container; true where the one around it is an object.
-    fn close(&mut self) -> Result<bool, ParseError> {
+    fn close(&mut self, text: &str) -> Result<Expect, ParseError> {
         self.at += 1;
         let (next, end) = (self.tape.len() as u32, self.at as u32);
         let Some(index) = self.open.pop() else {
@@ -199,49 +191,44 @@ impl Parser<'_> {
             entry.next = next;
             entry.end = end;
             if entry.kind == Kind::Object {
-                self.refuse_duplicate_keys(index)?;
+                self.refuse_duplicate_keys(text, index)?;
             }
         }
-        let around = self.open.last().and_then(|index| self.tape.get(*index));
-        Ok(around.is_some_and(|entry| entry.kind == Kind::Object))
+        Ok(Expect::CommaOrEnd)
     }
 
     /// Compares the member names of the object at `index`: pairwise for the usual handful, sorted
     /// beyond that, so that a hostile object costs n log n comparisons and no hash can be flooded.
-    fn refuse_duplicate_keys(&self, index: usize) -> Result<(), ParseError> {
-        let mut names: [&[u8]; PAIRWISE_KEYS] = [&[]; PAIRWISE_KEYS];
+    fn refuse_duplicate_keys(&self, text: &str, index: usize) -> Result<(), ParseError> {
+        let mut keys: [Option<&Entry>; PAIRWISE_KEYS] = [None; PAIRWISE_KEYS];
         let mut count = 0;
         let mut escaped = false;
         let mut at = index + 1;
         while let Some(key) = self.tape.get(at) {
-            let name = self.name(key);
-            let before = names.get(..count).unwrap_or_default();
-            if before.iter().any(|other| other.len() == name.len() && *other == name) {
-                return Err(duplicate(key));
-            }
-            if let Some(slot) = names.get_mut(count) {
-                *slot = name;
+            if let Some(slot) = keys.get_mut(count) {
+                *slot = Some(key);
             }
             escaped |= key.escaped;
             count += 1;
             at = self.tape.get(at + 1).map_or(usize::MAX, |value| value.next as usize);
-            if escaped || count > PAIRWISE_KEYS {
-                return self.refuse_duplicates_sorted(index);
-            }
         }
-        Ok(())
-    }
-
-    fn refuse_duplicates_sorted(&self, index: usize) -> Result<(), ParseError> {
-        let mut all = Vec::new();
+        if count < 2 {
+            return Ok(());
+        }
+        let raw = |key: &Entry| text.get(key.start as usize + 1..key.end as usize - 1).unwrap_or_default();
+        let duplicate = |key: &Entry| ParseError { kind: ErrorKind::DuplicateKey, offset: key.start as usize };
+        if count <= PAIRWISE_KEYS && !escaped {
+            for (position, key) in keys.iter().flatten().enumerate() {
+                if keys.iter().flatten().take(position).any(|other| raw(other) == raw(key)) {
+                    return Err(duplicate(key));
+                }
+            }
+            return Ok(());
+        }
+        let mut all = Vec::with_capacity(count);
         let mut at = index + 1;
         while let Some(key) = self.tape.get(at) {
-            let raw = self.name(key);
-            let name = if key.escaped {
-                unescape(&String::from_utf8_lossy(raw)).into_bytes().into()
-            } else {
-                std::borrow::Cow::Borrowed(raw)
-            };
+            let name = if key.escaped { unescape(raw(key)).into() } else { std::borrow::Cow::Borrowed(raw(key)) };
             all.push((name, key));
             at = self.tape.get(at + 1).map_or(usize::MAX, |value| value.next as usize);
         }
@@ -254,11 +241,6 @@ impl Parser<'_> {
             }
         }
         Ok(())
-    }
-
-    /// What stands between a key's quotes.
-    fn name(&self, key: &Entry) -> &[u8] {
-        self.bytes.get(key.start as usize + 1..key.end as usize - 1).unwrap_or_default()
     }
 
     fn string(&mut self, kind: Kind) -> Result<(), ParseError> {
@@ -328,6 +310,10 @@ impl Parser<'_> {
         self.tape.push(Entry { kind, escaped, start: start as u32, end: end as u32, next });
     }
 
+    fn innermost(&self) -> Option<Kind> {
+        self.open.last().and_then(|index| self.tape.get(*index)).map(|entry| entry.kind)
+    }
+
     fn skip_whitespace(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
@@ -341,10 +327,6 @@ impl Parser<'_> {
     fn error(&self, kind: ErrorKind) -> ParseError {
         ParseError { kind, offset: self.at }
     }
-}
-
-fn duplicate(key: &Entry) -> ParseError {
-    ParseError { kind: ErrorKind::DuplicateKey, offset: key.start as usize }
 }
 
 /// Objects up to this many members are compared pairwise.
