@@ -156,7 +156,7 @@ impl Filter {
 
     fn publish(&mut self) {
         if let Some(record) = self.exchange.first_record() {
-            self.telemetry.publish(record, &mut self.published);
+            self.telemetry.publish(&self.firewall, record, &mut self.published);
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use portcullis_engine::audit::{Decided, Record};
-use portcullis_engine::config::AuditLog;
+use portcullis_engine::config::{AuditLog, StateName};
 use portcullis_engine::firewall::Firewall;
 use portcullis_engine::telemetry::{self, Kind, Sample};
 
@@ -17,17 +18,22 @@ pub struct Telemetry {
 }
 
 /// What may still change after a record was published: the response can be refused or redacted.
-#[derive(PartialEq, Eq)]
 pub struct Outcome {
     decision: Decided,
     would: Option<Decided>,
-    rule: String,
+    rule: Arc<str>,
 }
 
 impl Outcome {
     fn of(record: &Record) -> Self {
         let would = record.would.as_ref().map(|(decision, _)| *decision);
-        Self { decision: record.decision, would, rule: record.rule.clone() }
+        Self { decision: record.decision, would, rule: Arc::clone(&record.rule) }
+    }
+
+    fn is_of(&self, record: &Record) -> bool {
+        self.decision == record.decision
+            && self.would == record.would.as_ref().map(|(decision, _)| *decision)
+            && self.rule == record.rule
     }
 }
 
@@ -50,29 +56,26 @@ impl Telemetry {
         telemetry::of_record(record, &mut |sample| self.count(&sample));
     }
 
-    /// Sets the filter state that access logs and trace tags read; of what `published` says was set before, only
-    /// what changed since: each is a call into Envoy.
-    pub fn publish(&self, record: &Record, published: &mut Option<Outcome>) {
-        let outcome = Outcome::of(record);
+    /// Sets the filter state that access logs and trace tags read, as far as the configuration asks for it; of what
+    /// `published` says was set before, only what changed since: each is a call into Envoy.
+    pub fn publish(&self, firewall: &Firewall, record: &Record, published: &mut Option<Outcome>) {
+        let wanted = firewall.policy.config().audit.filter_state.as_slice();
         let first = published.is_none();
-        if published.as_ref() != Some(&outcome) {
-            set_properties([
-                ("portcullis.decision", outcome.decision.as_str()),
-                ("portcullis.shadow_decision", outcome.would.map_or("", Decided::as_str)),
-                ("portcullis.rule", &outcome.rule),
-            ]);
-            *published = Some(outcome);
+        if !published.as_ref().is_some_and(|outcome| outcome.is_of(record)) {
+            let would = record.would.as_ref().map_or("", |(decision, _)| decision.as_str());
+            set(wanted, StateName::Decision, record.decision.as_str());
+            set(wanted, StateName::ShadowDecision, would);
+            set(wanted, StateName::Rule, &record.rule);
+            *published = Some(Outcome::of(record));
         }
         if first {
-            set_properties([
-                ("portcullis.policy_version", &record.policy_version),
-                ("portcullis.correlation_id", &record.correlation_id),
-                ("portcullis.server", &record.server),
-                ("portcullis.method", &record.method),
-                ("portcullis.tool", record.name.as_deref().unwrap_or_default()),
-                ("portcullis.principal", &record.principal.id),
-                ("portcullis.tenant", record.principal.tenant.as_deref().unwrap_or_default()),
-            ]);
+            set(wanted, StateName::PolicyVersion, &record.policy_version);
+            set(wanted, StateName::CorrelationId, &record.correlation_id);
+            set(wanted, StateName::Server, &record.server);
+            set(wanted, StateName::Method, &record.method);
+            set(wanted, StateName::Tool, record.name.as_deref().unwrap_or_default());
+            set(wanted, StateName::Principal, &record.principal.id);
+            set(wanted, StateName::Tenant, record.principal.tenant.as_deref().unwrap_or_default());
         }
     }
 
@@ -117,11 +120,9 @@ impl Telemetry {
     }
 }
 
-fn set_properties<const N: usize>(properties: [(&str, &str); N]) {
-    for (name, value) in properties {
-        if !value.is_empty() {
-            host::set_property(name, value);
-        }
+fn set(wanted: &[StateName], name: StateName, value: &str) {
+    if !value.is_empty() && wanted.contains(&name) {
+        host::set_property(name.as_str(), value);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
 
 use crate::json::quote_into;
 use crate::principal::Principal;
@@ -18,9 +18,9 @@ pub struct Record {
     /// Which way the message travelled.
     pub direction: Direction,
     /// The caller.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     /// The configured server's name; empty where none matched.
-    pub server: String,
+    pub server: Arc<str>,
     /// JSON-RPC method, or `http/…`; empty where none could be read.
     pub method: String,
     /// The capability the message touches.
@@ -30,16 +30,16 @@ pub struct Record {
     /// What was done.
     pub decision: Decided,
     /// The rule that decided.
-    pub rule: String,
+    pub rule: Arc<str>,
     /// Why, in one sentence without content.
-    pub reason: String,
+    pub reason: Arc<str>,
     /// What would have been done were it not for shadow mode.
     pub would: Option<(Decided, String)>,
     /// The narrowest exception that would have let through what a scanner stopped, as the JSON of a
     /// `scanners` configuration.
     pub exception: Option<String>,
     /// SHA-256 of the canonical configuration.
-    pub policy_version: String,
+    pub policy_version: Arc<str>,
     /// Sorted top-level argument names.
     pub argument_keys: Vec<String>,
     /// Keyed hash of the arguments as they were written.
@@ -128,7 +128,7 @@ impl Record {
     /// Appends the record to `out` as one line of JSON.
     pub fn write_json(&self, out: &mut String) {
         let mut line = Line::new(out);
-        line.text("time", &rfc3339(self.time_us));
+        write_time(line.key("time"), self.time_us);
         line.text("correlation_id", &self.correlation_id);
         line.text("direction", direction(self.direction));
         line.optional("tenant", self.principal.tenant.as_deref());
@@ -285,11 +285,45 @@ fn action(action: ScanAction) -> &'static str {
     }
 }
 
-/// Microseconds since the epoch as RFC 3339 in UTC.
-fn rfc3339(time_us: u64) -> String {
-    humantime::format_rfc3339_micros(SystemTime::UNIX_EPOCH + Duration::from_micros(time_us)).to_string()
+/// Microseconds since the epoch as RFC 3339 in UTC, quoted. The calendar is that of Howard Hinnant's
+/// "chrono-Compatible Low-Level Date Algorithms": years that begin in March, in eras of 400.
+fn write_time(out: &mut String, time_us: u64) {
+    let (days, of_day) = (time_us / DAY_US, time_us % DAY_US);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let seconds = of_day / 1_000_000;
+    out.push('"');
+    digits(out, year, 4);
+    for (separator, number, width) in [
+        ('-', month, 2),
+        ('-', day, 2),
+        ('T', seconds / 3600, 2),
+        (':', seconds / 60 % 60, 2),
+        (':', seconds % 60, 2),
+        ('.', of_day % 1_000_000, 6),
+    ] {
+        out.push(separator);
+        digits(out, number, width);
+    }
+    out.push_str("Z\"");
 }
 
+/// The last `width` decimal digits of a number, with leading zeros.
+fn digits(out: &mut String, number: u64, width: u32) {
+    for place in (0..width).rev() {
+        let digit = number / 10_u64.pow(place) % 10;
+        out.push(char::from(b'0' + digit as u8));
+    }
+}
+
+/// A day in microseconds.
+const DAY_US: u64 = 86_400_000_000;
 /// Longest text of a field, in bytes.
 const MAX_TEXT: usize = 512;
 /// Most items of a list.
@@ -298,6 +332,19 @@ const MAX_ROWS: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writes_the_time_as_others_do() {
+        let day = DAY_US;
+        for time in
+            (0..200_000).map(|step| step * day / 2 + step * 1_234_567).filter(|time| *time < 253_402_300_800_000_000)
+        {
+            let known = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(time);
+            let mut out = String::new();
+            write_time(&mut out, time);
+            assert_eq!(out, format!("\"{}\"", humantime::format_rfc3339_micros(known)));
+        }
+    }
 
     #[test]
     fn clips_at_character_boundaries() {

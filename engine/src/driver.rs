@@ -13,7 +13,7 @@
 //! let outcome = Driver::new(firewall).run(&Request::post("/mcp", call), |_| Response::json("{}"));
 //! assert!(outcome.upstream.is_none());
 //! assert!(outcome.client.text().contains(r#""isError":true"#));
-//! assert_eq!(outcome.records[0].rule, "default");
+//! assert_eq!(&*outcome.records[0].rule, "default");
 //! ```
 
 use std::sync::Arc;

@@ -26,7 +26,7 @@ fn an_allowed_call_goes_on_byte_for_byte() {
     assert_eq!(outcome.client.text(), answer);
     assert!(!outcome.answered);
     assert_eq!(outcome.records.len(), 1);
-    assert_eq!(outcome.records[0].rule, "read");
+    assert_eq!(outcome.records[0].rule.as_ref(), "read");
 }
 
 #[test]

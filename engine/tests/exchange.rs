@@ -30,7 +30,7 @@ fn an_allowed_call_goes_on_byte_for_byte() {
     assert_eq!(seen(&outcome).body(), body.as_bytes());
     assert_eq!(outcome.client.text(), ok_text(1));
     let record = &outcome.records[0];
-    assert_eq!((record.decision, record.rule.as_str()), (Decided::Allow, "reads"));
+    assert_eq!((record.decision, &*record.rule), (Decided::Allow, "reads"));
     assert_eq!(record.argument_keys, ["n", "s"]);
     assert_eq!(record.upstream_status, Some(200));
     assert!(record.input_hash.as_deref().unwrap().starts_with("blake3:"));

@@ -238,7 +238,7 @@ fn identities() {
         roles: vec!["a".to_owned(), "b".to_owned()],
         ..Principal::default()
     };
-    assert_eq!(alice, expected);
+    assert_eq!(*alice, expected);
     let kind = |kind| identify(jwt(&[(Claim::Id, &["x"]), (Claim::Kind, &[kind])]), None, None).kind;
     assert_eq!(kind("agent"), Some(PrincipalKind::Agent));
     assert_eq!(kind("root"), None);

@@ -34,7 +34,7 @@ pub struct HeadersConfig {
 }
 
 /// The audit record of every message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditConfig {
@@ -42,6 +42,74 @@ pub struct AuditConfig {
     pub hash_key: Option<String>,
     /// Which records go to the log.
     pub log: AuditLog,
+    /// Which facts become filter state for access logs and traces. Each costs every message about a microsecond.
+    pub filter_state: Vec<StateName>,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { hash_key: None, log: AuditLog::default(), filter_state: StateName::ALL.to_vec() }
+    }
+}
+
+/// A fact of filter state: `decision` is `%FILTER_STATE(wasm.portcullis.decision:PLAIN)%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum StateName {
+    /// What was done.
+    Decision,
+    /// What would have been done were it not for shadow mode.
+    ShadowDecision,
+    /// The rule that decided.
+    Rule,
+    /// The version of the policy.
+    PolicyVersion,
+    /// What ties together all that came of one HTTP request.
+    CorrelationId,
+    /// The server.
+    Server,
+    /// The JSON-RPC method.
+    Method,
+    /// The tool, prompt or resource.
+    Tool,
+    /// The caller.
+    Principal,
+    /// The caller's tenant.
+    Tenant,
+}
+
+impl StateName {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Decision,
+        Self::ShadowDecision,
+        Self::Rule,
+        Self::PolicyVersion,
+        Self::CorrelationId,
+        Self::Server,
+        Self::Method,
+        Self::Tool,
+        Self::Principal,
+        Self::Tenant,
+    ];
+
+    /// The name under which Envoy keeps it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Decision => "portcullis.decision",
+            Self::ShadowDecision => "portcullis.shadow_decision",
+            Self::Rule => "portcullis.rule",
+            Self::PolicyVersion => "portcullis.policy_version",
+            Self::CorrelationId => "portcullis.correlation_id",
+            Self::Server => "portcullis.server",
+            Self::Method => "portcullis.method",
+            Self::Tool => "portcullis.tool",
+            Self::Principal => "portcullis.principal",
+            Self::Tenant => "portcullis.tenant",
+        }
+    }
 }
 
 /// Which audit records go to the log.

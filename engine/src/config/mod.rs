@@ -21,7 +21,7 @@ pub use canonical::canonical_json;
 pub(crate) use canonical::sha256_hex;
 pub use error::ConfigError;
 pub(crate) use error::nearest;
-pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig};
+pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
 pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
 pub use literal::Literal;
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, PrincipalMatch, RuleConfig};

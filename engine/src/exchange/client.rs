@@ -1,5 +1,7 @@
 //! One message of the client: may it go on to the server?
 
+use std::sync::Arc;
+
 use super::content::{self, Content};
 use super::{Call, Exchange, Question};
 use crate::answer::{self, CODE_APPROVAL, CODE_CONTENT, CODE_POLICY, Denial};
@@ -79,7 +81,8 @@ impl Client<'_> {
             let context = Context { direction: Direction::Request, surface: Surface::Header };
             let tool = call.record.name.clone();
             let principal = Some(&self.exchange.scene.principal);
-            let site = Site { context, tool: tool.as_deref(), principal, base: name };
+            let site =
+                Site { context, tool: tool.as_deref(), principal: principal.map(|shared| &**shared), base: name };
             let mut findings = Vec::new();
             self.exchange.firewall.scanners.scan_text(site, value, &mut findings);
             for finding in &findings {
@@ -137,8 +140,8 @@ impl Client<'_> {
             }
             Err(error) => {
                 record.decision = Decided::Malformed;
-                record.rule = "json-rpc:invalid".to_owned();
-                record.reason = error.message().to_owned();
+                record.rule = Arc::from("json-rpc:invalid");
+                record.reason = Arc::from(error.message());
                 let text = format!("Invalid params: {}", error.message());
                 let denial = self.exchange.denial(INVALID_PARAMS, "json-rpc:invalid", &text);
                 return (capability, refuse_with(id, denial.error(id.unwrap_or("null"))));
@@ -290,8 +293,8 @@ impl Client<'_> {
 
     fn note_block(&self, block: &content::Block, record: &mut Record) {
         record.decision = if block.ask { Decided::RequireApproval } else { Decided::Deny };
-        record.rule = block.rule.clone();
-        record.reason = "A scanner found content that may not be sent.".to_owned();
+        record.rule = Arc::from(block.rule.as_str());
+        record.reason = Arc::from("A scanner found content that may not be sent.");
     }
 }
 
@@ -344,8 +347,8 @@ fn answered_method(capability: Capability) -> &'static str {
 
 fn note(record: &mut Record, decision: &Decision) {
     record.decision = decided(decision.action);
-    record.rule = decision.rule.to_string();
-    record.reason = decision.reason.to_string();
+    record.rule = Arc::clone(&decision.rule);
+    record.reason = Arc::clone(&decision.reason);
     record.would = decision.would.as_ref().map(|would| (decided(would.action), would.rule.to_string()));
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use std::sync::Arc;
+
 use super::{Call, Exchange, Forward, Refusal, RequestStep, State};
 use crate::answer::INVALID_REQUEST;
 use crate::audit::Decided;
@@ -90,7 +92,7 @@ impl Exchange {
         self.scene.authority = authority.to_owned();
         let route = RouteFacts { authority, path, route: facts.route, cluster: facts.cluster };
         match policy.route(&route) {
-            Routed::Server(server) => self.scene.server = server.name.to_string(),
+            Routed::Server(server) => self.scene.server = Arc::clone(&server.name),
             Routed::Pass => return Ok(self.pass(ops, method, now_us)),
             Routed::Refuse => {
                 return Err(Refusal::http(404, "http:unmatched", "No MCP server is configured for this address."));
@@ -205,8 +207,8 @@ impl Exchange {
         let mut record = self.record(Direction::Request, now_us);
         record.method = method.to_owned();
         record.capability = Capability::Protocol.as_str();
-        record.rule = decision.rule.to_string();
-        record.reason = decision.reason.to_string();
+        record.rule = Arc::clone(&decision.rule);
+        record.reason = Arc::clone(&decision.reason);
         record.decision = super::client::decided(decision.action);
         record.would =
             decision.would.as_ref().map(|would| (super::client::decided(would.action), would.rule.to_string()));
@@ -229,7 +231,7 @@ impl Exchange {
         record.method = format!("http/{}", method.to_ascii_lowercase());
         record.capability = Capability::Protocol.as_str();
         record.decision = Decided::Pass;
-        record.rule = "http:pass".to_owned();
+        record.rule = Arc::from("http:pass");
         self.calls.push(Call { id: None, method: String::new(), record });
         self.state = State::Bypass;
         RequestStep::Forward(Forward { headers: ops, body: None })

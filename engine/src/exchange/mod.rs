@@ -143,11 +143,11 @@ impl Exchange {
             capability: Capability::Unknown.as_str(),
             name: None,
             decision: Decided::Allow,
-            rule: String::new(),
-            reason: String::new(),
+            rule: Arc::clone(&self.scene.nothing),
+            reason: Arc::clone(&self.scene.nothing),
             would: None,
             exception: None,
-            policy_version: self.firewall.version().to_owned(),
+            policy_version: Arc::clone(self.firewall.policy.version()),
             argument_keys: Vec::new(),
             input_hash: None,
             findings: Vec::new(),
@@ -180,10 +180,10 @@ impl Exchange {
         let mut record = self.record(Direction::Request, now_us);
         record.method = refusal.method;
         record.capability = Capability::of_client_method(&record.method).as_str();
-        record.reason = refusal.reason.clone();
+        record.reason = Arc::from(refusal.reason.as_str());
         if self.enforcing() {
             record.decision = refusal.decided;
-            record.rule = refusal.rule.to_owned();
+            record.rule = Arc::from(refusal.rule);
         } else {
             record.decision = Decided::Pass;
             record.would = Some((refusal.decided, refusal.rule.to_owned()));
@@ -292,8 +292,10 @@ struct Session {
 struct Scene {
     session: Session,
     correlation_id: String,
-    principal: Principal,
-    server: String,
+    principal: Arc<Principal>,
+    server: Arc<str>,
+    /// What a record says of its rule and reason before there are any.
+    nothing: Arc<str>,
     /// The host the client named.
     authority: String,
     started_us: u64,

@@ -1,5 +1,7 @@
 //! The request's body: parsed once, judged message by message, forwarded as those bytes.
 
+use std::sync::Arc;
+
 use super::client::{Client, Judged};
 use super::head::Awaited;
 use super::{Answer, Call, Exchange, Forward, Parked, Question, Refusal, RequestStep, State};
@@ -260,8 +262,8 @@ impl Exchange {
             for call in &mut self.calls {
                 if !call.record.decision.is_refusal() {
                     call.record.decision = Decided::Deny;
-                    call.record.rule = "batch".to_owned();
-                    call.record.reason = "Another message of the batch was refused.".to_owned();
+                    call.record.rule = Arc::from("batch");
+                    call.record.reason = Arc::from("Another message of the batch was refused.");
                 }
             }
             let body = format!("[{}]", answers.join(","));

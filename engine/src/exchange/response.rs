@@ -1,5 +1,7 @@
 //! The response: a JSON body judged as a whole, or a stream of events judged one by one.
 
+use std::sync::Arc;
+
 use super::server::Passed;
 use super::stream::Stream;
 use super::{Exchange, Forward, ResponseStep, State};
@@ -206,8 +208,8 @@ impl Exchange {
         self.state = State::Ended;
         for call in &mut self.calls {
             call.record.decision = decided;
-            call.record.rule = rule.to_owned();
-            call.record.reason = format!("{reason}.");
+            call.record.rule = Arc::from(rule);
+            call.record.reason = Arc::from(format!("{reason}."));
         }
         ResponseStep::Reply(self.failure_reply(rule, reason))
     }

@@ -1,5 +1,7 @@
 //! One message of the server: may it go on to the client?
 
+use std::sync::Arc;
+
 use super::content::{self, Content};
 use super::{Exchange, lists};
 use crate::answer::{self, CODE_CONTENT, CODE_POLICY};
@@ -63,8 +65,8 @@ impl Exchange {
         let call = policy::Call { server: &self.scene.server, method, capability, name: None, arguments: params };
         let decision = self.firewall.policy.decide(&self.scene.principal, &call);
         record.decision = super::client::decided(decision.action);
-        record.rule = decision.rule.to_string();
-        record.reason = decision.reason.to_string();
+        record.rule = Arc::clone(&decision.rule);
+        record.reason = Arc::clone(&decision.reason);
         record.would =
             decision.would.as_ref().map(|would| (super::client::decided(would.action), would.rule.to_string()));
         if !decision.action.lets_through() {
@@ -98,24 +100,19 @@ impl Exchange {
         let position = id.and_then(|id| {
             self.calls.iter().position(|call| call.id.as_deref().is_some_and(|known| same_id(known, id)))
         });
-        let (method, mut record, is_ours) = match position.and_then(|position| self.calls.get_mut(position)) {
-            Some(call) => (call.method.clone(), call.record.clone(), true),
-            None => {
-                let mut record = self.record(Direction::Response, now_us);
-                record.method = "response".to_owned();
-                record.rule = "builtin:protocol".to_owned();
-                (String::new(), record, false)
-            }
-        };
-        let passed = self.judge_content_of(value, id, result, &method, edits, &mut record);
-        if is_ours {
-            if let Some(call) = position.and_then(|position| self.calls.get_mut(position)) {
-                call.record = record;
-                call.id = None;
-            }
-        } else {
+        // Taken out while its answer is judged: its record is written to meanwhile.
+        let call = position.map(|position| (position, self.calls.remove(position)));
+        let Some((position, mut call)) = call else {
+            let mut record = self.record(Direction::Response, now_us);
+            record.method = "response".to_owned();
+            record.rule = Arc::from("builtin:protocol");
+            let passed = self.judge_content_of(value, id, result, "", edits, &mut record);
             self.done.push(record);
-        }
+            return passed;
+        };
+        let passed = self.judge_content_of(value, id, result, &call.method, edits, &mut call.record);
+        call.id = None;
+        self.calls.insert(position, call);
         passed
     }
 
@@ -131,8 +128,8 @@ impl Exchange {
         let id = id.map_or("null", Value::raw);
         if let Some(refused) = result.and_then(|result| self.refused_input_request(result)) {
             record.decision = Decided::Deny;
-            record.rule = refused.rule.to_string();
-            record.reason = refused.reason.to_string();
+            record.rule = Arc::clone(&refused.rule);
+            record.reason = Arc::clone(&refused.reason);
             let what = "the server asks the client for something policy refuses";
             let text = self.explain(what, &refused.rule, &refused.reason);
             return Passed::Replace(self.denial(CODE_POLICY, &refused.rule, &text).message(id, method));
@@ -186,8 +183,8 @@ impl Exchange {
 
 fn note_block(record: &mut Record, block: &content::Block) {
     record.decision = if block.ask { Decided::RequireApproval } else { Decided::Deny };
-    record.rule = block.rule.clone();
-    record.reason = "A scanner found content that may not go on.".to_owned();
+    record.rule = Arc::from(block.rule.as_str());
+    record.reason = Arc::from("A scanner found content that may not go on.");
 }
 
 /// True where the answer's id is the one the request had: strings by content, numbers by value, for a

@@ -1,5 +1,7 @@
 //! A stream of events (SSE): each is judged and leaves as soon as it is complete.
 
+use std::sync::Arc;
+
 use super::server::Passed;
 use super::{Exchange, State};
 use crate::audit::{Decided, Found, Record};
@@ -174,7 +176,7 @@ impl Exchange {
         if self.enforcing() {
             record.decision = Decided::Deny;
         } else {
-            record.would = Some((Decided::Deny, record.rule.clone()));
+            record.would = Some((Decided::Deny, record.rule.to_string()));
         }
         self.done.push(record);
         stream.closed = true;
@@ -191,8 +193,8 @@ impl Exchange {
         for call in self.calls.iter_mut().filter(|call| call.id.is_some()) {
             if enforcing {
                 call.record.decision = Decided::Deny;
-                call.record.rule = rule.to_owned();
-                call.record.reason = format!("{reason}.");
+                call.record.rule = Arc::from(rule);
+                call.record.reason = Arc::from(format!("{reason}."));
             }
             call.id = None;
         }
@@ -201,8 +203,8 @@ impl Exchange {
     fn event_record(&self, rule: &str, reason: &str, now_us: u64) -> Record {
         let mut record = self.record(Direction::Response, now_us);
         record.method = "sse/event".to_owned();
-        record.rule = rule.to_owned();
-        record.reason = reason.to_owned();
+        record.rule = Arc::from(rule);
+        record.reason = Arc::from(reason);
         record
     }
 

@@ -189,7 +189,7 @@ fn keys(config: &KeysConfig) -> Result<Keys, ConfigError> {
             teams: entry.teams.clone(),
             agent: entry.agent.clone(),
         };
-        entries.push((digest, principal));
+        entries.push((digest, Arc::new(principal)));
     }
     Ok(Keys { header: config.header.to_ascii_lowercase(), entries })
 }

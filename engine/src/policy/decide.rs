@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Call;
-use super::predicate::Lookups;
+use super::predicate::{Lookups, Paths};
 use super::rule::Rule;
 use crate::config::{Action, Fallback, Mode};
 use crate::mcp::Capability;
@@ -51,6 +51,8 @@ pub struct Verdict {
 pub(super) struct Rules {
     /// By precedence: priority, then restriction, then document order.
     ranked: Vec<Rule>,
+    /// The paths that their conditions ask for.
+    paths: Paths,
     /// Candidates by server; those for a name that is no server of the configuration stand under `""`.
     by_server: BTreeMap<Box<str>, Candidates>,
     fallbacks: Fallbacks,
@@ -61,14 +63,18 @@ impl Rules {
     pub(super) fn new(mut rules: Vec<Rule>, servers: &[Arc<str>], fallbacks: Fallbacks) -> Self {
         // The sort is stable: document order decides what is left.
         rules.sort_by(|a, b| b.priority.cmp(&a.priority).then(b.action.cmp(&a.action)));
+        let mut paths = Paths::default();
+        for rule in &mut rules {
+            rule.conditions.number_paths(&mut paths);
+        }
         let mut by_server: BTreeMap<Box<str>, Candidates> =
             servers.iter().map(|name| (Box::from(&**name), Candidates::new(&rules, Some(name)))).collect();
         by_server.entry(Box::from("")).or_insert_with(|| Candidates::new(&rules, None));
-        Self { ranked: rules, by_server, fallbacks }
+        Self { ranked: rules, paths, by_server, fallbacks }
     }
 
     pub(super) fn decide(&self, principal: &Principal, call: &Call<'_>) -> Decision {
-        let lookups = Lookups::new(call.arguments);
+        let lookups = Lookups::new(call.arguments, &self.paths);
         let mut enforced = None;
         let mut would = None;
         for rule in self.candidates(call.server, call.name) {

@@ -1,5 +1,7 @@
 //! From verified facts to a principal.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::facts::{Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts};
@@ -30,7 +32,7 @@ pub(super) struct Peer {
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) header: String,
-    pub(super) entries: Vec<([u8; 32], Principal)>,
+    pub(super) entries: Vec<([u8; 32], Arc<Principal>)>,
 }
 
 impl Identity {
@@ -43,10 +45,12 @@ impl Identity {
         }
     }
 
-    pub(super) fn identify(&self, facts: &IdentityFacts<'_>) -> Principal {
-        let by_jwt = || self.jwt.as_ref().zip(facts.jwt.as_ref()).and_then(|(jwt, facts)| jwt.principal(facts));
+    pub(super) fn identify(&self, facts: &IdentityFacts<'_>) -> Arc<Principal> {
+        let by_jwt =
+            || self.jwt.as_ref().zip(facts.jwt.as_ref()).and_then(|(jwt, facts)| jwt.principal(facts)).map(Arc::new);
         let by_key = || self.keys.as_ref().zip(facts.key).and_then(|(keys, value)| keys.principal(value));
-        let by_mtls = || facts.mtls.and_then(|peer| self.mtls.iter().find_map(|entry| entry.principal(&peer)));
+        let by_mtls =
+            || facts.mtls.and_then(|peer| self.mtls.iter().find_map(|entry| entry.principal(&peer))).map(Arc::new);
         by_jwt().or_else(by_key).or_else(by_mtls).unwrap_or_default()
     }
 }
@@ -87,7 +91,7 @@ impl Peer {
 }
 
 impl Keys {
-    fn principal(&self, value: &str) -> Option<Principal> {
+    fn principal(&self, value: &str) -> Option<Arc<Principal>> {
         let key = if self.header == "authorization" { bearer(value)? } else { value.trim() };
         if key.is_empty() {
             return None;

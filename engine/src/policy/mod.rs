@@ -111,7 +111,7 @@ impl Policy {
 
     /// The principal, as far as anything was verified; an anonymous one otherwise.
     #[must_use]
-    pub fn identify(&self, facts: &IdentityFacts<'_>) -> Principal {
+    pub fn identify(&self, facts: &IdentityFacts<'_>) -> Arc<Principal> {
         self.identity.identify(facts)
     }
 

@@ -7,6 +7,7 @@
 mod equal;
 mod host_in;
 mod kind;
+mod literal;
 mod number;
 mod order;
 mod path;
@@ -21,7 +22,7 @@ use crate::config::{Action, ConfigError, Missing, Op, PredicateConfig};
 use crate::json::{Document, Kind, Limits, Value};
 
 pub(crate) use self::number::Decimal;
-pub(super) use self::path::Lookups;
+pub(super) use self::path::{Lookups, Paths};
 
 /// The conditions of one rule; all must hold.
 #[derive(Debug, Default)]
@@ -34,15 +35,29 @@ pub(super) struct Conditions {
 impl Conditions {
     pub(super) fn compile(configs: &[PredicateConfig], action: Action, at: &str) -> Result<Self, ConfigError> {
         let predicates = configs.iter().enumerate();
-        let predicates = predicates.map(|(index, config)| Predicate::compile(config, &format!("{at}/{index}")));
-        Ok(Self { predicates: predicates.collect::<Result<_, _>>()?, restrictive: !action.lets_through() })
+        let predicates = predicates.map(|(index, config)| {
+            let predicate = Predicate::compile(config, &format!("{at}/{index}"))?;
+            Ok((cost(config.op), predicate))
+        });
+        let mut predicates = predicates.collect::<Result<Vec<_>, ConfigError>>()?;
+        // All must hold, whatever the order: the cheapest refusal first.
+        predicates.sort_by_key(|(cost, _)| *cost);
+        let predicates = predicates.into_iter().map(|(_, predicate)| predicate).collect();
+        Ok(Self { predicates, restrictive: !action.lets_through() })
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.predicates.is_empty()
     }
 
-    pub(super) fn hold<'p>(&'p self, lookups: &Lookups<'p, '_>) -> bool {
+    /// Numbers the paths for [`Lookups`]; before that, no condition can be said to hold or fail.
+    pub(super) fn number_paths(&mut self, paths: &mut Paths) {
+        for predicate in &mut self.predicates {
+            predicate.number = paths.number(&predicate.path);
+        }
+    }
+
+    pub(super) fn hold(&self, lookups: &Lookups<'_>) -> bool {
         self.predicates.iter().all(|predicate| predicate.holds(lookups, self.restrictive))
     }
 }
@@ -50,6 +65,8 @@ impl Conditions {
 #[derive(Debug)]
 struct Predicate {
     path: Path,
+    /// The path's number in the policy.
+    number: usize,
     test: Test,
     missing: Outcome,
 }
@@ -75,12 +92,12 @@ impl Predicate {
             (Some(Missing::Fails), Test::Value { .. }) => Outcome::Fails,
             (None, _) => Outcome::Unknown,
         };
-        Ok(Self { path, test, missing })
+        Ok(Self { path, number: usize::MAX, test, missing })
     }
 
     /// A rule that lets through wants every value to fit, a rule that restricts is content with one.
-    fn holds<'p>(&'p self, lookups: &Lookups<'p, '_>, restrictive: bool) -> bool {
-        let leaves = lookups.find(&self.path);
+    fn holds(&self, lookups: &Lookups<'_>, restrictive: bool) -> bool {
+        let leaves = lookups.find(&self.path, self.number);
         let mut spent = 0;
         let mut outcomes = leaves.iter().map(|leaf| self.outcome(leaf, &mut spent));
         if restrictive {
@@ -150,6 +167,18 @@ fn check(op: Op, value: Value<'_>) -> Result<(Box<dyn Check>, bool), Problem> {
         Op::MaxSize => (Box::new(size::MaxSize::new(value)?), false),
         Op::Type | Op::Exists => (Box::new(kind::OfType::new(value)?), false),
     })
+}
+
+/// How much an operation costs, roughly, beside the others.
+fn cost(op: Op) -> u8 {
+    match op {
+        Op::Exists | Op::Type | Op::MaxSize => 0,
+        Op::Eq | Op::Neq | Op::In | Op::NotIn | Op::Lt | Op::Lte | Op::Gt | Op::Gte => 1,
+        Op::Glob | Op::MaxLen => 2,
+        Op::PathWithin => 3,
+        Op::HostIn => 4,
+        Op::Regex | Op::NotRegex => 5,
+    }
 }
 
 /// One kind of comparison with a value that is present.

@@ -1,17 +1,16 @@
 //! Paths into a call's arguments, and what they lead to.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use super::Problem;
 use crate::json::{Kind, Value};
 
 /// A compiled path: a JSON Pointer (`/a/0/b`) or dotted (`a[0].b`, `files[*].path`).
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Path(Vec<Step>);
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     /// A member of an object; of a JSON Pointer also an element of an array.
     Name { name: String, index: Option<usize> },
@@ -35,20 +34,35 @@ impl Path {
         })
     }
 
-    fn follow<'d>(&self, root: Value<'d>) -> Vec<Leaf<'d>> {
-        let mut leaves = vec![Leaf::Found(root)];
-        for step in &self.0 {
-            let mut next = Vec::with_capacity(leaves.len());
-            for leaf in leaves {
-                match leaf {
-                    Leaf::Found(value) => step.take(value, &mut next),
-                    stuck @ (Leaf::Missing | Leaf::Odd) => next.push(stuck),
-                }
+    fn follow<'d>(&self, root: Value<'d>) -> Leaves<'d> {
+        let mut here = root;
+        let mut steps = self.0.iter();
+        while let Some(step) = steps.next() {
+            match step.single(here) {
+                Some(Leaf::Found(value)) => here = value,
+                Some(stuck @ (Leaf::Missing | Leaf::Odd)) => return Leaves::One(stuck),
+                None => return Leaves::Many(each(here, steps.as_slice())),
             }
-            leaves = next;
         }
-        leaves
+        Leaves::One(Leaf::Found(here))
     }
+}
+
+/// Follows the steps behind a `[*]` from every element of `array`.
+fn each<'d>(array: Value<'d>, steps: &[Step]) -> Vec<Leaf<'d>> {
+    let mut leaves = Vec::new();
+    Step::Each.take(array, &mut leaves);
+    for step in steps {
+        let mut next = Vec::with_capacity(leaves.len());
+        for leaf in leaves {
+            match leaf {
+                Leaf::Found(value) => step.take(value, &mut next),
+                stuck @ (Leaf::Missing | Leaf::Odd) => next.push(stuck),
+            }
+        }
+        leaves = next;
+    }
+    leaves
 }
 
 /// What a path leads to.
@@ -60,37 +74,56 @@ pub(super) enum Leaf<'d> {
     Odd,
 }
 
-/// The arguments of one call, with what each path led to: many rules ask for the same one.
+/// One leaf is the rule.
 #[derive(Debug)]
-pub(in crate::policy) struct Lookups<'p, 'd> {
-    arguments: Option<Value<'d>>,
-    found: RefCell<BTreeMap<&'p Path, Rc<Vec<Leaf<'d>>>>>,
+enum Leaves<'d> {
+    One(Leaf<'d>),
+    Many(Vec<Leaf<'d>>),
 }
 
-impl<'p, 'd> Lookups<'p, 'd> {
-    pub(in crate::policy) fn new(arguments: Option<Value<'d>>) -> Self {
-        Self { arguments, found: RefCell::default() }
+/// The different paths of a policy, each with its number.
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Paths(BTreeMap<Path, usize>);
+
+impl Paths {
+    pub(super) fn number(&mut self, path: &Path) -> usize {
+        let next = self.0.len();
+        *self.0.entry(path.clone()).or_insert(next)
+    }
+}
+
+/// The arguments of one call, with what each path led to: many rules ask for the same one.
+#[derive(Debug)]
+pub(in crate::policy) struct Lookups<'d> {
+    arguments: Option<Value<'d>>,
+    /// By the path's number.
+    found: Vec<OnceCell<Leaves<'d>>>,
+}
+
+impl<'d> Lookups<'d> {
+    pub(in crate::policy) fn new(arguments: Option<Value<'d>>, paths: &Paths) -> Self {
+        Self { arguments, found: std::iter::repeat_with(OnceCell::new).take(paths.0.len()).collect() }
     }
 
-    pub(super) fn find(&self, path: &'p Path) -> Rc<Vec<Leaf<'d>>> {
-        let mut found = self.found.borrow_mut();
-        Rc::clone(found.entry(path).or_insert_with(|| {
-            Rc::new(match self.arguments {
-                Some(root) => path.follow(root),
-                None => vec![Leaf::Missing],
-            })
-        }))
+    /// `number`: as [`Paths::number`] gave it for this path. One that it did not give leads to nothing sure.
+    pub(super) fn find(&self, path: &Path, number: usize) -> &[Leaf<'d>] {
+        let Some(cell) = self.found.get(number) else { return &[Leaf::Odd] };
+        let follow = || match self.arguments {
+            Some(root) => path.follow(root),
+            None => Leaves::One(Leaf::Missing),
+        };
+        match cell.get_or_init(follow) {
+            Leaves::One(leaf) => std::slice::from_ref(leaf),
+            Leaves::Many(leaves) => leaves,
+        }
     }
 }
 
 impl Step {
     fn take<'d>(&self, value: Value<'d>, out: &mut Vec<Leaf<'d>>) {
-        let leaf = match (self, value.kind()) {
-            (Self::Name { name, .. }, Kind::Object) => member(value, name),
-            (Self::Name { index: Some(index), .. } | Self::Index(index), Kind::Array) => {
-                value.element(*index).map_or(Leaf::Missing, Leaf::Found)
-            }
-            (Self::Each, Kind::Array) => {
+        let leaf = match self.single(value) {
+            Some(leaf) => leaf,
+            None => {
                 let before = out.len();
                 out.extend(value.elements().map(Leaf::Found));
                 if out.len() > before {
@@ -98,9 +131,20 @@ impl Step {
                 }
                 Leaf::Missing
             }
-            _ => Leaf::Odd,
         };
         out.push(leaf);
+    }
+
+    /// Where this leads, if to one place; `None` for every element of an array.
+    fn single<'d>(&self, value: Value<'d>) -> Option<Leaf<'d>> {
+        Some(match (self, value.kind()) {
+            (Self::Name { name, .. }, Kind::Object) => member(value, name),
+            (Self::Name { index: Some(index), .. } | Self::Index(index), Kind::Array) => {
+                value.element(*index).map_or(Leaf::Missing, Leaf::Found)
+            }
+            (Self::Each, Kind::Array) => return None,
+            _ => Leaf::Odd,
+        })
     }
 }
 
@@ -109,6 +153,13 @@ impl Step {
 fn member<'d>(object: Value<'d>, name: &str) -> Leaf<'d> {
     let mut found = Leaf::Missing;
     for (key, value) in object.members() {
+        // A plain key of another length is another name.
+        if name.is_ascii()
+            && key.raw_str().is_some_and(|raw| raw.len() != name.len() && raw.is_ascii())
+            && !key.has_escapes()
+        {
+            continue;
+        }
         if key.is_str(name) {
             found = Leaf::Found(value);
         } else if key.as_str().is_some_and(|key| same_but_for_case(&key, name)) {

@@ -9,6 +9,8 @@
 //! within `/data`, `/data/../data/b` cannot be said. Symbolic links cannot be seen from here: one
 //! that leads out of the directory is as open with `..` as without, and must not be there.
 
+use std::borrow::Cow;
+
 use super::path::same_but_for_case;
 use super::{Check, MAX_TEXT, Outcome, Problem, one_or_list, string};
 use crate::json::{Kind, Value};
@@ -65,26 +67,32 @@ impl PathWithin {
 }
 
 /// The text as written, and after each round of decoding; `None` where it cannot be made plain.
-fn readings(text: &str) -> Option<Vec<String>> {
-    let mut readings = vec![text.to_owned()];
-    let mut current = text.to_owned();
+fn readings(text: &str) -> Option<Vec<Cow<'_, str>>> {
+    let mut readings = vec![Cow::Borrowed(text)];
+    let mut current = Cow::Borrowed(text);
     for _ in 0..=DECODING_ROUNDS {
         if !is_plain(&current) {
             return None;
         }
-        // Overlong forms (`%c0%ae`) end here: they are no UTF-8.
-        let decoded = String::from_utf8(percent_decode(current.as_bytes())).ok()?;
-        if decoded == current {
+        if !current.contains('%') {
             return Some(readings);
         }
-        readings.push(decoded.clone());
-        current = decoded;
+        // Overlong forms (`%c0%ae`) end here: they are no UTF-8.
+        let decoded = String::from_utf8(percent_decode(current.as_bytes())).ok()?;
+        if decoded == *current {
+            return Some(readings);
+        }
+        readings.push(Cow::Owned(decoded.clone()));
+        current = Cow::Owned(decoded);
     }
     None
 }
 
 /// Without characters that somebody could take for `.`, `/`, `\`, `%`, `:` or `~`, or drop unseen.
 fn is_plain(text: &str) -> bool {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'%') {
+        return true;
+    }
     !text.contains("%u") && !text.contains("%U") && !text.chars().any(is_odd)
 }
 
@@ -159,8 +167,8 @@ impl Directory {
         if root != self.root {
             return Outcome::Unknown;
         }
-        let mut segments: Vec<&str> = Vec::new();
-        for segment in rest.split(|c| c == '/' || windows && c == '\\') {
+        let mut segments: Vec<&str> = Vec::with_capacity(16);
+        for segment in rest.split(|c: char| c == '/' || windows && c == '\\') {
             match segment {
                 "" | "." => {}
                 ".." => {
@@ -192,6 +200,9 @@ impl Directory {
 /// The path of a `file:` URI on this machine (RFC 8089), or the text itself where it is none;
 /// `None` for any other URI.
 fn without_scheme(text: &str) -> Option<&str> {
+    if !text.contains(':') {
+        return Some(text);
+    }
     let Some((scheme, rest)) = text.split_at_checked(5) else { return Some(text) };
     if !scheme.eq_ignore_ascii_case("file:") {
         return (!text.contains("://")).then_some(text);
@@ -241,6 +252,10 @@ fn drive(text: &str) -> Option<char> {
 /// Segments that some servers read as others than they are: `..;x` (path parameters), `.. ` and
 /// `...` (trimmed), drives in the middle; on Windows also streams, short names and trailing dots.
 fn is_strange(segment: &str, windows: bool) -> bool {
+    // The usual name, at a glance.
+    if !windows && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+        return false;
+    }
     let bare = segment.split_once(';').map_or(segment, |(bare, _)| bare).trim();
     let dots = !bare.is_empty() && bare.bytes().all(|byte| byte == b'.') && segment != "." && segment != "..";
     let strange_on_windows = || segment.ends_with(['.', ' ']) || segment.contains([':', '~', '%', '|']);

@@ -8,9 +8,11 @@ fn outcome(path: &str, op: &str, value: &str, arguments: &str) -> Outcome {
         let value = if value.is_empty() { String::new() } else { format!(r#","value":{value}"#) };
         let config = format!(r#"[{{"path":{path:?},"op":"{op}"{value}}}]"#);
         let configs: Vec<PredicateConfig> = serde_json::from_str(&config).unwrap();
-        let conditions = Conditions::compile(&configs, action, "").unwrap();
+        let mut conditions = Conditions::compile(&configs, action, "").unwrap();
+        let mut paths = Paths::default();
+        conditions.number_paths(&mut paths);
         let document = Document::parse(arguments.as_bytes(), &Limits::default()).unwrap();
-        conditions.hold(&Lookups::new(Some(document.root())))
+        conditions.hold(&Lookups::new(Some(document.root()), &paths))
     };
     match (holds(Action::Allow), holds(Action::Deny)) {
         (true, true) => Outcome::Holds,

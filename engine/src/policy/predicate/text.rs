@@ -2,21 +2,31 @@
 
 use regex_lite::Regex;
 
+use super::literal::Required;
 use super::{Check, MAX_TEXT, Outcome, Problem, one_or_list, string};
 use crate::json::{Kind, Value};
 use crate::policy::glob::Glob;
 
 /// A regular expression that matches somewhere in a string.
 #[derive(Debug)]
-pub(super) struct Pattern(Regex);
+pub(super) struct Pattern {
+    regex: Regex,
+    required: Option<Required>,
+}
 
 impl Pattern {
     pub(super) fn new(value: Value<'_>) -> Result<Self, Problem> {
         let pattern = string(value)?;
-        let compiled = Regex::new(&pattern).map_err(|error| {
+        let regex = Regex::new(&pattern).map_err(|error| {
             Problem::new(format!("is no regular expression: {error}"), "see the syntax of the Rust crate regex-lite")
         })?;
-        Ok(Self(compiled))
+        Ok(Self { regex, required: Required::of(&pattern) })
+    }
+}
+
+impl Pattern {
+    fn is_match(&self, text: &str) -> bool {
+        self.required.as_ref().is_none_or(|required| required.are_in(text)) && self.regex.is_match(text)
     }
 }
 
@@ -28,7 +38,7 @@ impl Check for Pattern {
         if value.kind() != Kind::String || *spent > MAX_TEXT {
             return Outcome::Unknown;
         }
-        value.as_str().map_or(Outcome::Unknown, |text| Outcome::from(self.0.is_match(&text)))
+        value.as_str().map_or(Outcome::Unknown, |text| Outcome::from(self.is_match(&text)))
     }
 }
 
