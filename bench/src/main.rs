@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use envoy::{Envoy, Launcher};
 use load::{CASES, CONNECTIONS, Case};
+use policy::Scan;
 use report::Table;
 
 /// Measures Envoy with Portcullis against plain Envoy.
@@ -54,7 +55,7 @@ enum Subcommands {
 fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     if let Some(Subcommands::Policy) = arguments.command {
-        println!("{:#}", policy::realistic(100, true));
+        println!("{:#}", policy::realistic(100, Scan::Secrets));
         return ExitCode::SUCCESS;
     }
     if arguments.quick {
@@ -137,9 +138,10 @@ fn configurations(wasm: &Path, yardstick: &Path) -> Vec<Configuration> {
         ("portcullis allow-all", ours(policy::allow_all())),
         // What the line per message in Envoy's log costs: the next row writes lines for refusals only.
         ("portcullis allow-all, quiet", ours(policy::quiet(policy::allow_all()))),
-        ("portcullis 100 rules", ours(policy::realistic(100, false))),
-        ("portcullis 100 rules, secrets", ours(policy::realistic(100, true))),
-        ("portcullis 100 rules, secrets, quiet", ours(policy::quiet(policy::realistic(100, true)))),
+        ("portcullis 100 rules", ours(policy::realistic(100, Scan::Nothing))),
+        ("portcullis 100 rules, secrets", ours(policy::realistic(100, Scan::Secrets))),
+        ("portcullis 100 rules, all scanners", ours(policy::realistic(100, Scan::Everything))),
+        ("portcullis 100 rules, secrets, quiet", ours(policy::quiet(policy::realistic(100, Scan::Secrets)))),
     ]
     .into_iter()
     .map(|(name, filter)| Configuration { name, filter })

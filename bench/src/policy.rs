@@ -3,8 +3,33 @@
 
 use serde_json::{Value, json};
 
+/// Which scanners are on.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "the engine's benchmarks share this file")]
+pub enum Scan {
+    Nothing,
+    Secrets,
+    Everything,
+}
+
+impl Scan {
+    fn section(self) -> Value {
+        let on = |name: &str| match self {
+            Self::Nothing => false,
+            Self::Secrets => name == "secrets",
+            Self::Everything => true,
+        };
+        let names = ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"];
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), json!({"enabled": on(name)})))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+}
+
 /// The configuration with `rules` rules. `portcullis-bench policy` prints the one of 100 rules.
-pub fn realistic(rules: usize, secrets: bool) -> Value {
+pub fn realistic(rules: usize, scan: Scan) -> Value {
     let last = rules.saturating_sub(1);
     let mut all: Vec<Value> = (0..last).map(rule).collect();
     all.push(json!({
@@ -34,14 +59,14 @@ pub fn realistic(rules: usize, secrets: bool) -> Value {
             }]}
         },
         "rules": all,
-        "scanners": {"secrets": {"enabled": secrets}}
+        "scanners": scan.section()
     })
 }
 
 /// Allows everything, scans nothing.
 #[allow(dead_code, reason = "the engine's benchmarks share this file")]
 pub fn allow_all() -> Value {
-    json!({"version": "1", "default": "allow", "servers": [{"name": SERVER, "match": {}}], "scanners": {"secrets": {"enabled": false}}})
+    json!({"version": "1", "default": "allow", "servers": [{"name": SERVER, "match": {}}], "scanners": Scan::Nothing.section()})
 }
 
 /// The same policy, with audit records in the log for refusals only.

@@ -5,20 +5,20 @@ use portcullis_engine::mcp::Capability;
 use portcullis_engine::policy::{Call, IdentityFacts, Policy};
 use serde_json::Value;
 
-use crate::policy::{KEY, SERVER, allow_all, realistic};
+use crate::policy::{KEY, SERVER, Scan, allow_all, realistic};
 use crate::samples::{answer, call, events, objects};
 
 #[test]
 fn the_engine_takes_the_policies() {
     for rules in [1, 100, 1000] {
-        Policy::from_json(realistic(rules, true).to_string().as_bytes()).unwrap();
+        Policy::from_json(realistic(rules, Scan::Secrets).to_string().as_bytes()).unwrap();
     }
     Policy::from_json(allow_all().to_string().as_bytes()).unwrap();
 }
 
 #[test]
 fn the_last_rule_allows_the_call() {
-    let policy = Policy::from_json(realistic(100, false).to_string().as_bytes()).unwrap();
+    let policy = Policy::from_json(realistic(100, Scan::Nothing).to_string().as_bytes()).unwrap();
     let bearer = format!("Bearer {KEY}");
     let caller = policy.identify(&IdentityFacts { key: Some(&bearer), ..IdentityFacts::default() });
     let message = call(1024);
@@ -36,7 +36,7 @@ fn the_last_rule_allows_the_call() {
 #[test]
 fn the_committed_policy_is_current() {
     let committed: Value = serde_json::from_str(include_str!("../policy-100.json")).unwrap();
-    assert_eq!(committed, realistic(100, true), "portcullis-bench policy > bench/policy-100.json");
+    assert_eq!(committed, realistic(100, Scan::Secrets), "portcullis-bench policy > bench/policy-100.json");
 }
 
 #[test]

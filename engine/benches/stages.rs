@@ -51,7 +51,7 @@ mod decide {
 
     #[divan::bench(args = [100, 1000])]
     fn rules(bencher: Bencher<'_, '_>, count: usize) {
-        let policy = Policy::from_json(policy::realistic(count, false).to_string().as_bytes()).unwrap();
+        let policy = Policy::from_json(policy::realistic(count, policy::Scan::Nothing).to_string().as_bytes()).unwrap();
         let message = samples::call(1 << 10);
         let document = Document::parse(message.bytes(), &Limits::default()).unwrap();
         let caller = policy.identify(&IdentityFacts { key: Some(BEARER), ..IdentityFacts::default() });
@@ -68,7 +68,7 @@ mod decide {
 
     #[divan::bench]
     fn identify_by_key(bencher: Bencher<'_, '_>) {
-        let policy = Policy::from_json(policy::realistic(100, false).to_string().as_bytes()).unwrap();
+        let policy = Policy::from_json(policy::realistic(100, policy::Scan::Nothing).to_string().as_bytes()).unwrap();
         let facts = IdentityFacts { key: Some(BEARER), ..IdentityFacts::default() };
         bencher.bench(|| policy.identify(divan::black_box(&facts)));
     }
@@ -156,12 +156,12 @@ mod exchange {
 
     #[divan::bench(args = [1 << 10, 64 << 10])]
     fn rules_100(bencher: Bencher<'_, '_>, size: usize) {
-        run(bencher, size, &policy::realistic(100, false));
+        run(bencher, size, &policy::realistic(100, policy::Scan::Nothing));
     }
 
     #[divan::bench(args = [1 << 10, 64 << 10])]
     fn rules_100_secrets(bencher: Bencher<'_, '_>, size: usize) {
-        run(bencher, size, &policy::realistic(100, true));
+        run(bencher, size, &policy::realistic(100, policy::Scan::Secrets));
     }
 
     fn run(bencher: Bencher<'_, '_>, size: usize, configuration: &serde_json::Value) {

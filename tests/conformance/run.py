@@ -26,11 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from e2e.harness.envoy import Envoy, Route
 from e2e.harness.servers import NODE_MODULES, node, python_server
 
+SCANNERS = ("secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc")
+
 ALLOW_ALL: dict[str, Any] = {
     "version": "1",
     "default": "allow",
     "servers": [{"name": "conformance"}],
-    "scanners": {"secrets": {"enabled": False}},
+    "scanners": {name: {"enabled": False} for name in SCANNERS},
 }
 
 Outcome = dict[str, Counter[str]]
