@@ -43,7 +43,7 @@ fn decide(policy: &Policy) {
     let mtls = MtlsFacts { uri_san: Some("spiffe://cluster.local/ns/a/sa/b"), dns_san: None, subject: Some("CN=x") };
     let verified = policy.identify(&IdentityFacts { jwt: Some(jwt), mtls: Some(mtls), key: Some("Bearer key") });
     let agent = Principal { kind: Some(PrincipalKind::Agent), id: "bot".to_owned(), ..Principal::default() };
-    for principal in [Principal::default(), verified, agent] {
+    for principal in [std::sync::Arc::default(), verified, std::sync::Arc::new(agent)] {
         for (method, capability, name) in CALLS {
             let call = Call { server, method, capability, name, arguments: Some(document.root()) };
             let decision = policy.decide(&principal, &call);
