@@ -130,7 +130,7 @@ impl Record {
         let mut line = Line::new(out);
         write_time(line.key("time"), self.time_us);
         line.text("correlation_id", &self.correlation_id);
-        line.text("direction", direction(self.direction));
+        line.text("direction", self.direction.as_str());
         line.optional("tenant", self.principal.tenant.as_deref());
         if self.principal.is_anonymous() {
             line.raw("principal", "null");
@@ -177,8 +177,8 @@ impl Record {
             let key = (
                 found.scanner,
                 found.rule.as_str(),
-                action(found.action),
-                direction(found.direction),
+                found.action.as_str(),
+                found.direction.as_str(),
                 found.location.as_str(),
             );
             *rows.entry(key).or_default() += 1;
@@ -267,22 +267,6 @@ fn clip(text: &str) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or_default()
-}
-
-fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Request => "request",
-        Direction::Response => "response",
-    }
-}
-
-fn action(action: ScanAction) -> &'static str {
-    match action {
-        ScanAction::Log => "log",
-        ScanAction::Redact => "redact",
-        ScanAction::RequireApproval => "require_approval",
-        ScanAction::Block => "block",
-    }
 }
 
 /// Microseconds since the epoch as RFC 3339 in UTC, quoted. The calendar is that of Howard Hinnant's

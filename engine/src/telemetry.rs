@@ -6,7 +6,7 @@
 
 use crate::audit::{Decided, Record};
 use crate::firewall::Firewall;
-use crate::scan::{Direction, ScanAction};
+use crate::scan::Direction;
 
 /// One change of one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +61,7 @@ pub enum Kind {
 
 /// What one complete record counts for.
 pub fn of_record(record: &Record, count: &mut dyn FnMut(Sample<'_>)) {
-    let direction = match record.direction {
-        Direction::Request => "request",
-        Direction::Response => "response",
-    };
+    let direction = record.direction.as_str();
     let server = if record.server.is_empty() { "none" } else { &record.server };
     let decision = record.decision.as_str();
     let labels =
@@ -80,12 +77,7 @@ pub fn of_record(record: &Record, count: &mut dyn FnMut(Sample<'_>)) {
         add(count, "portcullis_shadow_total", &[("decision", decision.as_str()), ("rule", rule)]);
     }
     for found in &record.findings {
-        let action = match found.action {
-            ScanAction::Log => "log",
-            ScanAction::Redact => "redact",
-            ScanAction::RequireApproval => "require_approval",
-            ScanAction::Block => "block",
-        };
+        let action = found.action.as_str();
         let labels = [("scanner", found.scanner), ("rule", &found.rule), ("action", action)];
         add(count, "portcullis_findings_total", &labels);
     }

@@ -345,7 +345,8 @@ fn answered_method(capability: Capability) -> &'static str {
     }
 }
 
-fn note(record: &mut Record, decision: &Decision) {
+/// Writes a decision of the policy into a record.
+pub(super) fn note(record: &mut Record, decision: &Decision) {
     record.decision = decided(decision.action);
     record.rule = Arc::clone(&decision.rule);
     record.reason = Arc::clone(&decision.reason);

@@ -207,11 +207,7 @@ impl Exchange {
         let mut record = self.record(Direction::Request, now_us);
         record.method = method.to_owned();
         record.capability = Capability::Protocol.as_str();
-        record.rule = Arc::clone(&decision.rule);
-        record.reason = Arc::clone(&decision.reason);
-        record.decision = super::client::decided(decision.action);
-        record.would =
-            decision.would.as_ref().map(|would| (super::client::decided(would.action), would.rule.to_string()));
+        super::client::note(&mut record, &decision);
         let refused = record.decision.is_refusal();
         let reason = record.reason.clone();
         self.calls.push(Call { id: None, method: method.to_owned(), record });

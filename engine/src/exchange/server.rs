@@ -64,11 +64,7 @@ impl Exchange {
         record.capability = capability.as_str();
         let call = policy::Call { server: &self.scene.server, method, capability, name: None, arguments: params };
         let decision = self.firewall.policy.decide(&self.scene.principal, &call);
-        record.decision = super::client::decided(decision.action);
-        record.rule = Arc::clone(&decision.rule);
-        record.reason = Arc::clone(&decision.reason);
-        record.would =
-            decision.would.as_ref().map(|would| (super::client::decided(would.action), would.rule.to_string()));
+        super::client::note(&mut record, &decision);
         if !decision.action.lets_through() {
             self.done.push(record);
             return Passed::Drop;

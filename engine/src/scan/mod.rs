@@ -98,6 +98,17 @@ pub enum Direction {
     Response,
 }
 
+impl Direction {
+    /// The word used in records and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
+}
+
 /// Where in a message a text was found: what a scanner looks for depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -136,6 +147,19 @@ pub enum ScanAction {
     RequireApproval,
     /// Refuse the message.
     Block,
+}
+
+impl ScanAction {
+    /// The word used in configuration, records and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Redact => "redact",
+            Self::RequireApproval => "require_approval",
+            Self::Block => "block",
+        }
+    }
 }
 
 /// How grave a finding is.
