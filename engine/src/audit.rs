@@ -48,6 +48,10 @@ pub struct Record {
     pub findings: Vec<Found>,
     /// JSON Pointers of what was redacted.
     pub redacted: Vec<String>,
+    /// Ids of checks (quotas, obligations, pins, flow rules …) that applied, beside the rule that decided.
+    pub rules_fired: Vec<Arc<str>>,
+    /// Labels that the caller's session carried, or gained by this message.
+    pub taint: Vec<Arc<str>>,
     /// Entries removed from a list result.
     pub hidden: u32,
     /// From the request's arrival to the end of the exchange, microseconds.
@@ -159,6 +163,12 @@ impl Record {
         line.optional("input_hash", self.input_hash.as_deref());
         self.write_findings(line.key("findings"));
         line.list("redacted", &self.redacted);
+        if !self.rules_fired.is_empty() {
+            line.list("rules_fired", &self.rules_fired);
+        }
+        if !self.taint.is_empty() {
+            line.list("taint", &self.taint);
+        }
         if self.hidden > 0 {
             line.number("hidden", Some(u64::from(self.hidden)));
         }
@@ -243,14 +253,14 @@ impl<'o> Line<'o> {
         }
     }
 
-    fn list(&mut self, key: &str, items: &[String]) {
+    fn list<T: AsRef<str>>(&mut self, key: &str, items: &[T]) {
         let out = self.key(key);
         out.push('[');
         for (index, item) in items.iter().take(MAX_ROWS).enumerate() {
             if index > 0 {
                 out.push(',');
             }
-            quote_into(out, clip(item));
+            quote_into(out, clip(item.as_ref()));
         }
         out.push(']');
     }

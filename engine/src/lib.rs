@@ -17,4 +17,5 @@ pub mod policy;
 pub mod principal;
 pub mod scan;
 pub mod sse;
+pub mod state;
 pub mod telemetry;

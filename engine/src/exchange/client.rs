@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::checks::{self, Called};
 use super::content::{self, Content};
 use super::{Call, Exchange, Question};
 use crate::answer::{self, CODE_APPROVAL, CODE_CONTENT, CODE_POLICY, Denial};
@@ -151,7 +152,11 @@ impl Client<'_> {
             capability = Capability::Resource;
         }
         record.name = names.first().map(|name| self.recordable(name));
-        let decision = self.decide(method, capability, &names, arguments);
+        let mut decision = self.decide(method, capability, &names, arguments);
+        if decision.lets_through() {
+            let called = Called { method, capability, names: &names, arguments, message: value, now_us: self.now_us };
+            decision = checks::restrict(decision, self.exchange.check_call(&called, record));
+        }
         note(record, &decision);
         match decision.action {
             Action::Deny | Action::RequireApproval => {

@@ -12,6 +12,7 @@
 //! finish          ─▶ the audit records
 //! ```
 
+mod checks;
 mod client;
 mod content;
 mod head;
@@ -30,6 +31,7 @@ use crate::http::{HeaderOp, Reply};
 use crate::mcp::{Capability, Revision};
 use crate::principal::Principal;
 use crate::scan::Direction;
+use crate::state::Store;
 use stream::Stream;
 
 pub use head::Facts;
@@ -38,6 +40,7 @@ pub use head::Facts;
 #[derive(Debug)]
 pub struct Exchange {
     firewall: Arc<Firewall>,
+    store: Arc<dyn Store>,
     scene: Scene,
     state: State,
     /// The client's messages: one record each, completed by [`Exchange::finish`].
@@ -49,12 +52,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Starts an exchange. `unique` is a number that does not repeat: the correlation id is made
-    /// of it where the request brings none.
+    /// Starts an exchange. `store` keeps what outlives it. `unique` is a number that does not repeat:
+    /// the correlation id is made of it where the request brings none.
     #[must_use]
-    pub fn new(firewall: Arc<Firewall>, unique: u64) -> Self {
+    pub fn new(firewall: Arc<Firewall>, store: Arc<dyn Store>, unique: u64) -> Self {
         Self {
             firewall,
+            store,
             scene: Scene { correlation_id: format!("pc-{unique:016x}"), ..Scene::default() },
             state: State::Start,
             calls: Vec::new(),
@@ -152,6 +156,8 @@ impl Exchange {
             input_hash: None,
             findings: Vec::new(),
             redacted: Vec::new(),
+            rules_fired: Vec::new(),
+            taint: Vec::new(),
             hidden: 0,
             latency_us: None,
             upstream_status: None,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::checks::{self, Answered};
 use super::content::{self, Content};
 use super::{Exchange, lists};
 use crate::answer::{self, CODE_CONTENT, CODE_POLICY};
@@ -9,7 +10,7 @@ use crate::audit::{Decided, Record};
 use crate::config::Action;
 use crate::json::{Edits, Kind, Value};
 use crate::mcp::{Capability, Message};
-use crate::policy;
+use crate::policy::{self, Decision};
 use crate::scan::{Context, Direction, Surface};
 
 /// What becomes of a message of the server.
@@ -102,11 +103,11 @@ impl Exchange {
             let mut record = self.record(Direction::Response, now_us);
             record.method = "response".to_owned();
             record.rule = Arc::from("builtin:protocol");
-            let passed = self.judge_content_of(value, id, result, "", edits, &mut record);
+            let passed = self.judge_content_of(value, id, result, "", edits, &mut record, now_us);
             self.done.push(record);
             return passed;
         };
-        let passed = self.judge_content_of(value, id, result, &call.method, edits, &mut call.record);
+        let passed = self.judge_content_of(value, id, result, &call.method, edits, &mut call.record, now_us);
         call.id = None;
         self.calls.insert(position, call);
         passed
@@ -120,6 +121,7 @@ impl Exchange {
         method: &str,
         edits: &mut Edits,
         record: &mut Record,
+        now_us: u64,
     ) -> Passed {
         let id = id.map_or("null", Value::raw);
         if let Some(refused) = result.and_then(|result| self.refused_input_request(result)) {
@@ -142,7 +144,10 @@ impl Exchange {
             record.hidden += lists::filter(self, result, &lists, edits);
         }
         match content {
-            Content::Clean => Passed::Forward,
+            Content::Clean => match result {
+                Some(result) => self.check(&Answered { method, result, now_us }, id, edits, record),
+                None => Passed::Forward,
+            },
             Content::Blocked(block) => {
                 note_block(record, &block);
                 let text = self.explain(
@@ -155,8 +160,31 @@ impl Exchange {
         }
     }
 
+    /// Hears the checks about a result that the scanners let through.
+    fn check(&self, answered: &Answered<'_, '_>, id: &str, edits: &mut Edits, record: &mut Record) -> Passed {
+        let rulings = self.check_result(answered, edits, record);
+        let allowed = Decision {
+            action: Action::Allow,
+            rule: Arc::clone(&record.rule),
+            reason: Arc::clone(&record.reason),
+            hide: false,
+            would: None,
+        };
+        let decision = checks::restrict(allowed, rulings);
+        if let Some(would) = &decision.would {
+            record.would = Some((super::client::decided(would.action), would.rule.to_string()));
+        }
+        if decision.lets_through() {
+            return Passed::Forward;
+        }
+        super::client::note(record, &decision);
+        let what = "the server's answer may not reach the client";
+        let text = self.explain(what, &decision.rule, &decision.reason);
+        Passed::Replace(self.denial(CODE_POLICY, &decision.rule, &text).message(id, answered.method))
+    }
+
     /// An `input_required` result carries requests to the client (2026-07-28); the first that policy refuses.
-    fn refused_input_request(&self, result: Value<'_>) -> Option<policy::Decision> {
+    fn refused_input_request(&self, result: Value<'_>) -> Option<Decision> {
         let requests = result.get("inputRequests")?;
         let members = requests.members().map(|(_, request)| request);
         for request in members.chain(requests.elements()) {
