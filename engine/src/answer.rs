@@ -20,6 +20,8 @@ pub struct Denial<'a> {
     pub policy_version: &'a str,
     /// The correlation id of the audit record.
     pub correlation_id: &'a str,
+    /// What would have to come with a next try: `mfa`.
+    pub needs: Option<&'static str>,
 }
 
 impl Denial<'_> {
@@ -51,8 +53,9 @@ impl Denial<'_> {
     }
 
     fn facts(&self) -> String {
+        let needs = self.needs.map_or(String::new(), |needs| format!(",{}:\"required\"", quote(needs)));
         format!(
-            r#"{{"rule":{},"policyVersion":{},"correlationId":{}}}"#,
+            r#"{{"rule":{},"policyVersion":{},"correlationId":{}{needs}}}"#,
             quote(self.rule),
             quote(self.policy_version),
             quote(self.correlation_id),
@@ -127,6 +130,8 @@ pub const CODE_CONTENT: i32 = -31002;
 pub const CODE_APPROVAL: i32 = -31003;
 /// The server's answer was refused (malformed, too large, compressed).
 pub const CODE_RESPONSE: i32 = -31004;
+/// A one-time code is required.
+pub const CODE_MFA: i32 = -31005;
 /// The `_meta` key of our facts in a denied tool result.
 const META_KEY: &str = "dev.portcullis/decision";
 
@@ -137,7 +142,7 @@ mod tests {
     #[test]
     fn answers_are_json_with_the_identical_id() {
         let denial =
-            Denial { code: CODE_POLICY, text: "no \"way\"\n", rule: "r", policy_version: "v", correlation_id: "c" };
+            Denial { code: CODE_POLICY, text: "no \"way\"\n", rule: "r", policy_version: "v", correlation_id: "c", needs: Some("mfa") };
         for id in ["1", "\"a\\u0062\"", "1.50"] {
             for method in ["tools/call", "prompts/get", "x"] {
                 for message in [denial.message(id, method), not_found(id, method, "n\"")] {

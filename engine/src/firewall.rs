@@ -2,6 +2,7 @@
 
 use crate::config::{Config, ConfigError, Fallback, Mode};
 use crate::json;
+use crate::obligations::Obligations;
 use crate::policy::{FactNeeds, Policy};
 use crate::scan::Scanners;
 
@@ -15,6 +16,8 @@ pub struct Firewall {
     /// What the host must find out about each request.
     pub needs: FactNeeds,
     hash_key: [u8; 32],
+    /// What must be done to calls that pass.
+    pub(crate) obligations: Obligations,
     lists_depend_on_caller: bool,
     passive: bool,
 }
@@ -36,11 +39,16 @@ impl Firewall {
             Some(key) => blake3::derive_key(KEY_CONTEXT, key.as_bytes()),
             None => fallback_key,
         };
-        let lists_depend_on_caller = !(config.rules.is_empty() && config.default == Fallback::Allow);
-        let passive = config.mode != Mode::Enforce && config.rules.iter().all(|rule| rule.mode != Some(Mode::Enforce));
+        let obligations = Obligations::compile(&config)?;
+        let lists_depend_on_caller =
+            !(config.rules.is_empty() && config.default == Fallback::Allow) || obligations.hide_by_caller();
+        let enforced = |mode: Option<Mode>| mode == Some(Mode::Enforce);
+        let passive = config.mode != Mode::Enforce
+            && !config.rules.iter().any(|rule| enforced(rule.mode))
+            && !config.obligations.iter().any(|one| enforced(one.mode));
         let policy = Policy::compile(config)?;
         let needs = policy.fact_needs();
-        Ok(Self { policy, scanners, needs, hash_key, lists_depend_on_caller, passive })
+        Ok(Self { policy, scanners, needs, obligations, hash_key, lists_depend_on_caller, passive })
     }
 
     /// SHA-256 of the canonical configuration, in hexadecimal.

@@ -10,6 +10,7 @@ mod host;
 mod identity;
 mod literal;
 mod load;
+mod obligation;
 mod rule;
 mod server;
 
@@ -24,6 +25,9 @@ pub(crate) use error::nearest;
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
 pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
 pub use literal::Literal;
+pub use obligation::{
+    ClearanceConfig, ClearanceEntry, DlpAction, DlpConfig, EgressAction, EgressConfig, ObligationConfig,
+};
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, PrincipalMatch, RuleConfig};
 pub use server::{ServerConfig, ServerMatch};
 
@@ -62,6 +66,13 @@ pub struct Config {
     /// The rules. The highest priority wins, then the most restrictive action, then document order.
     #[serde(default)]
     pub rules: Vec<RuleConfig>,
+    /// What must be done to the calls that pass: members redacted, hosts and sizes bounded, clearance and
+    /// codes asked for. All that fit a call hold at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<ObligationConfig>,
+    /// The clearance of callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clearance: Option<ClearanceConfig>,
     /// The content scanners.
     #[serde(default)]
     pub scanners: ScannersConfig,

@@ -62,6 +62,8 @@ pub(crate) struct Called<'a, 'd> {
     pub(crate) arguments: Option<Value<'d>>,
     /// The whole message.
     pub(crate) message: Value<'d>,
+    /// The obligations that hold for it.
+    pub(crate) held: &'a [u16],
     /// Microseconds since the Unix epoch.
     pub(crate) now_us: u64,
 }
@@ -73,24 +75,37 @@ pub(crate) struct Answered<'a, 'd> {
     pub(crate) method: &'a str,
     /// The member `result`.
     pub(crate) result: Value<'d>,
+    /// The whole message.
+    pub(crate) message: Value<'d>,
+    /// The obligations that hold for the call it answers, or could.
+    pub(crate) held: &'a [u16],
     /// Microseconds since the Unix epoch.
     pub(crate) now_us: u64,
 }
 
 impl Exchange {
-    /// What the checks say about a message of the client, before it is scanned.
-    pub(super) fn check_call(&self, _called: &Called<'_, '_>, _record: &mut Record) -> Vec<Ruling> {
-        Vec::new()
+    /// What the checks say about a message of the client, before it is scanned: edits are noted.
+    pub(super) fn check_call(
+        &self,
+        called: &Called<'_, '_>,
+        edits: &mut Edits,
+        record: &mut Record,
+    ) -> Vec<Ruling> {
+        let mut rulings = Vec::new();
+        rulings.extend(self.oblige_call(called, edits, record));
+        rulings
     }
 
     /// What the checks say about a result: edits are noted, a ruling that does not let through replaces the answer.
     pub(super) fn check_result(
         &self,
-        _answered: &Answered<'_, '_>,
-        _edits: &mut Edits,
-        _record: &mut Record,
+        answered: &Answered<'_, '_>,
+        edits: &mut Edits,
+        record: &mut Record,
     ) -> Vec<Ruling> {
-        Vec::new()
+        let mut rulings = Vec::new();
+        rulings.extend(self.oblige_result(answered, edits, record));
+        rulings
     }
 
     /// Whose state a message counts for: the session of a caller where there are sessions, else the

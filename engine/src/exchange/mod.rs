@@ -12,6 +12,7 @@
 //! finish          ─▶ the audit records
 //! ```
 
+mod check_obligations;
 mod checks;
 mod client;
 mod content;
@@ -29,11 +30,13 @@ use crate::audit::{Decided, Record};
 use crate::firewall::Firewall;
 use crate::http::{HeaderOp, Reply};
 use crate::mcp::{Capability, Revision};
+use crate::obligations::Held;
 use crate::principal::Principal;
 use crate::scan::Direction;
 use crate::state::Store;
 use stream::Stream;
 
+pub use crate::obligations::Code;
 pub use head::Facts;
 
 /// One HTTP request and its response. See the [module](self).
@@ -168,7 +171,7 @@ impl Exchange {
 
     /// The denial as its sender is told, with the facts every answer carries.
     fn denial<'a>(&'a self, code: i32, rule: &'a str, text: &'a str) -> Denial<'a> {
-        Denial { code, text, rule, policy_version: self.firewall.version(), correlation_id: &self.scene.correlation_id }
+        Denial { code, text, rule, policy_version: self.firewall.version(), correlation_id: &self.scene.correlation_id, needs: None }
     }
 
     /// The sentence for a person reading the agent's transcript.
@@ -194,7 +197,7 @@ impl Exchange {
             record.decision = Decided::Pass;
             record.would = Some((refusal.decided, refusal.rule.to_owned()));
         }
-        self.calls.push(Call { id: None, method: String::new(), record });
+        self.calls.push(Call { id: None, method: String::new(), record, held: Held::new() });
         if !self.enforcing() {
             self.state = State::Bypass;
             return RequestStep::Forward(Forward::default());
@@ -262,6 +265,13 @@ pub enum Question {
         /// The tool, prompt or resource.
         name: Option<String>,
     },
+    /// Is this the caller's one-time code?
+    Mfa {
+        /// The rule that asks.
+        rule: String,
+        /// What the caller sent.
+        code: Code,
+    },
 }
 
 /// The answer to a [`Question`].
@@ -321,6 +331,8 @@ struct Call {
     id: Option<String>,
     method: String,
     record: Record,
+    /// The obligations that hold for it.
+    held: Held,
 }
 
 #[derive(Debug)]
@@ -345,7 +357,20 @@ enum State {
 #[derive(Debug)]
 struct Parked {
     forward: Forward,
-    refusal: Reply,
+    /// What was asked.
+    asked: Asked,
+    /// What is to be asked then.
+    rest: Vec<Asked>,
+}
+
+/// A question, and the answers to the client where it is not answered with yes.
+#[derive(Debug)]
+struct Asked {
+    question: Question,
+    /// Where the answer is no.
+    refused: Reply,
+    /// Where nobody is there to be asked.
+    unavailable: Reply,
 }
 
 /// A request refused before any message of it could be judged.

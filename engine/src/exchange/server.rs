@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::checks::{self, Answered};
+use super::checks::{self, Answered, Ruling};
 use super::content::{self, Content};
 use super::{Exchange, lists};
 use crate::answer::{self, CODE_CONTENT, CODE_POLICY};
@@ -75,8 +75,9 @@ impl Exchange {
             _ => Surface::Notification,
         };
         let context = Context { direction: Direction::Response, surface };
-        let passed = match content::scan(self, context, value, &mut [], edits, &mut record) {
-            Content::Clean => Passed::Forward,
+        let held = self.held_by_server(method, capability, params);
+        let passed = match content::scan(self, context, value, &mut [], &held, edits, &mut record) {
+            Content::Clean => self.pass_obliged(&held, value, edits, &mut record),
             Content::Blocked(block) => {
                 note_block(&mut record, &block);
                 Passed::Drop
@@ -103,11 +104,13 @@ impl Exchange {
             let mut record = self.record(Direction::Response, now_us);
             record.method = "response".to_owned();
             record.rule = Arc::from("builtin:protocol");
-            let passed = self.judge_content_of(value, id, result, "", edits, &mut record, now_us);
+            let held = self.firewall.obligations.perhaps(&self.scene.principal, &self.scene.server);
+            let passed = self.judge_content_of(value, id, result, "", &held, edits, &mut record, now_us);
             self.done.push(record);
             return passed;
         };
-        let passed = self.judge_content_of(value, id, result, &call.method, edits, &mut call.record, now_us);
+        let passed =
+            self.judge_content_of(value, id, result, &call.method, &call.held, edits, &mut call.record, now_us);
         call.id = None;
         self.calls.insert(position, call);
         passed
@@ -119,6 +122,7 @@ impl Exchange {
         id: Option<Value<'_>>,
         result: Option<Value<'_>>,
         method: &str,
+        held: &[u16],
         edits: &mut Edits,
         record: &mut Record,
         now_us: u64,
@@ -139,14 +143,21 @@ impl Exchange {
         };
         let context = Context { direction: Direction::Response, surface };
         let mut lists = result.map_or(Vec::new(), |result| lists::visible(self, result));
-        let content = content::scan(self, context, value, &mut lists, edits, record);
+        let content = content::scan(self, context, value, &mut lists, held, edits, record);
         if let Some(result) = result {
             record.hidden += lists::filter(self, result, &lists, edits);
         }
         match content {
             Content::Clean => match result {
-                Some(result) => self.check(&Answered { method, result, now_us }, id, edits, record),
-                None => Passed::Forward,
+                Some(result) => {
+                    let answered = Answered { method, result, message: value, held, now_us };
+                    let rulings = self.check_result(&answered, edits, record);
+                    self.check(rulings, method, id, record)
+                }
+                None => {
+                    let rulings = self.oblige_message(held, value, value, edits, record);
+                    self.check(rulings, method, id, record)
+                }
             },
             Content::Blocked(block) => {
                 note_block(record, &block);
@@ -160,9 +171,17 @@ impl Exchange {
         }
     }
 
-    /// Hears the checks about a result that the scanners let through.
-    fn check(&self, answered: &Answered<'_, '_>, id: &str, edits: &mut Edits, record: &mut Record) -> Passed {
-        let rulings = self.check_result(answered, edits, record);
+    /// Hears the obligations about what the server sends of itself.
+    fn pass_obliged(&self, held: &[u16], value: Value<'_>, edits: &mut Edits, record: &mut Record) -> Passed {
+        let rulings = self.oblige_message(held, value, value, edits, record);
+        match self.check(rulings, "", "null", record) {
+            Passed::Forward => Passed::Forward,
+            Passed::Replace(_) | Passed::Drop => Passed::Drop,
+        }
+    }
+
+    /// Hears the checks about an answer that the scanners let through.
+    fn check(&self, rulings: Vec<Ruling>, method: &str, id: &str, record: &mut Record) -> Passed {
         let allowed = Decision {
             action: Action::Allow,
             rule: Arc::clone(&record.rule),
@@ -180,7 +199,7 @@ impl Exchange {
         super::client::note(record, &decision);
         let what = "the server's answer may not reach the client";
         let text = self.explain(what, &decision.rule, &decision.reason);
-        Passed::Replace(self.denial(CODE_POLICY, &decision.rule, &text).message(id, answered.method))
+        Passed::Replace(self.denial(CODE_POLICY, &decision.rule, &text).message(id, method))
     }
 
     /// An `input_required` result carries requests to the client (2026-07-28); the first that policy refuses.

@@ -66,6 +66,46 @@ impl Edits {
         }
     }
 
+    /// What is replaced, in the order of the text.
+    #[must_use]
+    pub fn spans(&self) -> Vec<Range<usize>> {
+        let mut spans: Vec<Range<usize>> = self.items.iter().map(|(span, _)| span.clone()).collect();
+        spans.sort_unstable_by_key(|span| (span.start, span.end));
+        spans
+    }
+
+    /// The edits of the bytes `span`, as edits of a text that consists of them alone; `None` where they are
+    /// replaced with more around them.
+    #[must_use]
+    pub fn within(&self, span: &Range<usize>) -> Option<Self> {
+        let mut items = Vec::new();
+        for (edited, with) in self.items.iter().filter(|(edited, _)| edited.start < span.end && span.start < edited.end) {
+            let start = edited.start.checked_sub(span.start)?;
+            if edited.end > span.end {
+                return None;
+            }
+            items.push((start..edited.end - span.start, with.clone()));
+        }
+        Some(Self { items })
+    }
+
+    /// Removes the member `key` of `object` with its comma. No other member of that object is to be removed.
+    pub fn remove_member(&mut self, object: Value<'_>, key: &str) {
+        let spans: Vec<(bool, Range<usize>)> = object
+            .members()
+            .map(|(name, value)| (name.is_str(key), name.span().start..value.span().end))
+            .collect();
+        let Some(at) = spans.iter().position(|(found, _)| *found) else { return };
+        let Some((_, own)) = spans.get(at) else { return };
+        let before = at.checked_sub(1).and_then(|before| spans.get(before));
+        let span = match (before, spans.get(at + 1)) {
+            (Some((_, before)), _) => before.end..own.end,
+            (None, Some((_, next))) => own.start..next.start,
+            (None, None) => own.clone(),
+        };
+        self.replace(span, "");
+    }
+
     /// Sets the member `key` of `object` to the JSON text `json`, adding it at the end where it is missing. Each
     /// key is to be set once at most.
     pub fn set_member(&mut self, object: Value<'_>, key: &str, json: &str) {
@@ -141,6 +181,19 @@ mod tests {
         assert_eq!(two, r#"{"a":1,"b":2}"#);
         assert_eq!(edit(r#"{"b": 2 }"#, |root, edits| edits.set_member(root, "a", "1")), r#"{"b": 2 ,"a":1}"#);
         assert_eq!(edit(r#"{"a": 2 }"#, |root, edits| edits.set_member(root, "a", "1")), r#"{"a": 1 }"#);
+    }
+
+    #[test]
+    fn removes_members_with_their_commas() {
+        for (text, expected) in [
+            (r#"{"a": 1}"#, "{}"),
+            (r#"{"a": 1, "b": 2}"#, r#"{"b": 2}"#),
+            (r#"{"b": 2 , "a": 1}"#, r#"{"b": 2}"#),
+            (r#"{"b": 2, "a": 1, "c": 3}"#, r#"{"b": 2, "c": 3}"#),
+            (r#"{"b": 2}"#, r#"{"b": 2}"#),
+        ] {
+            assert_eq!(edit(text, |root, edits| edits.remove_member(root, "a")), expected, "{text}");
+        }
     }
 
     #[test]

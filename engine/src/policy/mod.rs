@@ -42,7 +42,7 @@ pub(crate) use compile::{globs, name};
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
 pub use glob::{Glob, GlobError};
-pub(crate) use predicate::Decimal;
+pub(crate) use predicate::{Decimal, HostIn, size};
 pub use route::{Routed, Server};
 pub(crate) use scope::{Globs, PrincipalMatcher, Selector, Side, principal_matcher};
 

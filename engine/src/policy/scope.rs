@@ -80,6 +80,16 @@ impl Scope {
             && self.principal.fits(principal)
     }
 
+    /// Whether some message of this caller on this server could fit.
+    fn may_fit(&self, principal: &Principal, server: &str) -> bool {
+        self.here && self.server.fit(Some(server)) && self.principal.fits(principal)
+    }
+
+    /// Whether it says of itself which methods or capabilities it means.
+    fn is_explicit(&self) -> bool {
+        self.method.0.is_some() || self.capability.0 != CapabilitySet::ALL.0
+    }
+
     pub(super) fn fits_server(&self, server: &str) -> bool {
         self.server.fit(Some(server))
     }
@@ -122,6 +132,21 @@ impl Selector {
     /// Whether anything fits it in this environment.
     pub(crate) fn is_here(&self) -> bool {
         self.scope.is_here()
+    }
+
+    /// Whether some message of this caller on this server could fit.
+    pub(crate) fn may_fit(&self, principal: &Principal, server: &str) -> bool {
+        self.scope.may_fit(principal, server)
+    }
+
+    /// Whether it says of itself which methods or capabilities it means.
+    pub(crate) fn is_explicit(&self) -> bool {
+        self.scope.is_explicit()
+    }
+
+    /// Whether a call by this name fits whatever its arguments.
+    pub(crate) fn fits_any(&self, principal: &Principal, server: &str, capability: Capability, name: &str) -> bool {
+        self.conditions.is_empty() && self.scope.fits(principal, server, None, capability, Some(name))
     }
 
     /// Whether a message fits: by one of its `names` where it has several, without a name where it has none.

@@ -53,6 +53,9 @@ mod structured;
 mod verify;
 mod walk;
 
+pub(crate) use actions::NAMES as SCANNERS;
+pub(crate) use decode::each_layer;
+
 pub use config::{
     Actions, BySeverity, Choice, OverrideConfig, ScanConfigError, ScannerConfig, ScannersConfig, SuppressConfig,
 };

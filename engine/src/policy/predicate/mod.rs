@@ -22,8 +22,10 @@ use super::scope::Side;
 use crate::config::{ConfigError, Missing, Op, PredicateConfig};
 use crate::json::{Document, Kind, Limits, Value};
 
+pub(crate) use self::host_in::HostIn;
 pub(crate) use self::number::Decimal;
 pub(super) use self::path::{Lookups, Paths};
+pub(crate) use self::size::size;
 
 /// The conditions of one rule or check; all must hold.
 #[derive(Debug, Default)]
