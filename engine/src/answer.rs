@@ -141,8 +141,14 @@ mod tests {
 
     #[test]
     fn answers_are_json_with_the_identical_id() {
-        let denial =
-            Denial { code: CODE_POLICY, text: "no \"way\"\n", rule: "r", policy_version: "v", correlation_id: "c", needs: Some("mfa") };
+        let denial = Denial {
+            code: CODE_POLICY,
+            text: "no \"way\"\n",
+            rule: "r",
+            policy_version: "v",
+            correlation_id: "c",
+            needs: Some("mfa"),
+        };
         for id in ["1", "\"a\\u0062\"", "1.50"] {
             for method in ["tools/call", "prompts/get", "x"] {
                 for message in [denial.message(id, method), not_found(id, method, "n\"")] {

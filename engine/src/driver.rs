@@ -293,10 +293,8 @@ impl Run<'_> {
             }
             RequestStep::Ask(question) => {
                 self.outcome.questions.push(question);
-                match self.exchange.answer(self.driver.answer) {
-                    RequestStep::Ask(_) => Settled::Gone,
-                    step => self.settle(step, message),
-                }
+                let step = self.exchange.answer(self.driver.answer);
+                self.settle(step, message)
             }
         }
     }

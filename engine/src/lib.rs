@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod audit;
+pub mod cel;
 pub mod config;
 pub mod driver;
 pub mod exchange;

@@ -43,12 +43,7 @@ impl Exchange {
     }
 
     /// What the obligations say about a call of the client: members of its arguments are redacted on the way.
-    pub(super) fn oblige_call(
-        &self,
-        called: &Called<'_, '_>,
-        edits: &mut Edits,
-        record: &mut Record,
-    ) -> Vec<Ruling> {
+    pub(super) fn oblige_call(&self, called: &Called<'_, '_>, edits: &mut Edits, record: &mut Record) -> Vec<Ruling> {
         let mut rulings = Vec::new();
         for one in self.firewall.obligations.of(called.held) {
             record.rules_fired.push(Arc::clone(&one.rule));
@@ -195,7 +190,9 @@ impl Exchange {
                 EgressAction::Log => ScanAction::Log,
                 EgressAction::Block => ScanAction::Block,
                 // What decides which call it is cannot be rewritten without making it another one.
-                EgressAction::Redact if request && (string.is_key() || content::decides(&location)) => ScanAction::Block,
+                EgressAction::Redact if request && (string.is_key() || content::decides(&location)) => {
+                    ScanAction::Block
+                }
                 EgressAction::Redact if content::is_opaque(&location) => ScanAction::Log,
                 EgressAction::Redact => ScanAction::Redact,
             };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Exchange;
 use crate::audit::Record;
+use crate::cel::Moment;
 use crate::config::Action;
 use crate::json::{Edits, Value};
 use crate::mcp::Capability;
@@ -85,12 +86,7 @@ pub(crate) struct Answered<'a, 'd> {
 
 impl Exchange {
     /// What the checks say about a message of the client, before it is scanned: edits are noted.
-    pub(super) fn check_call(
-        &self,
-        called: &Called<'_, '_>,
-        edits: &mut Edits,
-        record: &mut Record,
-    ) -> Vec<Ruling> {
+    pub(super) fn check_call(&self, called: &Called<'_, '_>, edits: &mut Edits, record: &mut Record) -> Vec<Ruling> {
         let mut rulings = Vec::new();
         rulings.extend(self.oblige_call(called, edits, record));
         rulings
@@ -106,6 +102,12 @@ impl Exchange {
         let mut rulings = Vec::new();
         rulings.extend(self.oblige_result(answered, edits, record));
         rulings
+    }
+
+    /// What conditions in CEL may ask for beside the message.
+    pub(super) fn moment(&self, now_us: u64) -> Moment<'_> {
+        let session = self.scene.session.headers.iter().find(|(name, _)| name == "mcp-session-id");
+        Moment { now_us: Some(now_us), session: Some(session.map(|(_, id)| id.as_str())), taint: None }
     }
 
     /// Whose state a message counts for: the session of a caller where there are sessions, else the

@@ -195,7 +195,15 @@ impl Client<'_> {
         if decision.action != Action::Deny {
             let (principal, server) = (&self.exchange.scene.principal, &self.exchange.scene.server);
             let obligations = &self.exchange.firewall.obligations;
-            self.held = obligations.holding(principal, server, method, capability, &names, arguments);
+            self.held = obligations.holding(
+                principal,
+                server,
+                method,
+                capability,
+                &names,
+                arguments,
+                &self.exchange.moment(self.now_us),
+            );
             let held = &self.held;
             let called =
                 Called { method, capability, names: &names, arguments, message: value, held, now_us: self.now_us };
@@ -259,9 +267,10 @@ impl Client<'_> {
         names: &[std::borrow::Cow<'_, str>],
         arguments: Option<Value<'_>>,
     ) -> Decision {
+        let moment = self.exchange.moment(self.now_us);
         let decide = |name: Option<&str>| {
             let call = policy::Call { server: &self.exchange.scene.server, method, capability, name, arguments };
-            self.exchange.firewall.policy.decide(&self.exchange.scene.principal, &call)
+            self.exchange.firewall.policy.decide_at(&self.exchange.scene.principal, &call, &moment)
         };
         let mut names = names.iter();
         let mut worst = decide(names.next().map(AsRef::as_ref));
@@ -332,7 +341,8 @@ impl Client<'_> {
             }
         }
         if !decision.lets_through() {
-            let reason = format!("It needs an approval, and the approval service is not configured. {}", decision.reason);
+            let reason =
+                format!("It needs an approval, and the approval service is not configured. {}", decision.reason);
             let text = self.exchange.explain(&what, &decision.rule, &reason);
             let answer = self.exchange.denial(CODE_APPROVAL, &decision.rule, &text).message(id, method);
             let question = Question::Approval { rule: decision.rule.to_string(), name: record.name.clone() };
@@ -372,7 +382,9 @@ impl Client<'_> {
     /// What was refused, for a person.
     fn refused(&self, method: &str, capability: Capability, record: &Record) -> String {
         match record.name.as_deref() {
-            Some(name) if capability != Capability::Unknown => format!("{} \"{name}\" was refused", capability.as_str()),
+            Some(name) if capability != Capability::Unknown => {
+                format!("{} \"{name}\" was refused", capability.as_str())
+            }
             _ => format!("method \"{}\" was refused", self.recordable(method)),
         }
     }

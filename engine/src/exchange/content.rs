@@ -68,7 +68,7 @@ pub(super) fn scan<'d>(
                 Some(DlpAction::Off) => continue,
                 Some(DlpAction::Log) => ScanAction::Log,
                 // What an obligation has redacted already does not go on.
-                _ if is_within(&replaced, &found.value.span()) => ScanAction::Log,
+                _ if is_within(&replaced, &content_of(found.value)) => ScanAction::Log,
                 Some(DlpAction::Block) if !is_opaque(&location) => ScanAction::Block,
                 _ => effective(context.direction, found, &location),
             };
@@ -242,6 +242,13 @@ fn effective(direction: Direction, found: &Located<'_>, location: &str) -> ScanA
 fn dlp_action(dlp: &[Option<DlpAction>; SCANNERS.len()], finding: &Finding) -> Option<DlpAction> {
     let index = SCANNERS.iter().position(|scanner| *scanner == finding.scanner)?;
     dlp.get(index).copied().flatten()
+}
+
+/// The bytes of a string without its quotes.
+fn content_of(value: Value<'_>) -> Range<usize> {
+    let quote = usize::from(value.raw_str().is_some());
+    let span = value.span();
+    span.start + quote..span.end.saturating_sub(quote)
 }
 
 /// True where one of these spans, which are in order, holds all of `span`.

@@ -207,7 +207,7 @@ impl Exchange {
             name: None,
             arguments: None,
         };
-        let decision = self.firewall.policy.decide(&self.scene.principal, &call);
+        let decision = self.firewall.policy.decide_at(&self.scene.principal, &call, &self.moment(now_us));
         let mut record = self.record(Direction::Request, now_us);
         record.method = method.to_owned();
         record.capability = Capability::Protocol.as_str();

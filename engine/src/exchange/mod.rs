@@ -171,7 +171,14 @@ impl Exchange {
 
     /// The denial as its sender is told, with the facts every answer carries.
     fn denial<'a>(&'a self, code: i32, rule: &'a str, text: &'a str) -> Denial<'a> {
-        Denial { code, text, rule, policy_version: self.firewall.version(), correlation_id: &self.scene.correlation_id, needs: None }
+        Denial {
+            code,
+            text,
+            rule,
+            policy_version: self.firewall.version(),
+            correlation_id: &self.scene.correlation_id,
+            needs: None,
+        }
     }
 
     /// The sentence for a person reading the agent's transcript.

@@ -125,7 +125,8 @@ impl Exchange {
             && let [call] = calls.as_mut_slice()
             && !batch
         {
-            let arguments = messages.first().and_then(|(_, message)| mcp::arguments(message.method()?, message.params()));
+            let arguments =
+                messages.first().and_then(|(_, message)| mcp::arguments(message.method()?, message.params()));
             let header_edits = client.scan_mirrored(&awaited.params, arguments, call, verdict);
             ops.extend(header_edits);
         }

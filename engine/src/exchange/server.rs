@@ -64,7 +64,7 @@ impl Exchange {
         };
         record.capability = capability.as_str();
         let call = policy::Call { server: &self.scene.server, method, capability, name: None, arguments: params };
-        let decision = self.firewall.policy.decide(&self.scene.principal, &call);
+        let decision = self.firewall.policy.decide_at(&self.scene.principal, &call, &self.moment(now_us));
         super::client::note(&mut record, &decision);
         if !decision.action.lets_through() {
             self.done.push(record);

@@ -79,7 +79,8 @@ impl Edits {
     #[must_use]
     pub fn within(&self, span: &Range<usize>) -> Option<Self> {
         let mut items = Vec::new();
-        for (edited, with) in self.items.iter().filter(|(edited, _)| edited.start < span.end && span.start < edited.end) {
+        for (edited, with) in self.items.iter().filter(|(edited, _)| edited.start < span.end && span.start < edited.end)
+        {
             let start = edited.start.checked_sub(span.start)?;
             if edited.end > span.end {
                 return None;
@@ -91,10 +92,8 @@ impl Edits {
 
     /// Removes the member `key` of `object` with its comma. No other member of that object is to be removed.
     pub fn remove_member(&mut self, object: Value<'_>, key: &str) {
-        let spans: Vec<(bool, Range<usize>)> = object
-            .members()
-            .map(|(name, value)| (name.is_str(key), name.span().start..value.span().end))
-            .collect();
+        let spans: Vec<(bool, Range<usize>)> =
+            object.members().map(|(name, value)| (name.is_str(key), name.span().start..value.span().end)).collect();
         let Some(at) = spans.iter().position(|(found, _)| *found) else { return };
         let Some((_, own)) = spans.get(at) else { return };
         let before = at.checked_sub(1).and_then(|before| spans.get(before));

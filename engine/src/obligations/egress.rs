@@ -98,7 +98,10 @@ impl Egress {
         let mut from = 0;
         for at in memchr::memchr2_iter(b'w', b'W', bytes) {
             let is_www = bytes.get(at..at + 4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
-            if at < from || !is_www || preceded_by(bytes, at, |byte| byte.is_ascii_alphanumeric() || b"./@-_".contains(&byte)) {
+            if at < from
+                || !is_www
+                || preceded_by(bytes, at, |byte| byte.is_ascii_alphanumeric() || b"./@-_".contains(&byte))
+            {
                 continue;
             }
             let authority = at..limited(text, at, MAX_AUTHORITY, ends_authority);
@@ -147,8 +150,7 @@ struct Reference {
 fn with_scheme(text: &str, floor: usize, colon: usize) -> Option<Reference> {
     let bytes = text.as_bytes();
     let head = bytes.get(floor.max(colon.saturating_sub(MAX_SCHEME))..colon)?;
-    let letters =
-        head.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
+    let letters = head.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
     let start = colon - letters;
     let scheme = text.get(start..colon)?.to_ascii_lowercase();
     if !scheme.starts_with(|first: char| first.is_ascii_alphabetic()) {
@@ -332,16 +334,74 @@ const WEB: [&str; 5] = ["https", "http", "wss", "ws", "ftp"];
 
 /// Other schemes whose authority is a host, however it is named.
 const NETWORK: [&str; 42] = [
-    "amqp", "amqps", "caldav", "carddav", "cassandra", "coap", "coaps", "dict", "docker", "finger", "ftps", "git",
-    "gopher", "grpc", "grpcs", "imap", "imaps", "irc", "ircs", "ldap", "ldaps", "mongodb", "mqtt", "mqtts", "mysql",
-    "nats", "nfs", "pop3", "postgres", "postgresql", "redis", "rediss", "rsync", "rtmp", "rtsp", "sftp", "sip", "smb",
-    "smtp", "ssh", "tcp", "telnet",
+    "amqp",
+    "amqps",
+    "caldav",
+    "carddav",
+    "cassandra",
+    "coap",
+    "coaps",
+    "dict",
+    "docker",
+    "finger",
+    "ftps",
+    "git",
+    "gopher",
+    "grpc",
+    "grpcs",
+    "imap",
+    "imaps",
+    "irc",
+    "ircs",
+    "ldap",
+    "ldaps",
+    "mongodb",
+    "mqtt",
+    "mqtts",
+    "mysql",
+    "nats",
+    "nfs",
+    "pop3",
+    "postgres",
+    "postgresql",
+    "redis",
+    "rediss",
+    "rsync",
+    "rtmp",
+    "rtsp",
+    "sftp",
+    "sip",
+    "smb",
+    "smtp",
+    "ssh",
+    "tcp",
+    "telnet",
 ];
 
 /// What an argument that takes a host or a URL is called, or the end of it.
 const HOST_WORDS: [&str; 22] = [
-    "addr", "address", "base", "callback", "destination", "domain", "endpoint", "host", "hostname", "href", "link",
-    "origin", "proxy", "redirect", "remote", "server", "site", "src", "uri", "url", "webhook", "website",
+    "addr",
+    "address",
+    "base",
+    "callback",
+    "destination",
+    "domain",
+    "endpoint",
+    "host",
+    "hostname",
+    "href",
+    "link",
+    "origin",
+    "proxy",
+    "redirect",
+    "remote",
+    "server",
+    "site",
+    "src",
+    "uri",
+    "url",
+    "webhook",
+    "website",
 ];
 
 /// Longest scheme that is read, in bytes.

@@ -32,9 +32,9 @@ impl ResultLimits {
 
 /// The entries of the longest list that a result consists of.
 fn items(result: Value<'_>) -> usize {
-    let lists = result.members().filter(|(key, value)| {
-        value.kind() == Kind::Array && LISTS.iter().any(|list| key.is_str(list))
-    });
+    let lists = result
+        .members()
+        .filter(|(key, value)| value.kind() == Kind::Array && LISTS.iter().any(|list| key.is_str(list)));
     let lengths = lists.map(|(_, list)| list.elements().count());
     let completions = result.get("completion").and_then(|completion| completion.get("values"));
     lengths.max().unwrap_or(0).max(completions.map_or(0, |values| values.elements().count()))
@@ -83,10 +83,12 @@ fn csv_rows(text: &str) -> usize {
     let Some(heading) = lines().next() else { return 0 };
     let columns = |line: &str, delimiter: char| {
         let mut quoted = false;
-        line.chars().filter(|c| {
-            quoted ^= *c == '"';
-            !quoted && *c == delimiter
-        }).count()
+        line.chars()
+            .filter(|c| {
+                quoted ^= *c == '"';
+                !quoted && *c == delimiter
+            })
+            .count()
     };
     let delimiter = ['\t', ';', '|', ','].into_iter().find(|delimiter| columns(heading, *delimiter) > 0);
     let Some(delimiter) = delimiter else { return 0 };

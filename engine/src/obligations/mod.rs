@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::cel::Moment;
 use crate::config::{
     ClearanceConfig, Config, ConfigError, DlpAction, DlpConfig, Mode, ObligationConfig, PrincipalMatch, nearest,
 };
@@ -112,6 +113,7 @@ impl Obligations {
     }
 
     /// Those that hold for a call of the client.
+    #[allow(clippy::too_many_arguments, reason = "what a message is, as selectors take it")]
     pub(crate) fn holding<N: AsRef<str>>(
         &self,
         principal: &Principal,
@@ -120,11 +122,12 @@ impl Obligations {
         capability: Capability,
         names: &[N],
         arguments: Option<Value<'_>>,
+        moment: &Moment<'_>,
     ) -> Held {
         let implied = !matches!(capability, Capability::Protocol | Capability::List);
         self.indexes(|one| {
             (implied || one.selector.is_explicit())
-                && one.selector.fits(principal, server, method, capability, names, arguments)
+                && one.selector.fits_at(principal, server, method, capability, names, arguments, moment)
         })
     }
 
@@ -180,9 +183,7 @@ impl Obligations {
     /// Whether an entry of a list is shown: false where every call by that name is above the caller's clearance.
     pub(crate) fn visible(&self, principal: &Principal, server: &str, capability: Capability, name: &str) -> bool {
         !self.entries.iter().any(|one| {
-            !one.shadow
-                && self.is_below(one, principal)
-                && one.selector.fits_any(principal, server, capability, name)
+            !one.shadow && self.is_below(one, principal) && one.selector.fits_any(principal, server, capability, name)
         })
     }
 
@@ -225,22 +226,24 @@ impl Obligation {
         if let Some(reason) = &config.reason {
             name(reason, &format!("{at}/reason"))?;
         }
-        let one = Self {
-            rule: Arc::from(format!("obligation:{}", config.id)),
-            placeholder: format!("[REDACTED:{}]", config.id),
-            id: config.id.clone(),
-            shadow: config.mode.unwrap_or(whole.mode) == Mode::Shadow,
-            selector: Selector::compile(&config.r#match, &config.arguments, Side::Restricts, whole, at)?,
-            redact_arguments: Keys::compile(&config.redact_arguments, &format!("{at}/redact_arguments"))?,
-            redact_result: Keys::compile(&config.redact_result, &format!("{at}/redact_result"))?,
-            limits: ResultLimits { bytes, items: config.max_result_items, rows: config.max_result_rows },
-            egress,
-            dlp,
-            clearance,
-            mfa: config.require_mfa,
-            pages,
-            reason: config.reason.as_deref().map(Arc::from),
-        };
+        let one =
+            Self {
+                rule: Arc::from(format!("obligation:{}", config.id)),
+                placeholder: format!("[REDACTED:{}]", config.id),
+                id: config.id.clone(),
+                shadow: config.mode.unwrap_or(whole.mode) == Mode::Shadow,
+                selector: Selector::compile(&config.r#match, &config.arguments, Side::Restricts, whole, at)?
+                    .with_when(config.when.as_deref(), Side::Restricts, whole, at)?,
+                redact_arguments: Keys::compile(&config.redact_arguments, &format!("{at}/redact_arguments"))?,
+                redact_result: Keys::compile(&config.redact_result, &format!("{at}/redact_result"))?,
+                limits: ResultLimits { bytes, items: config.max_result_items, rows: config.max_result_rows },
+                egress,
+                dlp,
+                clearance,
+                mfa: config.require_mfa,
+                pages,
+                reason: config.reason.as_deref().map(Arc::from),
+            };
         let ResultLimits { bytes, items, rows } = one.limits;
         let idle = one.redact_arguments.is_empty()
             && one.redact_result.is_empty()

@@ -18,7 +18,8 @@ impl Pages {
     /// Anything else.
     pub(super) fn compile(text: &str, at: &str) -> Result<Self, ConfigError> {
         rate(text).ok_or_else(|| {
-            ConfigError::new(at, "is no number of pages in a time").remedy("write it as `20/hour`, `5/minute` or `100/15m`")
+            ConfigError::new(at, "is no number of pages in a time")
+                .remedy("write it as `20/hour`, `5/minute` or `100/15m`")
         })
     }
 
@@ -50,7 +51,9 @@ pub(crate) fn continues(params: Option<Value<'_>>, arguments: Option<Value<'_>>)
     if cursor.is_some_and(|cursor| cursor.kind() != Kind::Null) {
         return true;
     }
-    arguments.is_some_and(|arguments| arguments.members().any(|(key, value)| key.as_str().is_some_and(|key| is_page(&key, value))))
+    arguments.is_some_and(|arguments| {
+        arguments.members().any(|(key, value)| key.as_str().is_some_and(|key| is_page(&key, value)))
+    })
 }
 
 /// Whether an argument leads behind the first page.
@@ -101,13 +104,22 @@ fn rate(text: &str) -> Option<Pages> {
 }
 
 /// Arguments that number pages or rows.
-const NUMBERED: [&str; 9] =
-    ["page", "pagenumber", "pageindex", "pageno", "p", "offset", "skip", "start", "startindex"];
+const NUMBERED: [&str; 9] = ["page", "pagenumber", "pageindex", "pageno", "p", "offset", "skip", "start", "startindex"];
 
 /// Arguments that hold what the last page said leads to the next.
 const TOKENS: [&str; 12] = [
-    "cursor", "nextcursor", "after", "startafter", "pagetoken", "nextpagetoken", "nexttoken", "continuation",
-    "continuationtoken", "bookmark", "marker", "scrollid",
+    "cursor",
+    "nextcursor",
+    "after",
+    "startafter",
+    "pagetoken",
+    "nextpagetoken",
+    "nexttoken",
+    "continuation",
+    "continuationtoken",
+    "bookmark",
+    "marker",
+    "scrollid",
 ];
 
 /// First byte of an entry: its form.

@@ -246,7 +246,10 @@ mod tests {
                 r#"{"body": "{\"deep\": \"{\\\"pin\\\":\\\"x\\\"}\"}"}"#,
                 r#"{"body": "{\"deep\": \"{\\\"pin\\\":\\\"[R]\\\"}\"}"}"#,
             ),
-            (r#"{"body": "Result:\n```json\n{\"pin\": 7}\n```"}"#, r#"{"body": "Result:\n```json\n{\"pin\": null}\n```"}"#),
+            (
+                r#"{"body": "Result:\n```json\n{\"pin\": 7}\n```"}"#,
+                r#"{"body": "Result:\n```json\n{\"pin\": null}\n```"}"#,
+            ),
             (r#"{"body": "{\"pin\": 7}\n{\"pin\": 8}\n"}"#, r#"{"body": "{\"pin\": null}\n{\"pin\": null}\n"}"#),
             (r#"{"body": "name: x\npin: 1234\nend"}"#, r#"{"body": "name: x\npin: [R]\nend"}"#),
             (r#"{"body": "{'pin': '12 34', 'n': 1}"}"#, r#"{"body": "{'pin': '[R]', 'n': 1}"}"#),

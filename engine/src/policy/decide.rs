@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Call;
 use super::predicate::{Lookups, Paths};
 use super::rule::Rule;
+use crate::cel::Moment;
 use crate::config::{Action, Fallback, Mode};
 use crate::mcp::Capability;
 use crate::principal::Principal;
@@ -73,7 +74,7 @@ impl Rules {
         Self { ranked: rules, paths, by_server, fallbacks }
     }
 
-    pub(super) fn decide(&self, principal: &Principal, call: &Call<'_>) -> Decision {
+    pub(super) fn decide(&self, principal: &Principal, call: &Call<'_>, moment: &Moment<'_>) -> Decision {
         let lookups = Lookups::new(call.arguments, &self.paths);
         let mut enforced = None;
         let mut would = None;
@@ -84,7 +85,7 @@ impl Rules {
             if would.is_some() && rule.shadow {
                 continue;
             }
-            if !rule.conditions.hold(&lookups) {
+            if !rule.conditions.hold(&lookups) || !rule.when.holds(principal, call, moment) {
                 continue;
             }
             would = would.or(Some(rule));
@@ -110,7 +111,7 @@ impl Rules {
             if rule.shadow || !rule.scope.fits(principal, server, method, capability, Some(name)) {
                 continue;
             }
-            match (rule.action, rule.conditions.is_empty()) {
+            match (rule.action, rule.conditions.is_empty() && rule.when.is_empty()) {
                 // It would refuse whatever the arguments.
                 (Action::Deny, true) => return false,
                 // It would for some arguments only: what comes behind it decides about the others.

@@ -26,9 +26,8 @@ impl HostIn {
 
     /// A list of the configuration that stands at `at` (a JSON Pointer). An empty one allows no host.
     pub(crate) fn compile(hosts: &[String], at: &str) -> Result<Self, ConfigError> {
-        let entry = |(index, text): (usize, &String)| {
-            Entry::new(text).ok_or_else(|| no_host().at(&format!("{at}/{index}")))
-        };
+        let entry =
+            |(index, text): (usize, &String)| Entry::new(text).ok_or_else(|| no_host().at(&format!("{at}/{index}")));
         hosts.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Self)
     }
 

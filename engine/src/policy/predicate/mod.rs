@@ -24,6 +24,7 @@ use crate::json::{Document, Kind, Limits, Value};
 
 pub(crate) use self::host_in::HostIn;
 pub(crate) use self::number::Decimal;
+pub(crate) use self::path::same_but_for_case;
 pub(super) use self::path::{Lookups, Paths};
 pub(crate) use self::size::size;
 
