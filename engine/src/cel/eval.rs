@@ -52,7 +52,6 @@ impl<'d> Evaluation<'_, 'd> {
             Expr::Negate(operand) => match self.eval(operand)? {
                 Value::Int(number) => number.checked_neg().map(Value::Int).ok_or(Fault::Range),
                 Value::Double(number) => Ok(Value::Double(-number)),
-                Value::Span(span) => Ok(Value::Span(-span)),
                 _ => Err(Fault::Type),
             },
             Expr::All(list) => self.junction(list, false),

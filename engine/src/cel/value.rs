@@ -114,6 +114,9 @@ impl<'d> Value<'d> {
 
     /// The entry of a map; `Ok(None)` where there is none.
     pub(super) fn entry(&self, key: &Self, evaluation: &mut Evaluation<'_, 'd>) -> Result<Option<Self>, Fault> {
+        if !matches!(key, Self::Bool(_) | Self::Int(_) | Self::Uint(_) | Self::Double(_) | Self::Str(_)) {
+            return Err(Fault::Type);
+        }
         match self {
             Self::Map(entries) => {
                 for (known, value) in entries.iter() {
