@@ -1,8 +1,8 @@
-//! `portcullis config`: check, explain, schema.
+//! `portcullis policy`: everything about a policy before the filter sees it.
 
+mod build;
 mod check;
 mod explain;
-mod load;
 mod summary;
 mod trial;
 
@@ -11,14 +11,14 @@ use clap::Subcommand;
 use crate::Report;
 use crate::failure::Failure;
 
-pub(crate) use load::load;
-
-/// What to do with a configuration.
+/// What to do with a policy.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Load configurations exactly as the filter would, and say what is wrong with them
+    /// Load policies exactly as the filter would, and say what is wrong with them
     Check(check::Args),
-    /// Explain a policy, or the decision about one call
+    /// Write the filter's configuration, or the Istio resource around it, from YAML or JSON and its environments
+    Build(build::Args),
+    /// Explain a policy, or the decision about one call and what would change it
     Explain(Box<explain::Args>),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
@@ -27,6 +27,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> Result<Report, Failure> {
     match command {
         Command::Check(args) => check::run(args),
+        Command::Build(args) => build::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Schema => Report::json(&portcullis_engine::config::config_schema(), false),
     }
