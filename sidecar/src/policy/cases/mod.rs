@@ -14,7 +14,7 @@ use portcullis_engine::principal::Principal;
 use crate::source::{Node, Place};
 
 pub(super) use read::read;
-pub(super) use run::{Bench, Outcome};
+pub(super) use run::Bench;
 
 /// A file of cases.
 pub(super) struct Suite {
