@@ -30,6 +30,7 @@ mod predicate;
 mod route;
 mod rule;
 mod scope;
+mod template;
 
 use std::sync::Arc;
 
@@ -127,5 +128,12 @@ impl Policy {
     #[must_use]
     pub fn visible(&self, principal: &Principal, server: &str, capability: Capability, name: &str) -> bool {
         self.rules.visible(principal, server, capability, name)
+    }
+
+    /// Whether a URI template (RFC 6570) of a list is shown: false where reading any URI that it
+    /// expands to would be refused.
+    #[must_use]
+    pub fn template_visible(&self, principal: &Principal, server: &str, template: &str) -> bool {
+        self.rules.template_visible(principal, server, &template::Template::new(template))
     }
 }
