@@ -1,4 +1,4 @@
-//! `portcullis config explain`: what happens to one call, and why.
+//! `portcullis policy explain`: what happens to one call, and why.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,9 @@ use portcullis_engine::policy::{Action, Call, Decision};
 use portcullis_engine::principal::{Principal, PrincipalKind};
 use serde_json::json;
 
+use super::summary;
 use super::trial::{self, Standing, Trial};
-use super::{load, summary};
+use crate::config::{self, Environment};
 use crate::failure::Failure;
 use crate::style::Style;
 use crate::{Report, input, style};
@@ -19,18 +20,20 @@ use crate::{Report, input, style};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  portcullis config explain policy.json
+  portcullis policy explain policy.json
       a summary of the policy
-  portcullis config explain policy.json --principal-kind agent --id bot --role dev \\
+  portcullis policy explain policy.json --principal-kind agent --id bot --role dev \\
       --server files --tool read_file --args '{\"path\": \"/data/a.txt\"}'
       the decision about one call, and why each rule did or did not match
-  portcullis config explain policy.json --method resources/read --name file:///data/a.txt --json
+  portcullis policy explain policy.json --method resources/read --name file:///data/a.txt --json
 
 Exit codes: 0 the call passes, 1 it is refused or needs an approval, 2 wrong usage or unreadable input")]
 pub(crate) struct Args {
     /// The configuration; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    environment: Environment,
     #[command(flatten)]
     caller: Caller,
     #[command(flatten)]
@@ -83,7 +86,7 @@ struct CallArgs {
 }
 
 pub(super) fn run(args: &Args) -> Result<Report, Failure> {
-    let firewall = load(&args.file)?;
+    let firewall = config::build(&args.file, &args.environment)?.firewall;
     let caller = &args.caller;
     let call = &args.call;
     let nothing_asked = caller.principal_kind.is_none()
