@@ -38,7 +38,7 @@ impl Firewall {
         };
         let lists_depend_on_caller = !(config.rules.is_empty() && config.default == Fallback::Allow);
         let passive = config.mode != Mode::Enforce && config.rules.iter().all(|rule| rule.mode != Some(Mode::Enforce));
-        let policy = Policy::compile(config)?;
+        let policy = Policy::of_text(config)?;
         let needs = policy.fact_needs();
         Ok(Self { policy, scanners, needs, hash_key, lists_depend_on_caller, passive })
     }

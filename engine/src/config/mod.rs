@@ -5,6 +5,7 @@
 //! cannot say (ranges, patterns, references) is checked by [`crate::policy::Policy::compile`].
 
 mod canonical;
+mod de;
 mod error;
 mod host;
 mod identity;
@@ -19,6 +20,7 @@ use crate::scan::ScannersConfig;
 
 pub use canonical::canonical_json;
 pub(crate) use canonical::sha256_hex;
+pub(crate) use de::from_value;
 pub use error::ConfigError;
 pub(crate) use error::nearest;
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
