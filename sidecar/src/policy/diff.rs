@@ -7,7 +7,7 @@ use serde_json::json;
 use super::cases::{self, Bench, Expect};
 use crate::config::{self, Built, Environment};
 use crate::failure::Failure;
-use crate::source::{self, Node, pointer_token};
+use crate::source::{self, Node, Value, pointer_token};
 use crate::style::Style;
 use crate::{Report, style};
 
@@ -88,8 +88,8 @@ struct Change {
 impl Change {
     fn text(&self, style: Style) -> String {
         match (&self.before, &self.after) {
-            (None, Some(after)) => format!("{} {}: {}\n", style.green("+"), self.place, after.to_json()),
-            (Some(before), None) => format!("{} {}: {}\n", style.red("-"), self.place, before.to_json()),
+            (None, Some(after)) => format!("{} {}: {}\n", style.green("+"), self.place, short(after).to_json()),
+            (Some(before), None) => format!("{} {}: {}\n", style.red("-"), self.place, short(before).to_json()),
             (Some(before), Some(after)) => {
                 let (before, after) = (style.red(&before.to_json()), style.green(&after.to_json()));
                 format!("{} {}: {before} -> {after}\n", style.yellow("~"), self.place)
@@ -101,6 +101,25 @@ impl Change {
     fn json(&self) -> serde_json::Value {
         let value = |node: &Option<Node>| node.as_ref().map(Node::to_serde);
         json!({"place": self.place, "before": value(&self.before), "after": value(&self.after)})
+    }
+}
+
+/// Without the members that say what would be so anyway.
+fn short(node: &Node) -> Node {
+    let empty = |value: &Node| match &value.value {
+        Value::Object(members) => members.is_empty(),
+        Value::Array(elements) => elements.is_empty(),
+        _ => false,
+    };
+    match &node.value {
+        Value::Object(members) => {
+            let members = members.iter().map(|(key, value)| (key.clone(), short(value)));
+            let usual = |key: &str, value: &Node| {
+                matches!(key, "priority" | "hide") && ["0", "false"].contains(&&*value.to_json())
+            };
+            Node::object(members.filter(|(key, value)| !empty(value) && !usual(key, value)))
+        }
+        _ => node.clone(),
     }
 }
 

@@ -4,9 +4,10 @@
 
 use portcullis_engine::config::Mode;
 use portcullis_engine::json::{Document, Limits, quote};
+use portcullis_engine::mcp::Capability;
 use portcullis_engine::policy::{Action, Call, Policy};
 
-use super::audit::Recorded;
+use super::audit::{Group, Recorded};
 use crate::config::Built;
 use crate::failure::Failure;
 use crate::source::Node;
@@ -24,12 +25,19 @@ struct Single {
     action: Action,
     /// Without its conditions.
     matcher: Policy,
-    /// With them, where they are about arguments only.
-    whole: Option<Policy>,
-    /// Top-level names of the arguments it looks at; `None` where it may look at any.
-    looks_at: Option<Vec<String>>,
-    conditional: bool,
+    conditions: Vec<Condition>,
+    /// It has a condition that is never known.
+    when: bool,
     names_teams: bool,
+}
+
+/// One condition of a rule by itself.
+struct Condition {
+    policy: Policy,
+    /// The argument it looks at; `None` for the arguments as a whole.
+    argument: Option<String>,
+    /// It bounds the size of the arguments as a whole.
+    bounds_all: bool,
 }
 
 /// What may be decided.
@@ -67,7 +75,8 @@ impl Outcomes {
     }
 
     /// All that the rules may decide about this call, by precedence; one where the arguments do not matter.
-    pub(super) fn of(&self, record: &Recorded) -> Vec<Possible> {
+    pub(super) fn of(&self, group: &Group) -> Vec<Possible> {
+        let record = &group.record;
         let mut possible: Vec<Possible> = Vec::new();
         let mut add = |action, rule: &str| {
             if !possible.iter().any(|known| known.action == action && known.rule == rule) {
@@ -75,7 +84,7 @@ impl Outcomes {
             }
         };
         for rule in &self.rules {
-            match rule.fits(record) {
+            match rule.fits(group) {
                 Fits::No => {}
                 Fits::Perhaps => add(rule.action, &rule.id),
                 Fits::Yes => {
@@ -97,7 +106,8 @@ enum Fits {
 }
 
 impl Single {
-    fn fits(&self, record: &Recorded) -> Fits {
+    fn fits(&self, group: &Group) -> Fits {
+        let record = &group.record;
         let teams_unknown = self.names_teams && record.principal.kind.is_some() && record.principal.teams.is_none();
         if teams_unknown {
             return Fits::Perhaps;
@@ -105,20 +115,45 @@ impl Single {
         if decide(&self.matcher, record, None).1 != self.id {
             return Fits::No;
         }
-        if !self.conditional {
-            return Fits::Yes;
-        }
-        // Where none of the arguments it looks at was sent, the values of the others do not matter.
-        let unsent = |name: &String| !record.argument_keys.iter().any(|key| key.eq_ignore_ascii_case(name));
-        match (&self.whole, &self.looks_at) {
-            (Some(whole), Some(names)) if names.iter().all(unsent) => {
-                let members: Vec<String> =
-                    record.argument_keys.iter().map(|key| format!("{}:null", quote(key))).collect();
-                let arguments = format!("{{{}}}", members.join(","));
-                if decide(whole, record, Some(&arguments)).1 == self.id { Fits::Yes } else { Fits::No }
+        let mut fits = if self.when { Fits::Perhaps } else { Fits::Yes };
+        for condition in &self.conditions {
+            match condition.holds(&self.id, group) {
+                Fits::No => return Fits::No,
+                Fits::Perhaps => fits = Fits::Perhaps,
+                Fits::Yes => {}
             }
-            _ => Fits::Perhaps,
         }
+        fits
+    }
+}
+
+impl Condition {
+    fn holds(&self, rule: &str, group: &Group) -> Fits {
+        let record = &group.record;
+        let said = |arguments: &str| decide(&self.policy, record, Some(arguments)).1 == rule;
+        let Some(argument) = &self.argument else {
+            // The body was as large as its arguments at least.
+            let body = usize::try_from(group.largest).unwrap_or(usize::MAX).min(MAX_BODY);
+            let fits = self.bounds_all && group.largest > 0 && said(&quote(&"a".repeat(body)));
+            return if fits { Fits::Yes } else { Fits::Perhaps };
+        };
+        let known = |key: &String| match &record.name {
+            // What the record calls the name is this very argument.
+            Some(uri) if record.capability() == Capability::Resource && key == "uri" => quote(uri),
+            _ => "null".to_owned(),
+        };
+        let unsent = !record.argument_keys.iter().any(|key| key.eq_ignore_ascii_case(argument));
+        let is_uri = record.capability() == Capability::Resource && argument == "uri" && record.name.is_some();
+        if !unsent && !is_uri {
+            return Fits::Perhaps;
+        }
+        let mut keys = record.argument_keys.clone();
+        if is_uri && !keys.contains(argument) {
+            keys.push(argument.clone());
+        }
+        // The values of arguments that it does not look at do not matter.
+        let members: Vec<String> = keys.iter().map(|key| format!("{}:{}", quote(key), known(key))).collect();
+        if said(&format!("{{{}}}", members.join(","))) { Fits::Yes } else { Fits::No }
     }
 }
 
@@ -126,31 +161,32 @@ fn single(id: String, action: Action, node: &Node, bare: &Node) -> Result<Single
     let mut rule = node.clone();
     rule.take("mode");
     let when = rule.take("when").is_some();
-    let conditions = rule.take("arguments").filter(|conditions| !conditions.elements().is_empty());
-    let with = |rule: Node| {
-        let mut policy = bare.clone();
+    let conditions = rule.take("arguments").map(|list| list.elements().to_vec()).unwrap_or_default();
+    let with = |conditions: Vec<Node>| {
+        let (mut policy, mut rule) = (bare.clone(), rule.clone());
+        if !conditions.is_empty() {
+            rule.set("arguments", Node::array(conditions));
+        }
         policy.set("rules", Node::array([rule]));
         compile(&policy)
     };
-    let mut matcher = rule.clone();
-    let mut whole = None;
-    let mut looks_at = None;
-    if let Some(conditions) = &conditions {
+    let matcher = if conditions.is_empty() {
+        with(Vec::new())?
+    } else {
         // Rules with conditions leave lists and the protocol alone; so must what stands for them.
         let types = Node::array(["object", "array", "string", "number", "boolean", "null"]);
         let holds = [("path", Node::from("")), ("op", "type".into()), ("value", types), ("missing", "holds".into())];
-        matcher.set("arguments", Node::array([Node::object(holds)]));
-        if !when {
-            let mut all = rule.clone();
-            all.set("arguments", conditions.clone());
-            whole = Some(with(all)?);
-            looks_at =
-                conditions.elements().iter().map(|condition| top_level(condition.get("path")?.as_str()?)).collect();
-        }
-    }
+        with(vec![Node::object(holds)])?
+    };
+    let condition = |condition: &Node| {
+        let text = |key: &str| condition.get(key).and_then(Node::as_str).unwrap_or_default();
+        let argument = top_level(text("path"));
+        let bounds_all = argument.is_none() && text("op") == "max_size";
+        Ok(Condition { policy: with(vec![condition.clone()])?, argument, bounds_all })
+    };
+    let conditions = conditions.iter().map(condition).collect::<Result<_, Failure>>()?;
     let names_teams = node.get("match").and_then(|m| m.get("principal")?.get("teams")).is_some();
-    let conditional = when || conditions.is_some();
-    Ok(Single { id, action, matcher: with(matcher)?, whole, looks_at, conditional, names_teams })
+    Ok(Single { id, action, matcher, conditions, when, names_teams })
 }
 
 /// The first name of a path; `None` for the arguments as a whole.
@@ -167,7 +203,8 @@ fn compile(policy: &Node) -> Result<Policy, Failure> {
 }
 
 fn decide(policy: &Policy, record: &Recorded, arguments: Option<&str>) -> (Action, String) {
-    let document = arguments.and_then(|text| Document::parse(text.as_bytes(), &Limits::default()).ok());
+    let document = arguments
+        .and_then(|text| Document::parse(text.as_bytes(), &Limits { max_bytes: usize::MAX, ..Limits::default() }).ok());
     let call = Call {
         server: &record.server,
         method: &record.method,
@@ -178,3 +215,6 @@ fn decide(policy: &Policy, record: &Recorded, arguments: Option<&str>) -> (Actio
     let decision = policy.decide(&record.principal.principal(), &call);
     (decision.action, decision.rule.to_string())
 }
+
+/// The largest body that is tried; larger ones are refused by any filter.
+const MAX_BODY: usize = 64 << 20;

@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<Report, Failure> {
             elsewhere += group.count;
             continue;
         }
-        let possible = outcomes.of(&group.record);
+        let possible = outcomes.of(group);
         match judge(&group.record.decision, &possible) {
             Change::None => same += group.count,
             change => all.push((change, group, possible)),
@@ -75,8 +75,13 @@ pub(super) fn run(args: &Args) -> Result<Report, Failure> {
         if total(wanted) > 0 {
             text += &format!("{}\n", style.bold(title));
         }
-        for (_, group, possible) in all.iter().filter(|(change, ..)| *change == wanted) {
+        let mut groups = all.iter().filter(|(change, ..)| *change == wanted);
+        for (_, group, possible) in groups.by_ref().take(MAX_LINES) {
             text += &line(style, group, possible);
+        }
+        let more = groups.count();
+        if more > 0 {
+            text += &format!("  … and {more} more kinds of calls; --json has all of them\n");
         }
     }
     text += &format!(
@@ -156,3 +161,6 @@ fn describe(change: Change, group: &Group, possible: &[Possible]) -> serde_json:
         "after": possible.iter().map(|one| json!({"decision": one.action.as_str(), "rule": one.rule})).collect::<Vec<_>>(),
     })
 }
+
+/// Kinds of calls that are listed under each title.
+const MAX_LINES: usize = 100;

@@ -114,7 +114,7 @@ fn path_segment(server: &str) -> String {
 /// How many of the calls the policy would refuse whatever their arguments.
 fn refused(built: &config::Built, learnt: &[&Group]) -> Result<u64, Failure> {
     let outcomes = Outcomes::new(built)?;
-    let refused = |group: &&&Group| outcomes.of(&group.record).iter().all(|one| !one.action.lets_through());
+    let refused = |group: &&&Group| outcomes.of(group).iter().all(|one| !one.action.lets_through());
     Ok(learnt.iter().filter(refused).map(|group| group.count).sum())
 }
 
