@@ -1,6 +1,6 @@
 //! Cases: calls with the decision that is expected of a policy, in YAML or JSON.
 //!
-//! The format is described in `docs/policy-cases.md`. It is read by `policy test`, by `policy diff`, by the tests of
+//! The format is described in `docs/policy/cases.md`. It is read by `policy test`, by `policy diff`, by the tests of
 //! this repository and by the end-to-end tests, which send the same calls through Envoy.
 
 mod read;
