@@ -13,6 +13,7 @@ pub mod firewall;
 pub mod http;
 pub mod json;
 pub mod mcp;
+pub mod pins;
 pub mod policy;
 pub mod principal;
 pub mod scan;

@@ -79,17 +79,20 @@ pub(crate) struct Answered<'a, 'd> {
 
 impl Exchange {
     /// What the checks say about a message of the client, before it is scanned.
-    pub(super) fn check_call(&self, _called: &Called<'_, '_>, _record: &mut Record) -> Vec<Ruling> {
-        Vec::new()
+    pub(super) fn check_call(&self, called: &Called<'_, '_>, record: &mut Record) -> Vec<Ruling> {
+        let mut rulings = Vec::new();
+        rulings.extend(self.pins_call(called, record));
+        rulings
     }
 
     /// What the checks say about a result: edits are noted, a ruling that does not let through replaces the answer.
     pub(super) fn check_result(
         &self,
-        _answered: &Answered<'_, '_>,
-        _edits: &mut Edits,
-        _record: &mut Record,
+        answered: &Answered<'_, '_>,
+        edits: &mut Edits,
+        record: &mut Record,
     ) -> Vec<Ruling> {
+        self.pins_result(answered, edits, record);
         Vec::new()
     }
 

@@ -12,6 +12,8 @@
 //! finish          ─▶ the audit records
 //! ```
 
+mod check_pins;
+mod check_schema;
 mod checks;
 mod client;
 mod content;
@@ -158,6 +160,8 @@ impl Exchange {
             redacted: Vec::new(),
             rules_fired: Vec::new(),
             taint: Vec::new(),
+            drift: Vec::new(),
+            risks: Vec::new(),
             hidden: 0,
             latency_us: None,
             upstream_status: None,

@@ -56,6 +56,7 @@ mod walk;
 pub use config::{
     Actions, BySeverity, Choice, OverrideConfig, ScanConfigError, ScannerConfig, ScannersConfig, SuppressConfig,
 };
+pub(crate) use decode::plain_letters;
 pub use rule::{Check, Matcher, Rule};
 pub use scanner::Scanners;
 
@@ -175,6 +176,19 @@ pub enum Severity {
     High,
     /// Certain harm.
     Critical,
+}
+
+impl Severity {
+    /// The word used in configuration and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// One match of one rule. It never holds the matched text.
