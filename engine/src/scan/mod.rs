@@ -53,6 +53,7 @@ mod structured;
 mod verify;
 mod walk;
 
+pub(crate) use decode::each_layer;
 pub use config::{
     Actions, BySeverity, Choice, OverrideConfig, ScanConfigError, ScannerConfig, ScannersConfig, SuppressConfig,
 };

@@ -60,6 +60,19 @@ impl Budget {
     }
 }
 
+/// Calls `found` with every layer within `text`, whatever its depth: what the text says once percent-encoding, entities,
+/// escapes, look-alikes, base64 and hexadecimal are undone. The text itself is none.
+pub(crate) fn each_layer(text: &str, found: &mut dyn FnMut(&str)) {
+    below(text, &mut Budget::of(text.len()), found);
+}
+
+fn below(text: &str, budget: &mut Budget, found: &mut dyn FnMut(&str)) {
+    budget.layers(text, Marks::of(text), |layer, budget| {
+        found(&layer.text);
+        below(&layer.text, budget, found);
+    });
+}
+
 /// Which kinds of characters occur in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Marks(u8);
