@@ -78,7 +78,7 @@ impl Rules {
         let mut enforced = None;
         let mut would = None;
         for rule in self.candidates(call.server, call.name) {
-            if !rule.fits(principal, call.server, Some(call.method), call.capability, call.name) {
+            if !rule.scope.fits(principal, call.server, Some(call.method), call.capability, call.name) {
                 continue;
             }
             if would.is_some() && rule.shadow {
@@ -107,7 +107,7 @@ impl Rules {
     pub(super) fn visible(&self, principal: &Principal, server: &str, capability: Capability, name: &str) -> bool {
         for rule in self.candidates(server, Some(name)) {
             let method = used_by(capability);
-            if rule.shadow || !rule.fits(principal, server, method, capability, Some(name)) {
+            if rule.shadow || !rule.scope.fits(principal, server, method, capability, Some(name)) {
                 continue;
             }
             match (rule.action, rule.conditions.is_empty()) {
@@ -212,10 +212,10 @@ impl Candidates {
     fn new(rules: &[Rule], server: Option<&str>) -> Self {
         let mut candidates = Self::default();
         for (rank, rule) in (0_u32..).zip(rules) {
-            if server.is_some_and(|server| !rule.fits_server(server)) {
+            if server.is_some_and(|server| !rule.scope.fits_server(server)) {
                 continue;
             }
-            match rule.names().filter(|names| names.iter().all(|name| !name.prefix().is_empty())) {
+            match rule.scope.names().filter(|names| names.iter().all(|name| !name.prefix().is_empty())) {
                 Some(names) => {
                     for name in names {
                         let (index, key) = match name.literal() {

@@ -29,6 +29,7 @@ mod identify;
 mod predicate;
 mod route;
 mod rule;
+mod scope;
 
 use std::sync::Arc;
 
@@ -37,13 +38,13 @@ use crate::mcp::Capability;
 use crate::principal::Principal;
 
 pub use crate::config::Action;
-pub(crate) use compile::{globs, principal_matcher};
+pub(crate) use compile::{globs, name};
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
 pub use glob::{Glob, GlobError};
 pub(crate) use predicate::Decimal;
 pub use route::{Routed, Server};
-pub(crate) use rule::{Globs, PrincipalMatcher};
+pub(crate) use scope::{Globs, PrincipalMatcher, Selector, Side, principal_matcher};
 
 /// A compiled policy.
 #[derive(Debug)]
