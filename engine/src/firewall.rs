@@ -1,6 +1,7 @@
 //! The compiled firewall: everything an exchange needs that outlives it.
 
 use crate::config::{Config, ConfigError, Fallback, Mode};
+use crate::flow::Flow;
 use crate::json;
 use crate::policy::{FactNeeds, Policy};
 use crate::scan::Scanners;
@@ -14,6 +15,8 @@ pub struct Firewall {
     pub scanners: Scanners,
     /// What the host must find out about each request.
     pub needs: FactNeeds,
+    /// What results bring with them, and where it may go.
+    pub(crate) flow: Flow,
     hash_key: [u8; 32],
     lists_depend_on_caller: bool,
     passive: bool,
@@ -38,9 +41,10 @@ impl Firewall {
         };
         let lists_depend_on_caller = !(config.rules.is_empty() && config.default == Fallback::Allow);
         let passive = config.mode != Mode::Enforce && config.rules.iter().all(|rule| rule.mode != Some(Mode::Enforce));
+        let flow = Flow::compile(&config)?;
         let policy = Policy::compile(config)?;
         let needs = policy.fact_needs();
-        Ok(Self { policy, scanners, needs, hash_key, lists_depend_on_caller, passive })
+        Ok(Self { policy, scanners, needs, flow, hash_key, lists_depend_on_caller, passive })
     }
 
     /// SHA-256 of the canonical configuration, in hexadecimal.

@@ -6,6 +6,7 @@
 
 mod canonical;
 mod error;
+mod flow;
 mod host;
 mod identity;
 mod literal;
@@ -21,6 +22,10 @@ pub use canonical::canonical_json;
 pub(crate) use canonical::sha256_hex;
 pub use error::ConfigError;
 pub(crate) use error::nearest;
+pub use flow::{
+    Carrier, ClassConfig, DecayConfig, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig,
+    ProvenanceConfig, SourceConfig, ToolClass,
+};
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
 pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
 pub use literal::Literal;
@@ -65,6 +70,9 @@ pub struct Config {
     /// The content scanners.
     #[serde(default)]
     pub scanners: ScannersConfig,
+    /// Labels that results bring, and what a caller that carries them may not do.
+    #[serde(default)]
+    pub flow: FlowConfig,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: LimitsConfig,

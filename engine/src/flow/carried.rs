@@ -113,7 +113,6 @@ impl Carried {
                 && decay.calls.is_none_or(|limit| calls.wrapping_sub(gained.calls) <= limit)
         };
         self.texts.retain(|text| lasts(text.gained));
-        // A label was last gained no sooner than any text that has it, so no text loses one here.
         let mut places = 0;
         let mut moved = Vec::with_capacity(self.labels.len());
         self.labels.retain(|label| {
@@ -125,6 +124,7 @@ impl Carried {
         for text in &mut self.texts {
             text.labels = renamed(text.labels, |place| moved.get(place).copied().flatten());
         }
+        self.texts.retain(|text| text.labels != 0);
     }
 
     /// Adds labels, and the fingerprints of the text that brought them.

@@ -25,7 +25,7 @@ pub(super) fn prints_of(value: Value<'_>, span: usize) -> Vec<u64> {
     let mut whole = Winnow::new(span);
     walk(value, &mut |_, text| {
         normal(text, &mut |byte| found.extend(whole.push(byte)));
-        each_layer(text, &mut |layer| {
+        each_layer(text, &mut |layer, _| {
             let mut winnow = Winnow::new(span);
             normal(layer, &mut |byte| found.extend(winnow.push(byte)));
             found.extend(winnow.finish());
@@ -93,7 +93,7 @@ impl Wanted {
             } else if let Some((end, _)) = recent.back_mut() {
                 *end = roller.position;
             }
-            each_layer(text, &mut |layer| {
+            each_layer(text, &mut |layer, _| {
                 let mut roller = Roller::new(self.span);
                 normal(layer, &mut |byte| {
                     let Some(print) = roller.push(byte) else { return };
@@ -247,3 +247,182 @@ const PRINT_MASK: u64 = (1 << (8 * PRINT_BYTES)) - 1;
 /// An odd multiplier without small factors.
 const BASE: u64 = 0x0000_0100_0000_01b3;
 const SIEVE_WORDS: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json::{Document, Limits, quote};
+
+    const SPAN: usize = 32;
+
+    fn prints(json: &str) -> Vec<u64> {
+        let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
+        prints_of(document.root(), SPAN)
+    }
+
+    fn repeats(known: &[u64], json: &str) -> Vec<String> {
+        let limits = Limits { max_bytes: 8 << 20, ..Limits::default() };
+        let document = Document::parse(json.as_bytes(), &limits).unwrap();
+        let hits = Wanted::new(SPAN, [(7, known)]).find(document.root());
+        hits.get(&7).into_iter().flatten().map(|(_, value)| value.location()).collect()
+    }
+
+    fn result(text: &str) -> String {
+        format!(r#"{{"content":[{{"type":"text","text":{}}}]}}"#, quote(text))
+    }
+
+    fn mail(body: &str) -> String {
+        format!(r#"{{"name":"send","arguments":{{"to":"a@b.test","body":{}}}}}"#, quote(body))
+    }
+
+    const PRIVATE: &str = "The merger with Northwind closes on 14 March; the price is 41.5 million, \
+        payable in two halves, and nobody outside of the board may hear of it before then.";
+
+    #[test]
+    fn a_repeated_text_is_found_however_it_is_written() {
+        let known = prints(&result(PRIVATE));
+        let upper = PRIVATE.to_uppercase();
+        let spaced: String = PRIVATE.chars().flat_map(|c| [c, ' ']).collect();
+        let hidden: String = PRIVATE.chars().flat_map(|c| [c, '\u{200b}']).collect();
+        let wide: String = PRIVATE
+            .chars()
+            .map(|c| if c.is_ascii_graphic() { char::from_u32(c as u32 + 0xfee0).unwrap() } else { c })
+            .collect();
+        let percent: String = PRIVATE.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let hex: String = PRIVATE.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let entities: String = PRIVATE.chars().map(|c| format!("&#{};", c as u32)).collect();
+        let base64 = STANDARD.encode(PRIVATE);
+        let lines: Vec<String> =
+            base64.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into()).collect();
+        for (how, text) in [
+            ("as it is", PRIVATE.to_owned()),
+            ("quoted", format!("Dear all,\n> {}\nBest", PRIVATE.replace(' ', "\n> "))),
+            ("upper case", upper),
+            ("spaced", spaced),
+            ("invisible characters", hidden),
+            ("full width", wide),
+            ("percent", percent),
+            ("hexadecimal", hex),
+            ("entities", entities),
+            ("base64", base64.clone()),
+            ("base64 for URLs", URL_SAFE_NO_PAD.encode(PRIVATE)),
+            ("base64 in lines", lines.join("\r\n")),
+            ("base64 twice", STANDARD.encode(&base64)),
+            ("base64 in a URL", format!("https://x.test/p?d={}", base64.replace('=', "%3D"))),
+            ("in JSON", format!(r#"{{"note":{}}}"#, quote(PRIVATE))),
+        ] {
+            assert_eq!(repeats(&known, &mail(&text)), ["/arguments/body"], "{how}");
+        }
+        // Cut into pieces that follow each other.
+        let pieces: Vec<String> =
+            PRIVATE.as_bytes().chunks(9).map(|piece| quote(&String::from_utf8_lossy(piece))).collect();
+        assert!(!repeats(&known, &format!(r#"{{"parts":[{}]}}"#, pieces.join(","))).is_empty());
+    }
+
+    #[test]
+    fn structured_content_is_found_as_text() {
+        let known = prints(
+            r#"{"structuredContent":{"name":"Ann Lee","account":{"iban":"DE00 1234","balance":123456.78,"open":true}}}"#,
+        );
+        let pasted = r#"name: Ann Lee, account: iban DE00 1234, balance 123456.78, open true"#;
+        assert_eq!(repeats(&known, &mail(pasted)), ["/arguments/body"]);
+    }
+
+    #[test]
+    fn short_texts_are_found_whole_and_shorter_ones_not_at_all() {
+        let text = "the code of the vault is 4711 0815 4242 99";
+        assert_eq!(repeats(&prints(&quote(text)), &mail(&format!("So: {text}!"))), ["/arguments/body"]);
+        assert!(prints(&quote("4711 0815")).is_empty());
+        assert!(repeats(&[], &mail(text)).is_empty());
+    }
+
+    #[test]
+    fn decoded_content_is_found_where_the_encoded_one_was_read() {
+        let known = prints(&result(&STANDARD.encode(PRIVATE)));
+        assert_eq!(repeats(&known, &mail(PRIVATE)), ["/arguments/body"]);
+    }
+
+    #[test]
+    fn work_is_linear_in_the_text() {
+        let known = prints(&result(PRIVATE));
+        for text in ["a".repeat(2 << 20), "ab".repeat(1 << 20), PRIVATE.repeat(10_000)] {
+            let started = std::time::Instant::now();
+            assert!(prints(&quote(text.get(..500_000).unwrap())).len() <= MAX_PRINTS);
+            repeats(&known, &mail(&text));
+            // Minutes where it is not.
+            assert!(started.elapsed().as_secs() < 20);
+        }
+        let many = vec!["\"\",\"x\""; 200_000].join(",");
+        repeats(&known, &format!("[{many}]"));
+    }
+
+    /// Texts of everyday words, as two people would write them.
+    fn prose(words: &[usize]) -> String {
+        const WORDS: [&str; 48] = [
+            "the", "of", "and", "to", "in", "is", "that", "for", "it", "with", "as", "on", "are", "this", "be", "by",
+            "an", "we", "report", "please", "meeting", "customer", "invoice", "attached", "thanks", "regards", "team",
+            "project", "update", "week", "budget", "review", "order", "number", "address", "email", "file", "server",
+            "error", "issue", "call", "plan", "date", "next", "have", "you", "find", "send",
+        ];
+        words.iter().map(|word| WORDS[word % WORDS.len()]).collect::<Vec<_>>().join(" ")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// Any run of twice the span is found wherever it is cut out, whatever surrounds it, in whichever dress.
+        #[test]
+        fn every_long_run_is_found(
+            words in prop::collection::vec("[a-zA-Z0-9Ж日]{1,9}", 20..400),
+            from in 0..1000_usize,
+            dress in 0..5,
+            before in "\\PC{0,40}",
+        ) {
+            let text = words.join(" ");
+            let known = prints(&result(&text));
+            let characters: Vec<char> = text.chars().collect();
+            let letters = |part: &[char]| -> usize {
+                let mut count = 0;
+                normal(&part.iter().collect::<String>(), &mut |_| count += 1);
+                count
+            };
+            let mut start = from % characters.len();
+            let mut end = start;
+            while letters(&characters[start..end]) < 2 * SPAN && end < characters.len() {
+                end += 1;
+            }
+            while letters(&characters[start..end]) < 2 * SPAN && start > 0 {
+                start -= 1;
+            }
+            prop_assume!(letters(&characters[start..end]) >= 2 * SPAN);
+            let cut: String = characters[start..end].iter().collect();
+            let dressed = match dress {
+                0 => cut,
+                1 => cut.to_uppercase().to_lowercase(),
+                2 => cut.replace(' ', "\n-- "),
+                3 => STANDARD.encode(cut),
+                _ => cut.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+            };
+            prop_assert_eq!(repeats(&known, &mail(&format!("{before} {dressed}"))), ["/arguments/body"]);
+        }
+
+        #[test]
+        fn unrelated_texts_do_not_match(
+            known in prop::collection::vec(any::<usize>(), 50..500),
+            other in prop::collection::vec(any::<usize>(), 50..500),
+        ) {
+            prop_assert!(repeats(&prints(&result(&prose(&known))), &mail(&prose(&other))).is_empty());
+        }
+
+        #[test]
+        fn the_same_text_has_the_same_prints(text in "\\PC{0,300}") {
+            let first = prints(&quote(&text));
+            prop_assert_eq!(&first, &prints(&quote(&text)));
+            prop_assert!(first.is_sorted());
+        }
+    }
+}

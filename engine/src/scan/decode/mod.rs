@@ -7,6 +7,8 @@
 //!
 //! [`Marks`] is the cheap look that comes first: clean text has none, and costs one table look-up a byte.
 
+use std::ops::Range;
+
 mod codes;
 mod entity;
 mod fold;
@@ -60,16 +62,22 @@ impl Budget {
     }
 }
 
-/// Calls `found` with every layer within `text`, whatever its depth: what the text says once percent-encoding, entities,
-/// escapes, look-alikes, base64 and hexadecimal are undone. The text itself is none.
-pub(crate) fn each_layer(text: &str, found: &mut dyn FnMut(&str)) {
-    below(text, &mut Budget::of(text.len()), found);
+/// Calls `found` with every text that comes out of `text` by taking off coats, and with the bytes of `text`
+/// that a range of it comes from.
+pub(crate) fn each_layer(text: &str, found: &mut dyn FnMut(&str, &dyn Fn(Range<usize>) -> Range<usize>)) {
+    below(text, &mut Budget::of(text.len()), &|range| range, found);
 }
 
-fn below(text: &str, budget: &mut Budget, found: &mut dyn FnMut(&str)) {
+fn below(
+    text: &str,
+    budget: &mut Budget,
+    original: &dyn Fn(Range<usize>) -> Range<usize>,
+    found: &mut dyn FnMut(&str, &dyn Fn(Range<usize>) -> Range<usize>),
+) {
     budget.layers(text, Marks::of(text), |layer, budget| {
-        found(&layer.text);
-        below(&layer.text, budget, found);
+        let original = |range| original(layer.spans.original(range));
+        found(&layer.text, &original);
+        below(&layer.text, budget, &original, found);
     });
 }
 
