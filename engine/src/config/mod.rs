@@ -7,6 +7,7 @@
 mod canonical;
 mod de;
 mod error;
+mod flow;
 mod host;
 mod identity;
 mod literal;
@@ -24,6 +25,10 @@ pub(crate) use canonical::{canonical_string, sha256_hex};
 pub(crate) use de::from_value;
 pub use error::ConfigError;
 pub(crate) use error::nearest;
+pub use flow::{
+    Carrier, ClassConfig, DecayConfig, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig,
+    ProvenanceConfig, SourceConfig, ToolClass,
+};
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
 pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
 pub use literal::Literal;
@@ -81,6 +86,9 @@ pub struct Config {
     /// Checks against the schemas that tools declare. Off without this block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schemas: Option<SchemasConfig>,
+    /// Labels that results bring, and what a caller that carries them may not do.
+    #[serde(default)]
+    pub flow: FlowConfig,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: LimitsConfig,
