@@ -79,8 +79,15 @@ pub(crate) struct Answered<'a, 'd> {
 
 impl Exchange {
     /// What the checks say about a message of the client, before it is scanned.
-    pub(super) fn check_call(&self, called: &Called<'_, '_>, record: &mut Record) -> Vec<Ruling> {
+    /// Edits are noted.
+    pub(super) fn check_call(
+        &self,
+        called: &Called<'_, '_>,
+        edits: &mut Edits,
+        record: &mut Record,
+    ) -> Vec<Ruling> {
         let mut rulings = Vec::new();
+        rulings.extend(self.schema_call(called, edits, record));
         rulings.extend(self.pins_call(called, record));
         rulings
     }
@@ -93,7 +100,9 @@ impl Exchange {
         record: &mut Record,
     ) -> Vec<Ruling> {
         self.pins_result(answered, edits, record);
-        Vec::new()
+        let mut rulings = Vec::new();
+        rulings.extend(self.schema_result(answered, record));
+        rulings
     }
 
     /// Whose state a message counts for: the session of a caller where there are sessions, else the

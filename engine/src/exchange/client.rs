@@ -155,7 +155,7 @@ impl Client<'_> {
         let mut decision = self.decide(method, capability, &names, arguments);
         if decision.lets_through() {
             let called = Called { method, capability, names: &names, arguments, message: value, now_us: self.now_us };
-            decision = checks::restrict(decision, self.exchange.check_call(&called, record));
+            decision = checks::restrict(decision, self.exchange.check_call(&called, self.edits, record));
         }
         note(record, &decision);
         match decision.action {
