@@ -102,12 +102,12 @@ impl<'d> Validator<'d> {
 
     // === combinations ===
 
-    /// A subschema about the same value: what it has seen counts if it fits.
+    /// A subschema about the same value: what it has seen counts if it fits. It does not know what others have seen.
     fn fits_alike(&mut self, schema: Value<'d>, value: Value<'d>, seen: &mut Seen) -> Result<bool, Stop> {
-        let before = seen.len();
-        let fits = self.fits(schema, value, seen)?;
-        if !fits {
-            seen.truncate(before);
+        let mut own = Vec::new();
+        let fits = self.fits(schema, value, &mut own)?;
+        if fits && self.tracks {
+            seen.append(&mut own);
         }
         Ok(fits)
     }
