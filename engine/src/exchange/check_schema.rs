@@ -104,10 +104,9 @@ impl Exchange {
         let config = self.firewall.schemas.as_ref()?;
         let (side, reason) = match problem {
             Problem::Lost => (Side::Deny, "The firewall's memory of tool definitions is not available."),
-            Problem::Unlisted => (
-                config.unlisted,
-                "Its definition has not been listed through this firewall; list the tools first.",
-            ),
+            Problem::Unlisted => {
+                (config.unlisted, "Its definition has not been listed through this firewall; list the tools first.")
+            }
             Problem::NotKept => (config.unsupported, "Its definition is too large to be kept."),
         };
         (side == Side::Deny).then(|| self.ruling(rule, reason, mode, record))

@@ -80,12 +80,7 @@ pub(crate) struct Answered<'a, 'd> {
 impl Exchange {
     /// What the checks say about a message of the client, before it is scanned.
     /// Edits are noted.
-    pub(super) fn check_call(
-        &self,
-        called: &Called<'_, '_>,
-        edits: &mut Edits,
-        record: &mut Record,
-    ) -> Vec<Ruling> {
+    pub(super) fn check_call(&self, called: &Called<'_, '_>, edits: &mut Edits, record: &mut Record) -> Vec<Ruling> {
         let mut rulings = Vec::new();
         rulings.extend(self.schema_call(called, edits, record));
         rulings.extend(self.pins_call(called, record));

@@ -224,8 +224,9 @@ impl<'d> Validator<'d> {
                 self.spend_size(value)?;
                 let mut texts: Vec<String> = value.elements().map(canonical_json).collect();
                 texts.sort_unstable();
-                return Ok(!texts.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
-                    || self.refuse(value, keyword));
+                return Ok(
+                    !texts.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) || self.refuse(value, keyword)
+                );
             }
             "contains" => return self.contains(schema, operand, value, seen),
             _ => {}
