@@ -18,6 +18,7 @@ pub mod pins;
 pub mod policy;
 pub mod principal;
 pub mod scan;
+pub mod schema;
 pub mod sse;
 pub mod state;
 pub mod telemetry;
