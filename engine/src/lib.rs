@@ -14,6 +14,7 @@ mod flow;
 pub mod http;
 pub mod json;
 pub mod mcp;
+pub mod pins;
 pub mod policy;
 pub mod principal;
 pub mod scan;

@@ -110,6 +110,7 @@ impl Exchange {
         record: &mut Record,
     ) -> Vec<Ruling> {
         let mut rulings = Vec::new();
+        rulings.extend(self.pins_call(called, record));
         rulings.extend(self.flow_call(called, changes, record));
         rulings
     }
@@ -117,10 +118,11 @@ impl Exchange {
     /// What the checks say about a result: edits are noted, a ruling that does not let through replaces the answer.
     pub(super) fn check_result(
         &self,
-        _answered: &Answered<'_, '_>,
-        _edits: &mut Edits,
-        _record: &mut Record,
+        answered: &Answered<'_, '_>,
+        edits: &mut Edits,
+        record: &mut Record,
     ) -> Vec<Ruling> {
+        self.pins_result(answered, edits, record);
         Vec::new()
     }
 

@@ -13,6 +13,8 @@
 //! ```
 
 mod check_flow;
+mod check_pins;
+mod check_schema;
 mod checks;
 mod client;
 mod content;
@@ -164,6 +166,8 @@ impl Exchange {
             redacted: Vec::new(),
             rules_fired: Vec::new(),
             taint: Vec::new(),
+            drift: Vec::new(),
+            risks: Vec::new(),
             hidden: 0,
             latency_us: None,
             upstream_status: None,

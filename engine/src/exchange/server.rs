@@ -151,6 +151,7 @@ impl Exchange {
         let mut lists = result.map_or(Vec::new(), |result| lists::visible(self, result));
         let content = content::scan(self, context, value, &mut lists, edits, record);
         if let Some(result) = result {
+            self.observe_lists(&mut lists, record, now_us);
             record.hidden += lists::filter(self, result, &lists, edits);
         }
         match content {

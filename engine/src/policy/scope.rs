@@ -3,6 +3,7 @@
 use super::compile::{globs, not_empty};
 use super::glob::Glob;
 use super::predicate::{Conditions, Lookups, Paths};
+use super::template::{Fit, Template};
 use crate::config::{Config, ConfigError, MatchConfig, PredicateConfig, PrincipalMatch};
 use crate::json::Value;
 use crate::mcp::Capability;
@@ -78,6 +79,20 @@ impl Scope {
             && method.is_none_or(|method| self.method.fit(Some(method)))
             && self.server.fit(Some(server))
             && self.principal.fits(principal)
+    }
+
+    /// Whether reading a resource by this template's URIs fits: always, for some of them, or never.
+    pub(super) fn fits_template(&self, principal: &Principal, server: &str, template: &Template<'_>) -> Fit {
+        let others = self.here
+            && self.capability.contains(Capability::Resource)
+            && self.method.fit(Some("resources/read"))
+            && self.server.fit(Some(server))
+            && self.principal.fits(principal);
+        match &self.name.0 {
+            _ if !others => Fit::None,
+            None => Fit::All,
+            Some(globs) => globs.iter().map(|glob| template.fit(glob)).max().unwrap_or(Fit::None),
+        }
     }
 
     pub(super) fn fits_server(&self, server: &str) -> bool {
