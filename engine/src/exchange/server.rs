@@ -164,7 +164,9 @@ impl Exchange {
                     return passed;
                 }
                 // Labels are gained by what passes, so this comes last.
-                let Some(lost) = self.flow_passed(&origin, value, &lists, record, now_us) else { return passed };
+                let Some(lost) = self.flow_passed(&origin, result.unwrap_or(value), &lists, record, now_us) else {
+                    return passed;
+                };
                 super::client::note(record, &lost);
                 let text = self.explain("the server's answer may not reach the client", &lost.rule, &lost.reason);
                 Passed::Replace(self.denial(CODE_POLICY, &lost.rule, &text).message(id, method))
