@@ -3,6 +3,7 @@
 use crate::config::{Config, ConfigError, Fallback, Mode};
 use crate::json;
 use crate::policy::{FactNeeds, Policy};
+use crate::quota::Quotas;
 use crate::scan::Scanners;
 
 /// A policy and its scanners, compiled once and shared by all exchanges.
@@ -14,6 +15,7 @@ pub struct Firewall {
     pub scanners: Scanners,
     /// What the host must find out about each request.
     pub needs: FactNeeds,
+    pub(crate) quotas: Quotas,
     hash_key: [u8; 32],
     lists_depend_on_caller: bool,
     passive: bool,
@@ -37,10 +39,12 @@ impl Firewall {
             None => fallback_key,
         };
         let lists_depend_on_caller = !(config.rules.is_empty() && config.default == Fallback::Allow);
-        let passive = config.mode != Mode::Enforce && config.rules.iter().all(|rule| rule.mode != Some(Mode::Enforce));
+        let mut modes = config.rules.iter().map(|rule| rule.mode).chain(config.quotas.iter().map(|quota| quota.mode));
+        let passive = config.mode != Mode::Enforce && modes.all(|mode| mode != Some(Mode::Enforce));
+        let quotas = Quotas::compile(&config)?;
         let policy = Policy::compile(config)?;
         let needs = policy.fact_needs();
-        Ok(Self { policy, scanners, needs, hash_key, lists_depend_on_caller, passive })
+        Ok(Self { policy, scanners, needs, quotas, hash_key, lists_depend_on_caller, passive })
     }
 
     /// SHA-256 of the canonical configuration, in hexadecimal.

@@ -15,6 +15,7 @@ pub mod json;
 pub mod mcp;
 pub mod policy;
 pub mod principal;
+mod quota;
 pub mod scan;
 pub mod sse;
 pub mod state;

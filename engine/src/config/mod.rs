@@ -10,6 +10,7 @@ mod host;
 mod identity;
 mod literal;
 mod load;
+mod quota;
 mod rule;
 mod server;
 
@@ -24,6 +25,7 @@ pub(crate) use error::nearest;
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
 pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
 pub use literal::Literal;
+pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer};
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, PrincipalMatch, RuleConfig};
 pub use server::{ServerConfig, ServerMatch};
 
@@ -62,6 +64,9 @@ pub struct Config {
     /// The rules. The highest priority wins, then the most restrictive action, then document order.
     #[serde(default)]
     pub rules: Vec<RuleConfig>,
+    /// Limits on how many calls, or how much of an argument, in how much time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaConfig>,
     /// The content scanners.
     #[serde(default)]
     pub scanners: ScannersConfig,

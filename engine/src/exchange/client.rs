@@ -12,6 +12,7 @@ use crate::http::{self, HeaderOp};
 use crate::json::{Edits, Kind, Value, quote};
 use crate::mcp::{self, Capability, Message};
 use crate::policy::{self, Decision};
+use crate::quota::Charge;
 use crate::scan::{self, Context, Direction, ScanAction, Scanners, Site, Surface};
 
 /// Judges the messages of one request body.
@@ -20,6 +21,8 @@ pub(super) struct Client<'x> {
     pub(super) edits: &'x mut Edits,
     pub(super) now_us: u64,
     pub(super) batch: bool,
+    /// What the message that is being judged counts for.
+    pub(super) charge: Charge,
 }
 
 /// What becomes of one message.
@@ -62,7 +65,7 @@ impl Client<'_> {
             Message::Request { id, .. } => Some(id.raw().to_owned()),
             _ => None,
         };
-        (Call { id, method, record }, verdict)
+        (Call { id, method, record, charge: std::mem::take(&mut self.charge) }, verdict)
     }
 
     /// Scans mirrored argument headers of a single message: where the argument was redacted, the
@@ -158,6 +161,9 @@ impl Client<'_> {
             decision = checks::restrict(decision, self.exchange.check_call(&called, record));
         }
         note(record, &decision);
+        if decision.action != Action::Deny {
+            self.charge = self.exchange.charge(method, capability, &names, arguments);
+        }
         match decision.action {
             Action::Deny | Action::RequireApproval => {
                 let Some(id) = id else { return (capability, Judged::Drop) };
@@ -291,7 +297,14 @@ impl Client<'_> {
         self.refusal(id, method, record, answer, ask)
     }
 
-    fn refusal(&self, id: &str, method: &str, record: &Record, answer: String, ask: Option<Question>) -> Judged {
+    pub(super) fn refusal(
+        &self,
+        id: &str,
+        method: &str,
+        record: &Record,
+        answer: String,
+        ask: Option<Question>,
+    ) -> Judged {
         let stand_in = self.exchange.scene.old_transport.then(|| stand_in(id, method, record));
         Judged::Refuse { answer, stand_in, ask }
     }

@@ -107,6 +107,7 @@ impl Exchange {
             self.done.push(record);
             return passed;
         };
+        self.settle(&mut call, super::quotas::end(result), now_us);
         let passed = self.judge_content_of(value, id, result, &call.method, edits, &mut call.record, now_us);
         call.id = None;
         self.calls.insert(position, call);

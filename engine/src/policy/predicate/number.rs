@@ -37,6 +37,35 @@ impl Decimal {
         self.digits.len() as i64 <= self.magnitude || self.digits.is_empty()
     }
 
+    /// Less than zero.
+    pub(crate) fn is_negative(&self) -> bool {
+        self.negative
+    }
+
+    /// How many units of 10^-`places` it comes to, rounded up; `None` for a negative number and for more
+    /// than a `u64` holds.
+    pub(crate) fn units(&self, places: u8) -> Option<u64> {
+        if self.negative {
+            return None;
+        }
+        let whole = self.magnitude + i64::from(places);
+        let (mut units, mut rest) = (0_u64, false);
+        for (position, digit) in (0_i64..).zip(self.digits.bytes()) {
+            if position < whole {
+                units = units.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))?;
+            } else {
+                rest = true;
+            }
+        }
+        for _ in (self.digits.len() as i64)..whole {
+            if units == 0 {
+                break;
+            }
+            units = units.checked_mul(10)?;
+        }
+        units.checked_add(u64::from(rest))
+    }
+
     /// The sign as -1, 0 or 1.
     fn sign(&self) -> i8 {
         match (self.digits.is_empty(), self.negative) {
@@ -112,6 +141,25 @@ mod tests {
         ];
         let parsed: Vec<_> = ascending.iter().map(|raw| Decimal::parse(raw).unwrap()).collect();
         assert!(parsed.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn units_are_rounded_up() {
+        for (raw, units) in [
+            ("0", Some(0)),
+            ("1", Some(1_000_000)),
+            ("0.1", Some(100_000)),
+            ("0.30000000000000004", Some(300_001)),
+            ("1e-300", Some(1)),
+            ("12.5e2", Some(1_250_000_000)),
+            ("-0", Some(0)),
+            ("-1", None),
+            ("18446744073709.551615", Some(u64::MAX)),
+            ("18446744073709.5516151", None),
+            ("1e300", None),
+        ] {
+            assert_eq!(Decimal::parse(raw).unwrap().units(6), units, "{raw}");
+        }
     }
 
     #[test]
