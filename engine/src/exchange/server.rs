@@ -115,6 +115,7 @@ impl Exchange {
             self.done.push(record);
             return passed;
         };
+        self.settle(&mut call, super::quotas::end(result), now_us);
         let origin = Origin { method: &call.method, traits: Some(&call.traits) };
         let passed = self.judge_content_of(value, id, result, origin, edits, &mut call.record, now_us);
         call.id = None;
