@@ -8,7 +8,6 @@ use super::{Call, Exchange, Forward, Refusal, RequestStep, State};
 use crate::answer::INVALID_REQUEST;
 use crate::audit::Decided;
 use crate::config::Mode;
-use crate::flow::Traits;
 use crate::http::{self, HeaderOp, Headers};
 use crate::mcp::{Capability, HTTP_DELETE, HTTP_STREAM, Revision};
 use crate::policy::{self, IdentityFacts, RouteFacts, Routed};
