@@ -12,6 +12,10 @@
 //! finish          ─▶ the audit records
 //! ```
 
+mod check_flow;
+mod check_pins;
+mod check_schema;
+mod checks;
 mod client;
 mod content;
 mod head;
@@ -26,10 +30,12 @@ use std::sync::Arc;
 use crate::answer::{self, Denial};
 use crate::audit::{Decided, Record};
 use crate::firewall::Firewall;
+use crate::flow::Traits;
 use crate::http::{HeaderOp, Reply};
 use crate::mcp::{Capability, Revision};
 use crate::principal::Principal;
 use crate::scan::Direction;
+use crate::state::Store;
 use stream::Stream;
 
 pub use head::Facts;
@@ -38,6 +44,7 @@ pub use head::Facts;
 #[derive(Debug)]
 pub struct Exchange {
     firewall: Arc<Firewall>,
+    store: Arc<dyn Store>,
     scene: Scene,
     state: State,
     /// The client's messages: one record each, completed by [`Exchange::finish`].
@@ -49,12 +56,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Starts an exchange. `unique` is a number that does not repeat: the correlation id is made
-    /// of it where the request brings none.
+    /// Starts an exchange. `store` keeps what outlives it. `unique` is a number that does not repeat:
+    /// the correlation id is made of it where the request brings none.
     #[must_use]
-    pub fn new(firewall: Arc<Firewall>, unique: u64) -> Self {
+    pub fn new(firewall: Arc<Firewall>, store: Arc<dyn Store>, unique: u64) -> Self {
         Self {
             firewall,
+            store,
             scene: Scene { correlation_id: format!("pc-{unique:016x}"), ..Scene::default() },
             state: State::Start,
             calls: Vec::new(),
@@ -114,6 +122,10 @@ impl Exchange {
         if let State::Streaming(stream) = std::mem::replace(&mut self.state, State::Ended) {
             self.scene.response_bytes = stream.received();
         }
+        for call in self.calls.iter().filter(|call| call.id.is_some() && !call.record.decision.is_refusal()) {
+            // Its answer may still come by another stream.
+            self.flow_expect(&call.traits, now_us);
+        }
         let latency = now_us.saturating_sub(self.scene.started_us);
         for call in self.calls.drain(..) {
             let mut record = call.record;
@@ -152,6 +164,10 @@ impl Exchange {
             input_hash: None,
             findings: Vec::new(),
             redacted: Vec::new(),
+            rules_fired: Vec::new(),
+            taint: Vec::new(),
+            drift: Vec::new(),
+            risks: Vec::new(),
             hidden: 0,
             latency_us: None,
             upstream_status: None,
@@ -188,7 +204,7 @@ impl Exchange {
             record.decision = Decided::Pass;
             record.would = Some((refusal.decided, refusal.rule.to_owned()));
         }
-        self.calls.push(Call { id: None, method: String::new(), record });
+        self.calls.push(Call { id: None, method: String::new(), record, traits: Traits::default() });
         if !self.enforcing() {
             self.state = State::Bypass;
             return RequestStep::Forward(Forward::default());
@@ -285,6 +301,8 @@ pub struct Owed {
 struct Session {
     headers: Vec<(String, String)>,
     endpoint: Option<String>,
+    /// The session's id came with this response.
+    issued: bool,
 }
 
 /// What is known about the whole exchange.
@@ -315,6 +333,8 @@ struct Call {
     id: Option<String>,
     method: String,
     record: Record,
+    /// What flow knows of it.
+    traits: Traits,
 }
 
 #[derive(Debug)]
