@@ -182,7 +182,7 @@ pub fn quote_into(out: &mut String, text: &str) {
 
 fn escape_into(out: &mut String, text: &str) {
     // Names, ids and hashes have nothing to escape: one look, one copy.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+    if text.is_ascii() && plain_length(text.as_bytes()).is_none() {
         return out.push_str(text);
     }
     for character in text.chars() {
