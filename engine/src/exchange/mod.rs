@@ -65,7 +65,7 @@ impl Exchange {
         Self {
             firewall,
             store,
-            scene: Scene { correlation_id: format!("pc-{unique:016x}"), ..Scene::default() },
+            scene: Scene { unique, ..Scene::default() },
             state: State::Start,
             calls: Vec::new(),
             done: Vec::new(),
@@ -89,7 +89,7 @@ impl Exchange {
             .collect()
     }
 
-    /// The id that ties together the audit records, answers and traces of this exchange.
+    /// The id that ties together the audit records, answers and traces of this exchange. Known once the headers were judged.
     #[must_use]
     pub fn correlation_id(&self) -> &str {
         &self.scene.correlation_id
@@ -334,6 +334,8 @@ struct Session {
 #[derive(Debug, Default)]
 struct Scene {
     session: Session,
+    /// Of this, an id is made where the request brings none.
+    unique: u64,
     correlation_id: String,
     principal: Arc<Principal>,
     server: Arc<str>,
