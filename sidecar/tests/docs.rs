@@ -58,7 +58,11 @@ fn blocks(text: &str) -> Vec<Block> {
     for (index, line) in text.lines().enumerate() {
         match (&mut open, line.trim()) {
             (None, fence @ ("```json" | "```yaml")) => {
-                open = Some(Block { language: fence.trim_start_matches('`').to_owned(), line: index + 2, text: String::new() });
+                open = Some(Block {
+                    language: fence.trim_start_matches('`').to_owned(),
+                    line: index + 2,
+                    text: String::new(),
+                });
             }
             (Some(_), "```") => blocks.extend(open.take()),
             (Some(block), _) => {
