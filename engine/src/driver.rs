@@ -293,7 +293,8 @@ impl Run<'_> {
             }
             RequestStep::Ask(question) => {
                 self.outcome.questions.push(question);
-                let step = self.exchange.answer(self.driver.answer);
+                let now = self.driver.tick();
+                let step = self.exchange.answer(self.driver.answer, now);
                 self.settle(step, message)
             }
         }

@@ -302,7 +302,11 @@ impl<'d> Evaluation<'_, 'd> {
             Fact::Roles => Some(strings(principal.roles.iter().map(String::as_str))),
             Fact::Teams => Some(strings(principal.teams.iter().map(String::as_str))),
             Fact::Session => facts.moment.session.ok_or(Fault::Unknown)?.and_then(text),
-            Fact::Taint => Some(strings(facts.moment.taint.ok_or(Fault::Unknown)?.iter().map(|label| &**label))),
+            Fact::Taint => {
+                let now_us = facts.moment.now_us.ok_or(Fault::Unknown)?;
+                let labels = facts.moment.taint.and_then(|taint| taint.labels(now_us)).ok_or(Fault::Unknown)?;
+                Some(Value::List(labels.iter().map(|label| Value::Str(Cow::Owned(label.to_string()))).collect()))
+            }
             Fact::Server => text(facts.server),
         })
     }

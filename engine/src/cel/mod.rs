@@ -61,8 +61,14 @@ pub struct Moment<'a> {
     pub now_us: Option<u64>,
     /// `session.id`; `Some(None)` where there is no session.
     pub session: Option<Option<&'a str>>,
-    /// `session.taint`: the labels that the session carries.
-    pub taint: Option<&'a [Arc<str>]>,
+    /// `session.taint`
+    pub taint: Option<&'a dyn Taint>,
+}
+
+/// The labels that a session carries: they are only asked for where an expression does.
+pub trait Taint: std::fmt::Debug {
+    /// The labels; `None` where that is not known.
+    fn labels(&self, now_us: u64) -> Option<Vec<Arc<str>>>;
 }
 
 impl Program {

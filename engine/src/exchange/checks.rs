@@ -8,6 +8,7 @@ use super::Exchange;
 use crate::audit::Record;
 use crate::cel::Moment;
 use crate::config::Action;
+use crate::flow::Traits;
 use crate::json::{Edits, Value};
 use crate::mcp::Capability;
 use crate::policy::{Decision, Verdict};
@@ -65,6 +66,8 @@ pub(crate) struct Called<'a, 'd> {
     pub(crate) message: Value<'d>,
     /// The obligations that hold for it.
     pub(crate) held: &'a [u16],
+    /// What flow knows of the call.
+    pub(crate) traits: &'a Traits,
     /// Microseconds since the Unix epoch.
     pub(crate) now_us: u64,
 }
@@ -89,6 +92,9 @@ impl Exchange {
     pub(super) fn check_call(&self, called: &Called<'_, '_>, edits: &mut Edits, record: &mut Record) -> Vec<Ruling> {
         let mut rulings = Vec::new();
         rulings.extend(self.oblige_call(called, edits, record));
+        rulings.extend(self.schema_call(called, edits, record));
+        rulings.extend(self.pins_call(called, record));
+        rulings.extend(self.flow_call(called, edits, record));
         rulings
     }
 
@@ -99,15 +105,17 @@ impl Exchange {
         edits: &mut Edits,
         record: &mut Record,
     ) -> Vec<Ruling> {
+        self.pins_result(answered, edits, record);
         let mut rulings = Vec::new();
         rulings.extend(self.oblige_result(answered, edits, record));
+        rulings.extend(self.schema_result(answered, record));
         rulings
     }
 
     /// What conditions in CEL may ask for beside the message.
     pub(super) fn moment(&self, now_us: u64) -> Moment<'_> {
         let session = self.scene.session.headers.iter().find(|(name, _)| name == "mcp-session-id");
-        Moment { now_us: Some(now_us), session: Some(session.map(|(_, id)| id.as_str())), taint: None }
+        Moment { now_us: Some(now_us), session: Some(session.map(|(_, id)| id.as_str())), taint: Some(self) }
     }
 
     /// Whose state a message counts for: the session of a caller where there are sessions, else the

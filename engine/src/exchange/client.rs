@@ -10,11 +10,13 @@ use super::{Asked, Call, Exchange, Question};
 use crate::answer::{self, CODE_APPROVAL, CODE_CONTENT, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Found, Record};
 use crate::config::Action;
+use crate::flow::Traits;
 use crate::http::{self, HeaderOp};
 use crate::json::{Document, Edits, Kind, Value, quote};
 use crate::mcp::{self, Capability, Message};
 use crate::obligations::{Code, Held, MFA_META};
 use crate::policy::{self, Decision};
+use crate::quota::Charge;
 use crate::scan::{self, Context, Direction, ScanAction, Scanners, Site, Surface};
 
 /// Judges the messages of one request body.
@@ -27,6 +29,8 @@ pub(super) struct Client<'x> {
     pub(super) code: Option<&'x Option<Code>>,
     /// The obligations that hold for the message that is judged.
     pub(super) held: Held,
+    /// What the message that is being judged counts for.
+    pub(super) charge: Charge,
 }
 
 /// What becomes of one message.
@@ -54,9 +58,10 @@ impl Client<'_> {
         let mut record = self.exchange.record(Direction::Request, self.now_us);
         let method = message.method().unwrap_or_default().to_owned();
         self.strip_code(value);
+        let mut traits = Traits::default();
         let (capability, verdict) = match message {
             Message::Request { params, .. } | Message::Notification { params, .. } => {
-                self.judge_call(value, message, &method, *params, &mut record)
+                self.judge_call(value, message, &method, *params, &mut traits, &mut record)
             }
             Message::Result { .. } | Message::Error { .. } => self.judge_answer(value, message, &mut record),
         };
@@ -70,14 +75,22 @@ impl Client<'_> {
             Message::Request { id, .. } => Some(id.raw().to_owned()),
             _ => None,
         };
-        (Call { id, method, record, held: std::mem::take(&mut self.held) }, verdict)
+        let call = Call {
+            id,
+            method,
+            record,
+            traits,
+            charge: std::mem::take(&mut self.charge),
+            held: std::mem::take(&mut self.held),
+        };
+        (call, verdict)
     }
 
     /// A one-time code is for us alone: it goes no further, whether it was asked for or not.
     fn strip_code(&mut self, message: Value<'_>) {
         for place in ["params", "result"] {
             if let Some(meta) = message.get(place).and_then(|value| value.get("_meta")) {
-                self.edits.remove_member(meta, MFA_META);
+                self.edits.retain_members(meta, |key| !key.is_str(MFA_META));
             }
         }
     }
@@ -92,11 +105,19 @@ impl Client<'_> {
         verdict: &mut Judged,
     ) -> Vec<HeaderOp> {
         let mut ops = Vec::new();
-        if !matches!(verdict, Judged::Forward) {
-            return ops;
+        match verdict {
+            Judged::Forward => {}
+            // Somebody may still let it pass.
+            Judged::Refuse { ask, .. } if !ask.is_empty() => {}
+            Judged::Refuse { .. } | Judged::Drop | Judged::Substitute(_) => return ops,
         }
         for (name, value) in params {
             let Some(value) = value else { continue };
+            if let Some(op) = arguments.and_then(|arguments| self.mirrored_edit(arguments, name, value)) {
+                call.record.redacted.push(name.clone());
+                ops.push(op);
+                continue;
+            }
             let context = Context { direction: Direction::Request, surface: Surface::Header };
             let tool = call.record.name.clone();
             let principal = Some(&self.exchange.scene.principal);
@@ -132,7 +153,6 @@ impl Client<'_> {
                 call.record.redacted.push(name.clone());
                 ops.push(HeaderOp::Set(name.clone(), http::encode_mirrored(&clean)));
             }
-            ops.extend(arguments.and_then(|arguments| self.mirrored_edit(arguments, name, value)));
         }
         ops
     }
@@ -161,6 +181,7 @@ impl Client<'_> {
         message: &Message<'_>,
         method: &str,
         params: Option<Value<'_>>,
+        traits: &mut Traits,
         record: &mut Record,
     ) -> (Capability, Judged) {
         let mut capability = Capability::of_client_method(method);
@@ -204,9 +225,9 @@ impl Client<'_> {
                 arguments,
                 &self.exchange.moment(self.now_us),
             );
-            let held = &self.held;
-            let called =
-                Called { method, capability, names: &names, arguments, message: value, held, now_us: self.now_us };
+            *traits = self.exchange.flow_traits(method, capability, &names, arguments, self.now_us);
+            let (held, now_us) = (&self.held, self.now_us);
+            let called = Called { method, capability, names: &names, arguments, message: value, held, traits, now_us };
             decision = checks::restrict(decision, self.exchange.check_call(&called, self.edits, record));
             factor = self.exchange.second_factor(held, self.code, params, record);
             if let SecondFactor::Missing(ruling) = &factor {
@@ -214,6 +235,9 @@ impl Client<'_> {
             }
         }
         note(record, &decision);
+        if decision.action != Action::Deny {
+            self.charge = self.exchange.charge(method, capability, &names, arguments, self.now_us);
+        }
         match decision.action {
             Action::Deny => {
                 let Some(id) = id else { return (capability, Judged::Drop) };
@@ -222,7 +246,7 @@ impl Client<'_> {
             Action::Allow | Action::LogOnly | Action::RequireApproval => {
                 let found = self.scan(value, Surface::Arguments, record);
                 let verdict = match (found, id) {
-                    (Content::Clean, Some(id)) => self.ask(id, method, capability, record, &decision, &factor),
+                    (Content::Clean, Some(id)) => self.ask(id, method, capability, record, &decision, &factor, traits),
                     (Content::Clean, None) if !decision.lets_through() => Judged::Drop,
                     (Content::Clean, None) if matches!(factor, SecondFactor::Given(..)) => Judged::Drop,
                     (Content::Clean, None) => Judged::Forward,
@@ -310,6 +334,7 @@ impl Client<'_> {
         record: &mut Record,
         decision: &Decision,
         factor: &SecondFactor,
+        traits: &Traits,
     ) -> Judged {
         let mut ask = Vec::new();
         let mut answer = None;
@@ -349,7 +374,13 @@ impl Client<'_> {
             asked(question, answer.clone(), answer);
         }
         match answer {
-            None => Judged::Forward,
+            None => {
+                if self.exchange.scene.old_transport {
+                    // Its answer comes by a stream that does not say what it answers.
+                    self.exchange.flow_expect(traits, self.now_us);
+                }
+                Judged::Forward
+            }
             Some(answer) => self.refusal(id, method, record, answer, ask),
         }
     }
@@ -410,7 +441,7 @@ impl Client<'_> {
         self.refusal(id, method, record, answer, ask)
     }
 
-    fn refusal(&self, id: &str, method: &str, record: &Record, answer: String, ask: Vec<Asked>) -> Judged {
+    pub(super) fn refusal(&self, id: &str, method: &str, record: &Record, answer: String, ask: Vec<Asked>) -> Judged {
         let stand_in = self.exchange.scene.old_transport.then(|| stand_in(id, method, record));
         Judged::Refuse { answer, stand_in, ask }
     }

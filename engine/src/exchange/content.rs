@@ -8,7 +8,7 @@ use super::lists::List;
 use crate::audit::{Decided, Found, Record};
 use crate::config::DlpAction;
 use crate::json::{Edits, Locator, Value};
-use crate::scan::{self, Context, Direction, Finding, Located, SCANNERS, ScanAction, Scanners, Site, Surface};
+use crate::scan::{self, Context, Direction, Finding, Located, NAMES as SCANNERS, ScanAction, Scanners, Site, Surface};
 
 /// What scanning a message came to.
 #[derive(Debug)]
@@ -42,6 +42,9 @@ pub(super) fn scan<'d>(
     edits: &mut Edits,
     record: &mut Record,
 ) -> Content {
+    if exchange.firewall.scanners.is_idle() {
+        return Content::Clean;
+    }
     let replaced = if context.direction == Direction::Request { edits.spans() } else { Vec::new() };
     let dlp = exchange.firewall.obligations.dlp(held, context.direction);
     let name = record.name.clone();
@@ -193,9 +196,14 @@ fn parts<'d>(message: Value<'d>, lists: &[List<'d>], name: Option<&str>) -> Vec<
 
 /// A name that a record may hold: a secret or a person's data in it is replaced.
 pub(super) fn recordable(exchange: &Exchange, direction: Direction, name: &str) -> String {
-    let context = Context { direction, surface: Surface::Arguments };
     let mut findings = Vec::new();
-    exchange.firewall.scanners.scan_text(context, name, &mut findings);
+    if !exchange.firewall.scanners.is_idle() {
+        let context = Context { direction, surface: Surface::Arguments };
+        exchange.firewall.scanners.scan_text(context, name, &mut findings);
+    }
+    if findings.is_empty() {
+        return name.to_owned();
+    }
     scan::redact(name, findings.iter().filter(|finding| PRIVATE.contains(&finding.scanner)))
 }
 

@@ -8,6 +8,7 @@ use super::{Exchange, lists};
 use crate::answer::{self, CODE_CONTENT, CODE_POLICY};
 use crate::audit::{Decided, Record};
 use crate::config::Action;
+use crate::flow::Traits;
 use crate::json::{Edits, Kind, Value};
 use crate::mcp::{Capability, Message};
 use crate::policy::{self, Decision};
@@ -77,7 +78,16 @@ impl Exchange {
         let context = Context { direction: Direction::Response, surface };
         let held = self.held_by_server(method, capability, params);
         let passed = match content::scan(self, context, value, &mut [], &held, edits, &mut record) {
-            Content::Clean => self.pass_obliged(&held, value, edits, &mut record),
+            Content::Clean => match self.pass_obliged(&held, value, edits, &mut record) {
+                Passed::Forward => match self.flow_told(method, capability, value, &mut record, now_us) {
+                    None => Passed::Forward,
+                    Some(ruling) => {
+                        super::client::note(&mut record, &ruling);
+                        Passed::Drop
+                    }
+                },
+                refused => refused,
+            },
             Content::Blocked(block) => {
                 note_block(&mut record, &block);
                 Passed::Drop
@@ -105,12 +115,19 @@ impl Exchange {
             record.method = "response".to_owned();
             record.rule = Arc::from("builtin:protocol");
             let held = self.firewall.obligations.perhaps(&self.scene.principal, &self.scene.server);
-            let passed = self.judge_content_of(value, id, result, "", &held, edits, &mut record, now_us);
+            let origin = Origin { method: "", traits: None, held: &held };
+            let passed = self.judge_content_of(value, id, result, origin, edits, &mut record, now_us);
             self.done.push(record);
             return passed;
         };
-        let passed =
-            self.judge_content_of(value, id, result, &call.method, &call.held, edits, &mut call.record, now_us);
+        self.settle(&mut call, super::quotas::end(result), now_us);
+        // What a task came to is the result of a call that is not known any more.
+        let held = match call.method.starts_with("tasks/") {
+            true => self.firewall.obligations.perhaps(&self.scene.principal, &self.scene.server),
+            false => std::mem::take(&mut call.held),
+        };
+        let origin = Origin { method: &call.method, traits: Some(&call.traits), held: &held };
+        let passed = self.judge_content_of(value, id, result, origin, edits, &mut call.record, now_us);
         call.id = None;
         self.calls.insert(position, call);
         passed
@@ -121,12 +138,12 @@ impl Exchange {
         value: Value<'_>,
         id: Option<Value<'_>>,
         result: Option<Value<'_>>,
-        method: &str,
-        held: &[u16],
+        origin: Origin<'_>,
         edits: &mut Edits,
         record: &mut Record,
         now_us: u64,
     ) -> Passed {
+        let method = origin.method;
         let id = id.map_or("null", Value::raw);
         if let Some(refused) = result.and_then(|result| self.refused_input_request(result)) {
             record.decision = Decided::Deny;
@@ -143,22 +160,33 @@ impl Exchange {
         };
         let context = Context { direction: Direction::Response, surface };
         let mut lists = result.map_or(Vec::new(), |result| lists::visible(self, result));
-        let content = content::scan(self, context, value, &mut lists, held, edits, record);
+        let content = content::scan(self, context, value, &mut lists, origin.held, edits, record);
         if let Some(result) = result {
+            self.observe_lists(&mut lists, record, now_us);
             record.hidden += lists::filter(self, result, &lists, edits);
         }
         match content {
-            Content::Clean => match result {
-                Some(result) => {
-                    let answered = Answered { method, result, message: value, held, now_us };
-                    let rulings = self.check_result(&answered, edits, record);
-                    self.check(rulings, method, id, record)
+            Content::Clean => {
+                let held = origin.held;
+                let rulings = match result {
+                    Some(result) => {
+                        let answered = Answered { method, result, message: value, held, now_us };
+                        self.check_result(&answered, edits, record)
+                    }
+                    None => self.oblige_message(held, value, value, edits, record),
+                };
+                let passed = self.check(rulings, method, id, record);
+                if !matches!(passed, Passed::Forward) {
+                    return passed;
                 }
-                None => {
-                    let rulings = self.oblige_message(held, value, value, edits, record);
-                    self.check(rulings, method, id, record)
-                }
-            },
+                // Labels are gained by what passes, so this comes last.
+                let Some(lost) = self.flow_passed(&origin, result.unwrap_or(value), &lists, record, now_us) else {
+                    return passed;
+                };
+                super::client::note(record, &lost);
+                let text = self.explain("the server's answer may not reach the client", &lost.rule, &lost.reason);
+                Passed::Replace(self.denial(CODE_POLICY, &lost.rule, &text).message(id, method))
+            }
             Content::Blocked(block) => {
                 note_block(record, &block);
                 let text = self.explain(
@@ -224,6 +252,17 @@ impl Exchange {
     }
 }
 
+/// What an answer answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    /// JSON-RPC method of the request; empty where it is not known (streams of the old transport).
+    pub(super) method: &'a str,
+    /// What flow knows of the request; `None` where it is not known.
+    pub(super) traits: Option<&'a Traits>,
+    /// The obligations that hold for the request, or could.
+    pub(super) held: &'a [u16],
+}
+
 fn note_block(record: &mut Record, block: &content::Block) {
     record.decision = if block.ask { Decided::RequireApproval } else { Decided::Deny };
     record.rule = Arc::from(block.rule.as_str());
@@ -245,7 +284,7 @@ fn same_id(known: &str, id: Value<'_>) -> bool {
 
 /// True for answers by which a server describes itself or what it offers.
 fn describes(result: Value<'_>) -> bool {
-    ["tools", "prompts", "resources", "resourceTemplates", "serverInfo", "instructions", "supportedVersions"]
-        .iter()
-        .any(|key| result.get(key).is_some())
+    const DESCRIBING: [&str; 7] =
+        ["tools", "prompts", "resources", "resourceTemplates", "serverInfo", "instructions", "supportedVersions"];
+    result.members().any(|(key, _)| DESCRIBING.iter().any(|name| key.is_str(name)))
 }

@@ -45,10 +45,20 @@ impl Edits {
     /// Removes the elements of `array` for which `keep` is false, with their commas. To be called once for an
     /// array.
     pub fn retain_elements(&mut self, array: Value<'_>, mut keep: impl FnMut(Value<'_>) -> bool) {
-        let elements: Vec<(Range<usize>, bool)> = array.elements().map(|value| (value.span(), keep(value))).collect();
+        self.retain(array, array.elements().map(|value| (value.span(), keep(value))).collect());
+    }
+
+    /// Removes the members of `object` for whose key `keep` is false, with their commas. To be called once for an
+    /// object.
+    pub fn retain_members(&mut self, object: Value<'_>, mut keep: impl FnMut(Value<'_>) -> bool) {
+        let span = |key: Value<'_>, value: Value<'_>| key.span().start..value.span().end;
+        self.retain(object, object.members().map(|(key, value)| (span(key, value), keep(key))).collect());
+    }
+
+    fn retain(&mut self, container: Value<'_>, elements: Vec<(Range<usize>, bool)>) {
         let Some(first_kept) = elements.iter().position(|(_, kept)| *kept) else {
             if !elements.is_empty() {
-                let span = array.span();
+                let span = container.span();
                 self.replace(span.start + 1..span.end.saturating_sub(1), "");
             }
             return;
@@ -88,21 +98,6 @@ impl Edits {
             items.push((start..edited.end - span.start, with.clone()));
         }
         Some(Self { items })
-    }
-
-    /// Removes the member `key` of `object` with its comma. No other member of that object is to be removed.
-    pub fn remove_member(&mut self, object: Value<'_>, key: &str) {
-        let spans: Vec<(bool, Range<usize>)> =
-            object.members().map(|(name, value)| (name.is_str(key), name.span().start..value.span().end)).collect();
-        let Some(at) = spans.iter().position(|(found, _)| *found) else { return };
-        let Some((_, own)) = spans.get(at) else { return };
-        let before = at.checked_sub(1).and_then(|before| spans.get(before));
-        let span = match (before, spans.get(at + 1)) {
-            (Some((_, before)), _) => before.end..own.end,
-            (None, Some((_, next))) => own.start..next.start,
-            (None, None) => own.clone(),
-        };
-        self.replace(span, "");
     }
 
     /// Sets the member `key` of `object` to the JSON text `json`, adding it at the end where it is missing. Each
@@ -171,6 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn removes_members_with_their_commas() {
+        let text = r#"{"a": 1, "b": {"c": 2}, "d": 3}"#;
+        for (drop, expected) in
+            [("a", r#"{"b": {"c": 2}, "d": 3}"#), ("bd", r#"{"a": 1}"#), ("abd", "{}"), ("ad", r#"{"b": {"c": 2}}"#)]
+        {
+            let result = edit(text, |root, edits| {
+                edits.retain_members(root, |key| !drop.contains(&*key.as_str().unwrap()));
+            });
+            assert_eq!(result, expected, "{drop}");
+        }
+    }
+
+    #[test]
     fn sets_members() {
         assert_eq!(edit("{}", |root, edits| edits.set_member(root, "a", "1")), r#"{"a":1}"#);
         let two = edit("{}", |root, edits| {
@@ -180,19 +188,6 @@ mod tests {
         assert_eq!(two, r#"{"a":1,"b":2}"#);
         assert_eq!(edit(r#"{"b": 2 }"#, |root, edits| edits.set_member(root, "a", "1")), r#"{"b": 2 ,"a":1}"#);
         assert_eq!(edit(r#"{"a": 2 }"#, |root, edits| edits.set_member(root, "a", "1")), r#"{"a": 1 }"#);
-    }
-
-    #[test]
-    fn removes_members_with_their_commas() {
-        for (text, expected) in [
-            (r#"{"a": 1}"#, "{}"),
-            (r#"{"a": 1, "b": 2}"#, r#"{"b": 2}"#),
-            (r#"{"b": 2 , "a": 1}"#, r#"{"b": 2}"#),
-            (r#"{"b": 2, "a": 1, "c": 3}"#, r#"{"b": 2, "c": 3}"#),
-            (r#"{"b": 2}"#, r#"{"b": 2}"#),
-        ] {
-            assert_eq!(edit(text, |root, edits| edits.remove_member(root, "a")), expected, "{text}");
-        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::json::Value;
 use crate::mcp::Capability;
 use crate::policy::{PrincipalMatcher, Selector, Side, name, principal_matcher, size};
 use crate::principal::Principal;
-use crate::scan::{Direction, SCANNERS};
+use crate::scan::{Direction, NAMES as SCANNERS};
 
 pub(crate) use egress::Egress;
 use keys::Keys;

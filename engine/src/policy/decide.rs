@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Call;
 use super::predicate::{Lookups, Paths};
 use super::rule::Rule;
+use super::template::{Fit, Template};
 use crate::cel::Moment;
 use crate::config::{Action, Fallback, Mode};
 use crate::mcp::Capability;
@@ -121,6 +122,19 @@ impl Rules {
             }
         }
         self.fallbacks.get(capability).enforced.action != Action::Deny
+    }
+
+    /// The same for a URI template: false where every URI that it expands to would be refused.
+    pub(super) fn template_visible(&self, principal: &Principal, server: &str, template: &Template<'_>) -> bool {
+        for rule in self.ranked.iter().filter(|rule| !rule.shadow) {
+            let unconditional = rule.conditions.is_empty() && rule.when.is_empty();
+            match (rule.scope.fits_template(principal, server, template), rule.action, unconditional) {
+                (Fit::None, ..) | (Fit::Some, Action::Deny, _) | (Fit::All, Action::Deny, false) => {}
+                (Fit::All, Action::Deny, true) => return false,
+                (_, Action::Allow | Action::LogOnly | Action::RequireApproval, _) => return true,
+            }
+        }
+        self.fallbacks.get(Capability::Resource).enforced.action != Action::Deny
     }
 
     /// The rules that can match by server and name, by precedence.

@@ -4,6 +4,7 @@ use super::compile::{globs, not_empty};
 use super::facts::Call;
 use super::glob::Glob;
 use super::predicate::{Conditions, Lookups, Paths};
+use super::template::{Fit, Template};
 use super::when::When;
 use crate::cel::Moment;
 use crate::config::{Config, ConfigError, MatchConfig, PredicateConfig, PrincipalMatch};
@@ -91,6 +92,20 @@ impl Scope {
     /// Whether it says of itself which methods or capabilities it means.
     fn is_explicit(&self) -> bool {
         self.method.0.is_some() || self.capability.0 != CapabilitySet::ALL.0
+    }
+
+    /// Whether reading a resource by this template's URIs fits: always, for some of them, or never.
+    pub(super) fn fits_template(&self, principal: &Principal, server: &str, template: &Template<'_>) -> Fit {
+        let others = self.here
+            && self.capability.contains(Capability::Resource)
+            && self.method.fit(Some("resources/read"))
+            && self.server.fit(Some(server))
+            && self.principal.fits(principal);
+        match &self.name.0 {
+            _ if !others => Fit::None,
+            None => Fit::All,
+            Some(globs) => globs.iter().map(|glob| template.fit(glob)).max().unwrap_or(Fit::None),
+        }
     }
 
     pub(super) fn fits_server(&self, server: &str) -> bool {

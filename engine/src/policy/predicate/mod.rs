@@ -13,6 +13,7 @@ mod order;
 mod path;
 mod path_within;
 mod size;
+mod sum;
 mod text;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub(crate) use self::number::Decimal;
 pub(crate) use self::path::same_but_for_case;
 pub(super) use self::path::{Lookups, Paths};
 pub(crate) use self::size::size;
+pub(crate) use self::sum::Sum;
 
 /// The conditions of one rule or check; all must hold.
 #[derive(Debug, Default)]

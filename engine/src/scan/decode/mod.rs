@@ -15,6 +15,8 @@ mod fold;
 mod peel;
 mod spans;
 
+use fold::Fold;
+
 pub(super) use codes::may_hold as may_hold_code;
 pub(super) use spans::Spans;
 
@@ -117,6 +119,21 @@ impl Marks {
     pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
+}
+
+/// A text as a reader takes it who knows Latin letters only: imitations as what they imitate, nothing invisible.
+pub(crate) fn plain_letters(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match fold::fold(c) {
+            _ if c.is_ascii() => out.push(c),
+            Fold::Plain(plain) | Fold::Hidden(plain) | Fold::Imitation(plain) => out.push(plain),
+            Fold::Letters(letters) => out.push_str(letters),
+            Fold::Nothing | Fold::Invisible | Fold::Byte(_) => {}
+            Fold::Same => out.push(c),
+        }
+    }
+    out
 }
 
 /// ROT13: letters moved by half the alphabet, everything else as it was, byte for byte.
