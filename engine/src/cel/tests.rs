@@ -147,7 +147,7 @@ fn mistakes_stop_the_load() {
     ] {
         let _ = show(&deep);
     }
-    assert_eq!(show(&format!("1{}", "+1".repeat(200))), "expression nested too deeply at byte 191");
+    assert_eq!(show(&format!("1{}", "+1".repeat(200))), "expression nested too deeply at byte 193");
     assert_eq!(show(&format!("true{}", " && true".repeat(1000))), "true");
 }
 
