@@ -28,7 +28,7 @@ A file of cases:
   - tool: delete_file
     expect: {decision: deny, rule: default, hidden: true}
 
-docs/policy-cases.md describes all of the format.
+docs/policy/cases.md describes all of the format.
 
 Exit codes: 0 every case came out as expected, 1 one did not, 2 wrong usage or unreadable input")]
 pub(crate) struct Args {

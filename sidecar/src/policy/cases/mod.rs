@@ -1,6 +1,6 @@
 //! Cases: calls with the decision that is expected of a policy, in YAML or JSON.
 //!
-//! The format is described in `docs/policy-cases.md`. It is read by `policy test`, by `policy diff`, by the tests of
+//! The format is described in `docs/policy/cases.md`. It is read by `policy test`, by `policy diff`, by the tests of
 //! this repository and by the end-to-end tests, which send the same calls through Envoy.
 
 mod read;
@@ -14,7 +14,7 @@ use portcullis_engine::principal::Principal;
 use crate::source::{Node, Place};
 
 pub(super) use read::read;
-pub(super) use run::{Bench, Outcome};
+pub(super) use run::Bench;
 
 /// A file of cases.
 pub(super) struct Suite {
