@@ -15,7 +15,6 @@ use portcullis_engine::policy::{Call, IdentityFacts, Policy};
 use portcullis_engine::scan::{Context, Direction, Scanners, ScannersConfig, Surface};
 use portcullis_engine::sse::Framer;
 use portcullis_engine::state::MemoryStore;
-use portcullis_engine::state::MemoryStore;
 
 // The same messages and policies as in `make bench`.
 #[path = "../../bench/src/policy.rs"]

@@ -174,6 +174,7 @@ impl Record {
             line.text("principal", &self.principal.id);
             line.text("principal_kind", self.principal.kind.map_or("", |kind| kind.as_str()));
             line.list("roles", &self.principal.roles);
+            line.list("teams", &self.principal.teams);
             line.optional("agent", self.principal.agent.as_deref());
         }
         line.text("server", &self.server);

@@ -1,6 +1,7 @@
 //! The compiled firewall: everything an exchange needs that outlives it.
 
 use crate::config::{Config, ConfigError, Fallback, Mode, SchemasConfig};
+use crate::flow::Flow;
 use crate::json;
 use crate::pins::Pins;
 use crate::policy::{FactNeeds, Policy};
@@ -19,6 +20,8 @@ pub struct Firewall {
     pub(crate) pins: Option<Pins>,
     /// Checks against the schemas of tools.
     pub(crate) schemas: Option<SchemasConfig>,
+    /// What results bring with them, and where it may go.
+    pub(crate) flow: Flow,
     hash_key: [u8; 32],
     lists_depend_on_caller: bool,
     passive: bool,
@@ -44,10 +47,11 @@ impl Firewall {
         let lists_depend_on_caller = !(config.rules.is_empty() && config.default == Fallback::Allow);
         let passive = config.mode != Mode::Enforce && config.rules.iter().all(|rule| rule.mode != Some(Mode::Enforce));
         let schemas = config.schemas.clone();
-        let policy = Policy::compile(config)?;
+        let flow = Flow::compile(&config)?;
+        let policy = Policy::of_text(config)?;
         let pins = Pins::compile(policy.config(), policy.version())?;
         let needs = policy.fact_needs();
-        Ok(Self { policy, scanners, needs, pins, schemas, hash_key, lists_depend_on_caller, passive })
+        Ok(Self { policy, scanners, needs, pins, schemas, flow, hash_key, lists_depend_on_caller, passive })
     }
 
     /// SHA-256 of the canonical configuration, in hexadecimal.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod driver;
 pub mod exchange;
 pub mod firewall;
+mod flow;
 pub mod http;
 pub mod json;
 pub mod mcp;

@@ -238,7 +238,8 @@ fn instructions_that_change_do_not_reach_the_client() {
 #[test]
 fn names_of_other_servers_and_names_that_look_alike() {
     for (mode, refused) in [("log", false), ("deny", true)] {
-        let mut gate = Gate::new(json!({"pins": {"collisions": mode}}));
+        // A name that looks like "mail" reads private text, and what sends would be held after it.
+        let mut gate = Gate::new(json!({"pins": {"collisions": mode}, "flow": {"trifecta": "off"}}));
         gate.list("/a", &[tool("send_mail", "Sends.")]);
         let alike = "s\u{435}nd_mail";
         let seen = gate.list("/b", &[tool("send_mail", "Sends."), tool(alike, "Sends."), tool("own", "Own.")]).0;

@@ -60,9 +60,25 @@ fn write(value: Value<'_>, out: &mut String) {
     }
 }
 
-/// A string by RFC 8785 section 3.2.2.2, which is how `serde_json` writes them.
+/// A string by RFC 8785 section 3.2.2.2: no more is escaped than must be.
 pub(crate) fn canonical_string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            '\0'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// ECMAScript `Number::toString` (ECMA-262 section 6.1.6.1.20) of the double nearest to `raw`.

@@ -5,7 +5,9 @@
 //! cannot say (ranges, patterns, references) is checked by [`crate::policy::Policy::compile`].
 
 mod canonical;
+mod de;
 mod error;
+mod flow;
 mod host;
 mod identity;
 mod literal;
@@ -20,8 +22,13 @@ use crate::scan::ScannersConfig;
 
 pub use canonical::canonical_json;
 pub(crate) use canonical::{canonical_string, sha256_hex};
+pub(crate) use de::from_value;
 pub use error::ConfigError;
 pub(crate) use error::nearest;
+pub use flow::{
+    Carrier, ClassConfig, DecayConfig, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig,
+    ProvenanceConfig, SourceConfig, ToolClass,
+};
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
 pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
 pub use literal::Literal;
@@ -79,6 +86,9 @@ pub struct Config {
     /// Checks against the schemas that tools declare. Off without this block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schemas: Option<SchemasConfig>,
+    /// Labels that results bring, and what a caller that carries them may not do.
+    #[serde(default)]
+    pub flow: FlowConfig,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: LimitsConfig,

@@ -8,6 +8,7 @@ use super::{Call, Exchange, Forward, Refusal, RequestStep, State};
 use crate::answer::INVALID_REQUEST;
 use crate::audit::Decided;
 use crate::config::Mode;
+use crate::flow::Traits;
 use crate::http::{self, HeaderOp, Headers};
 use crate::mcp::{Capability, HTTP_DELETE, HTTP_STREAM, Revision};
 use crate::policy::{self, IdentityFacts, RouteFacts, Routed};
@@ -210,7 +211,7 @@ impl Exchange {
         super::client::note(&mut record, &decision);
         let refused = record.decision.is_refusal();
         let reason = record.reason.clone();
-        self.calls.push(Call { id: None, method: method.to_owned(), record });
+        self.calls.push(Call { id: None, method: method.to_owned(), record, traits: Traits::default() });
         if refused {
             self.state = State::Ended;
             // 405 is what clients take for "this server offers no stream"; other statuses end their session.
@@ -228,7 +229,7 @@ impl Exchange {
         record.capability = Capability::Protocol.as_str();
         record.decision = Decided::Pass;
         record.rule = Arc::from("http:pass");
-        self.calls.push(Call { id: None, method: String::new(), record });
+        self.calls.push(Call { id: None, method: String::new(), record, traits: Traits::default() });
         self.state = State::Bypass;
         RequestStep::Forward(Forward { headers: ops, body: None })
     }

@@ -12,6 +12,7 @@
 //! finish          ─▶ the audit records
 //! ```
 
+mod check_flow;
 mod check_pins;
 mod check_schema;
 mod checks;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use crate::answer::{self, Denial};
 use crate::audit::{Decided, Record};
 use crate::firewall::Firewall;
+use crate::flow::Traits;
 use crate::http::{HeaderOp, Reply};
 use crate::mcp::{Capability, Revision};
 use crate::principal::Principal;
@@ -120,6 +122,10 @@ impl Exchange {
         if let State::Streaming(stream) = std::mem::replace(&mut self.state, State::Ended) {
             self.scene.response_bytes = stream.received();
         }
+        for call in self.calls.iter().filter(|call| call.id.is_some() && !call.record.decision.is_refusal()) {
+            // Its answer may still come by another stream.
+            self.flow_expect(&call.traits, now_us);
+        }
         let latency = now_us.saturating_sub(self.scene.started_us);
         for call in self.calls.drain(..) {
             let mut record = call.record;
@@ -198,7 +204,7 @@ impl Exchange {
             record.decision = Decided::Pass;
             record.would = Some((refusal.decided, refusal.rule.to_owned()));
         }
-        self.calls.push(Call { id: None, method: String::new(), record });
+        self.calls.push(Call { id: None, method: String::new(), record, traits: Traits::default() });
         if !self.enforcing() {
             self.state = State::Bypass;
             return RequestStep::Forward(Forward::default());
@@ -295,6 +301,8 @@ pub struct Owed {
 struct Session {
     headers: Vec<(String, String)>,
     endpoint: Option<String>,
+    /// The session's id came with this response.
+    issued: bool,
 }
 
 /// What is known about the whole exchange.
@@ -325,6 +333,8 @@ struct Call {
     id: Option<String>,
     method: String,
     record: Record,
+    /// What flow knows of it.
+    traits: Traits,
 }
 
 #[derive(Debug)]

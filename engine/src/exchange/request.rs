@@ -95,7 +95,7 @@ impl Exchange {
         self.compare_mirrored(awaited, &messages, batch)?;
 
         let mut edits = Edits::default();
-        let mut client = Client { exchange: self, edits: &mut edits, now_us, batch };
+        let mut client = Client { exchange: self, edits: &mut edits, now_us, batch, masked: Vec::new() };
         let mut judged = Vec::with_capacity(messages.len());
         let mut calls: Vec<Call> = Vec::with_capacity(messages.len());
         for (value, message) in &messages {

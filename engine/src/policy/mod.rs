@@ -29,6 +29,8 @@ mod identify;
 mod predicate;
 mod route;
 mod rule;
+mod scope;
+mod template;
 
 use std::sync::Arc;
 
@@ -37,13 +39,13 @@ use crate::mcp::Capability;
 use crate::principal::Principal;
 
 pub use crate::config::Action;
-pub(crate) use compile::{globs, principal_matcher};
+pub(crate) use compile::{globs, name};
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
 pub use glob::{Glob, GlobError};
 pub(crate) use predicate::Decimal;
 pub use route::{Routed, Server};
-pub(crate) use rule::{Globs, PrincipalMatcher};
+pub(crate) use scope::{Globs, PrincipalMatcher, Selector, Side, principal_matcher};
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl Policy {
     /// # Errors
     /// The first mistake found, with its JSON Pointer.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ConfigError> {
-        Self::compile(Config::from_json(bytes)?)
+        Self::of_text(Config::from_json(bytes)?)
     }
 
     /// Compiles a configuration, and checks all that its types cannot say.
@@ -69,7 +71,14 @@ impl Policy {
     /// # Errors
     /// The first mistake found, with its JSON Pointer.
     pub fn compile(config: Config) -> Result<Self, ConfigError> {
-        compile::compile(config)
+        let version = if config.digest.is_empty() { compile::built_in_code(&config)? } else { config.digest.clone() };
+        compile::compile(config, version)
+    }
+
+    /// Compiles what [`Config::from_json`] has loaded.
+    pub(crate) fn of_text(config: Config) -> Result<Self, ConfigError> {
+        let version = config.digest.clone();
+        compile::compile(config, version)
     }
 
     /// SHA-256 (64 hexadecimal digits) of the configuration's canonical JSON (RFC 8785): the same
@@ -126,5 +135,12 @@ impl Policy {
     #[must_use]
     pub fn visible(&self, principal: &Principal, server: &str, capability: Capability, name: &str) -> bool {
         self.rules.visible(principal, server, capability, name)
+    }
+
+    /// Whether a URI template (RFC 6570) of a list is shown: false where reading any URI that it
+    /// expands to would be refused.
+    #[must_use]
+    pub fn template_visible(&self, principal: &Principal, server: &str, template: &str) -> bool {
+        self.rules.template_visible(principal, server, &template::Template::new(template))
     }
 }

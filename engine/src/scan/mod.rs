@@ -53,10 +53,11 @@ mod structured;
 mod verify;
 mod walk;
 
+pub(crate) use actions::NAMES;
 pub use config::{
     Actions, BySeverity, Choice, OverrideConfig, ScanConfigError, ScannerConfig, ScannersConfig, SuppressConfig,
 };
-pub(crate) use decode::plain_letters;
+pub(crate) use decode::{each_layer, plain_letters};
 pub use rule::{Check, Matcher, Rule};
 pub use scanner::Scanners;
 

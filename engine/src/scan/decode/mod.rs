@@ -7,6 +7,8 @@
 //!
 //! [`Marks`] is the cheap look that comes first: clean text has none, and costs one table look-up a byte.
 
+use std::ops::Range;
+
 mod codes;
 mod entity;
 mod fold;
@@ -60,6 +62,25 @@ impl Budget {
             codes::find(text, |run, decoded| below(Layer { text: decoded, spans: Spans::whole(run) }, bytes));
         }
     }
+}
+
+/// Calls `found` with every text that comes out of `text` by taking off coats, and with the bytes of `text`
+/// that a range of it comes from.
+pub(crate) fn each_layer(text: &str, found: &mut dyn FnMut(&str, &dyn Fn(Range<usize>) -> Range<usize>)) {
+    below(text, &mut Budget::of(text.len()), &|range| range, found);
+}
+
+fn below(
+    text: &str,
+    budget: &mut Budget,
+    original: &dyn Fn(Range<usize>) -> Range<usize>,
+    found: &mut dyn FnMut(&str, &dyn Fn(Range<usize>) -> Range<usize>),
+) {
+    budget.layers(text, Marks::of(text), |layer, budget| {
+        let original = |range| original(layer.spans.original(range));
+        found(&layer.text, &original);
+        below(&layer.text, budget, &original, found);
+    });
 }
 
 /// Which kinds of characters occur in a text.

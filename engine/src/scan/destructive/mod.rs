@@ -4,7 +4,7 @@
 //! It looks at what goes to a server (arguments and answers of the client). A result that quotes
 //! `rm -rf /` destroys nothing, and is not looked at.
 
-use super::detect::{Detector, Gate, Input, Match, RuleInfo};
+use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::shell::{self, Role};
 use super::sql::{self, Harm, injection};
 use super::{Direction, Severity};
@@ -22,13 +22,16 @@ mod system;
 /// The scanner.
 pub const DETECTOR: Detector = Detector {
     name: "destructive",
-    rules: rules::RULES,
+    rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
     triggers: rules::TRIGGERS,
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),
     detect,
 };
+
+/// What is to be known about each rule, in the order of [`DETECTOR`]'s.
+pub const CATALOG: &[RuleInfo] = rules::RULES;
 
 /// Index of a rule in [`DETECTOR`]'s table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::detect::{Detector, Gate, Input, Match};
+use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::shell::Role;
 use super::{Direction, Surface};
 
@@ -28,13 +28,16 @@ use hosts::Known;
 /// The scanner.
 pub const DETECTOR: Detector = Detector {
     name: "exfil",
-    rules: rules::RULES,
+    rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
     triggers: rules::TRIGGERS,
     gate: Gate::Triggers,
     off: &[],
     direction: None,
     detect,
 };
+
+/// What is to be known about each rule, in the order of [`DETECTOR`]'s.
+pub const CATALOG: &[RuleInfo] = rules::RULES;
 
 /// Index of a rule in [`DETECTOR`]'s table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
