@@ -17,6 +17,7 @@ pub mod mcp;
 pub mod pins;
 pub mod policy;
 pub mod principal;
+mod quota;
 pub mod scan;
 pub mod schema;
 pub mod sse;

@@ -105,7 +105,7 @@ impl Exchange {
     pub(super) fn flow_passed(
         &self,
         origin: &Origin<'_>,
-        message: Value<'_>,
+        said: Value<'_>,
         lists: &[List<'_>],
         record: &mut Record,
         now_us: u64,
@@ -125,10 +125,10 @@ impl Exchange {
             Some(traits) => {
                 let labels: BTreeSet<Arc<str>> = traits.labels.union(&found).cloned().collect();
                 record.rules_fired.extend(traits.sources.iter().cloned());
-                self.gain(&labels, Some(message), false, now_us)
+                self.gain(&labels, Some(said), false, now_us)
             }
             // The labels of the call came when it was made. What its answer says is remembered under all that is carried.
-            None => self.gain(&found, Some(message), true, now_us),
+            None => self.gain(&found, Some(said), true, now_us),
         };
         self.note_gain(gained, record)
     }

@@ -1,10 +1,10 @@
 //! Arguments and results against the schemas that the tool itself declares.
 
-use super::checks::{Answered, Called, Changes, Ruling};
+use super::checks::{Answered, Called, Ruling};
 use super::{Exchange, content};
 use crate::audit::Record;
 use crate::config::{Action, SchemaMode, Side, UnknownProperties};
-use crate::json::{Document, Kind, Limits, Value};
+use crate::json::{Document, Edits, Kind, Limits, Value};
 use crate::mcp::Capability;
 use crate::scan::Direction;
 use crate::schema::{self, Failure};
@@ -14,7 +14,7 @@ impl Exchange {
     pub(super) fn schema_call(
         &self,
         called: &Called<'_, '_>,
-        changes: &mut Changes<'_>,
+        edits: &mut Edits,
         record: &mut Record,
     ) -> Option<Ruling> {
         let config = self.firewall.schemas.as_ref()?;
@@ -54,10 +54,10 @@ impl Exchange {
             if ruling.as_ref().is_some_and(|ruling| !ruling.shadow) {
                 return ruling;
             }
-            self.remove(arguments, &ignored, changes, record);
+            self.remove(arguments, &ignored, edits, record);
             return ruling;
         }
-        self.remove(arguments, &ignored, changes, record);
+        self.remove(arguments, &ignored, edits, record);
         None
     }
 
@@ -144,7 +144,7 @@ impl Exchange {
     }
 
     /// Takes members out of the arguments.
-    fn remove(&self, arguments: Value<'_>, keys: &[Value<'_>], changes: &mut Changes<'_>, record: &mut Record) {
+    fn remove(&self, arguments: Value<'_>, keys: &[Value<'_>], edits: &mut Edits, record: &mut Record) {
         if keys.is_empty() {
             return;
         }
@@ -156,7 +156,7 @@ impl Exchange {
             record.redacted.push(content::recordable(self, Direction::Request, &key.location()));
         }
         let starts: Vec<usize> = keys.iter().map(|key| key.span().start).collect();
-        remove_within(arguments, &starts, changes);
+        remove_within(arguments, &starts, edits);
     }
 }
 
@@ -171,17 +171,17 @@ enum Problem {
 }
 
 /// Recursion is bounded by the depth limit of the strict parse.
-fn remove_within(value: Value<'_>, starts: &[usize], changes: &mut Changes<'_>) {
+fn remove_within(value: Value<'_>, starts: &[usize], edits: &mut Edits) {
     match value.kind() {
         Kind::Object => {
             if value.members().any(|(key, _)| starts.contains(&key.span().start)) {
-                changes.retain_members(value, |key| !starts.contains(&key.span().start));
+                edits.retain_members(value, |key| !starts.contains(&key.span().start));
             }
             for (_, member) in value.members() {
-                remove_within(member, starts, changes);
+                remove_within(member, starts, edits);
             }
         }
-        Kind::Array => value.elements().for_each(|element| remove_within(element, starts, changes)),
+        Kind::Array => value.elements().for_each(|element| remove_within(element, starts, edits)),
         _ => {}
     }
 }

@@ -83,9 +83,9 @@ impl<'e> Changes<'e> {
         Self { edits, masked }
     }
 
-    /// Takes those members out of an object for whose key `keep` is false. To be called once for an object.
-    pub(crate) fn retain_members(&mut self, object: Value<'_>, keep: impl FnMut(Value<'_>) -> bool) {
-        self.edits.retain_members(object, keep);
+    /// The edits, for changes that no header repeats.
+    pub(crate) fn edits(&mut self) -> &mut Edits {
+        self.edits
     }
 
     /// Replaces a string by `placeholder`.
@@ -115,7 +115,7 @@ impl Exchange {
         record: &mut Record,
     ) -> Vec<Ruling> {
         let mut rulings = Vec::new();
-        rulings.extend(self.schema_call(called, changes, record));
+        rulings.extend(self.schema_call(called, changes.edits(), record));
         rulings.extend(self.pins_call(called, record));
         rulings.extend(self.flow_call(called, changes, record));
         rulings

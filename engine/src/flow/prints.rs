@@ -19,15 +19,17 @@ use crate::json::{Kind, Value};
 use crate::scan::each_layer;
 
 /// The fingerprints of everything said in `value`, sorted, [`MAX_PRINTS`] at most: where there are more, those with the
-/// smallest hashes are kept, a sample that does not depend on where in the text they stand.
+/// smallest hashes are kept, a sample that does not depend on where in the text they stand. A long key is no content: two
+/// messages of one shape have it alike. Nor is what the protocol itself says (`io.modelcontextprotocol/…`).
 pub(super) fn prints_of(value: Value<'_>, span: usize) -> Vec<u64> {
     let mut found = Vec::new();
     let mut whole = Winnow::new(span);
-    walk(value, &mut |_, text| {
-        normal(text, &mut |byte| found.extend(whole.push(byte)));
+    walk(value, &is_content, &mut |place, text| {
+        let key = if place.is_key() { whole.roller.position } else { u64::MAX };
+        normal(text, &mut |byte| found.extend(whole.push(byte, key)));
         each_layer(text, &mut |layer, _| {
             let mut winnow = Winnow::new(span);
-            normal(layer, &mut |byte| found.extend(winnow.push(byte)));
+            normal(layer, &mut |byte| found.extend(winnow.push(byte, u64::MAX)));
             found.extend(winnow.finish());
         });
     });
@@ -74,7 +76,7 @@ impl Wanted {
         let mut roller = Roller::new(self.span);
         // The values within the last run, each with the position behind its last byte.
         let mut recent: VecDeque<(u64, Value<'d>)> = VecDeque::new();
-        walk(value, &mut |place, text| {
+        walk(value, &|_| true, &mut |place, text| {
             let begin = roller.position;
             recent.push_back((u64::MAX, place));
             normal(text, &mut |byte| {
@@ -118,19 +120,27 @@ impl Wanted {
 pub(super) type Places<'d> = BTreeMap<usize, Value<'d>>;
 
 /// Calls `visit` with every key and scalar within `value`, in text order: a key or string by its content,
-/// anything else as it is written.
-fn walk<'d>(value: Value<'d>, visit: &mut dyn FnMut(Value<'d>, &str)) {
+/// anything else as it is written. Members whose key `enter` refuses are left out.
+fn walk<'d>(value: Value<'d>, enter: &dyn Fn(&str) -> bool, visit: &mut dyn FnMut(Value<'d>, &str)) {
     match value.kind() {
         Kind::Object => {
             for (key, value) in value.members() {
-                visit(key, &key.as_str().unwrap_or_default());
-                walk(value, visit);
+                let name = key.as_str().unwrap_or_default();
+                if enter(&name) {
+                    visit(key, &name);
+                    walk(value, enter, visit);
+                }
             }
         }
-        Kind::Array => value.elements().for_each(|element| walk(element, visit)),
+        Kind::Array => value.elements().for_each(|element| walk(element, enter, visit)),
         Kind::String | Kind::Key => visit(value, &value.as_str().unwrap_or_default()),
         Kind::Number | Kind::True | Kind::False | Kind::Null => visit(value, value.raw()),
     }
+}
+
+/// False for members by which the protocol speaks of itself.
+fn is_content(key: &str) -> bool {
+    !key.starts_with("io.modelcontextprotocol/")
 }
 
 /// The letters and digits of a text in lower case, as bytes of UTF-8.
@@ -192,10 +202,13 @@ impl Winnow {
         Self { roller: Roller::new(span), window: VecDeque::new(), chosen: None }
     }
 
-    /// A fingerprint that is kept, if there is a new one.
-    fn push(&mut self, byte: u8) -> Option<u64> {
+    /// A fingerprint that is kept, if there is a new one. What lies wholly behind `key` is none.
+    fn push(&mut self, byte: u8, key: u64) -> Option<u64> {
         let print = self.roller.push(byte)?;
         let (at, span) = (self.roller.position, self.roller.span as u64);
+        if at.saturating_sub(span) >= key {
+            return None;
+        }
         while self.window.back().is_some_and(|(_, known)| *known >= print) {
             self.window.pop_back();
         }
@@ -338,6 +351,18 @@ mod tests {
         assert_eq!(repeats(&prints(&quote(text)), &mail(&format!("So: {text}!"))), ["/arguments/body"]);
         assert!(prints(&quote("4711 0815")).is_empty());
         assert!(repeats(&[], &mail(text)).is_empty());
+    }
+
+    #[test]
+    fn what_messages_of_one_shape_have_alike_is_no_match() {
+        let key = "organization_billing_contact_email_address_of_the_customer";
+        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"x":{}}}"#;
+        let known = prints(&format!(r#"{{"structuredContent":{{"{key}":"a@b.test"}},{meta}}}"#));
+        let call = format!(r#"{{"name":"update_contact","arguments":{{"{key}":"c@d.test"}},{meta}}}"#);
+        assert_eq!(repeats(&known, &call), Vec::<String>::new());
+        // A text in a key is a text all the same.
+        let known = prints(&result(PRIVATE));
+        assert!(!repeats(&known, &format!(r#"{{"arguments":{{{}:1}}}}"#, quote(PRIVATE))).is_empty());
     }
 
     #[test]
