@@ -113,7 +113,7 @@ impl Filter {
             RequestStep::Reply(reply) => send(&reply),
             RequestStep::Ask(_) => {
                 // Without an approval service there is nobody to ask.
-                let step = self.exchange.answer(Answer::NotConfigured);
+                let step = self.exchange.answer(Answer::NotConfigured, host::now_us());
                 return self.apply_request(step);
             }
         };
@@ -166,6 +166,9 @@ impl Filter {
             return;
         }
         self.publish();
+        if self.exchange.holds_quota() && facts::upstream_broke() {
+            self.exchange.upstream_failed();
+        }
         for record in self.exchange.finish(host::now_us()) {
             self.telemetry.record(&self.firewall, &record);
         }

@@ -293,7 +293,8 @@ impl Run<'_> {
             }
             RequestStep::Ask(question) => {
                 self.outcome.questions.push(question);
-                match self.exchange.answer(self.driver.answer) {
+                let now = self.driver.tick();
+                match self.exchange.answer(self.driver.answer, now) {
                     RequestStep::Ask(_) => Settled::Gone,
                     step => self.settle(step, message),
                 }

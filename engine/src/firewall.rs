@@ -5,6 +5,7 @@ use crate::flow::Flow;
 use crate::json;
 use crate::pins::Pins;
 use crate::policy::{FactNeeds, Policy};
+use crate::quota::Quotas;
 use crate::scan::Scanners;
 
 /// A policy and its scanners, compiled once and shared by all exchanges.
@@ -22,6 +23,8 @@ pub struct Firewall {
     pub(crate) schemas: Option<SchemasConfig>,
     /// What results bring with them, and where it may go.
     pub(crate) flow: Flow,
+    /// What is counted.
+    pub(crate) quotas: Quotas,
     hash_key: [u8; 32],
     lists_depend_on_caller: bool,
     passive: bool,
@@ -45,13 +48,15 @@ impl Firewall {
             None => fallback_key,
         };
         let lists_depend_on_caller = !(config.rules.is_empty() && config.default == Fallback::Allow);
-        let passive = config.mode != Mode::Enforce && config.rules.iter().all(|rule| rule.mode != Some(Mode::Enforce));
+        let mut modes = config.rules.iter().map(|rule| rule.mode).chain(config.quotas.iter().map(|quota| quota.mode));
+        let passive = config.mode != Mode::Enforce && modes.all(|mode| mode != Some(Mode::Enforce));
         let schemas = config.schemas.clone();
         let flow = Flow::compile(&config)?;
+        let quotas = Quotas::compile(&config)?;
         let policy = Policy::of_text(config)?;
         let pins = Pins::compile(policy.config(), policy.version())?;
         let needs = policy.fact_needs();
-        Ok(Self { policy, scanners, needs, pins, schemas, flow, hash_key, lists_depend_on_caller, passive })
+        Ok(Self { policy, scanners, needs, pins, schemas, flow, quotas, hash_key, lists_depend_on_caller, passive })
     }
 
     /// SHA-256 of the canonical configuration, in hexadecimal.

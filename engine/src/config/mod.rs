@@ -13,6 +13,7 @@ mod identity;
 mod literal;
 mod load;
 mod pins;
+mod quota;
 mod rule;
 mod server;
 
@@ -36,6 +37,7 @@ pub use pins::{
     Acknowledged, ApprovedInstructions, ApprovedTool, Collisions, DriftThreshold, Drifted, PinMode, PinsConfig,
     RiskConfig, RiskThreshold, SchemaMode, SchemasConfig, Side, UnknownProperties,
 };
+pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer};
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, PrincipalMatch, RuleConfig};
 pub use server::{ServerConfig, ServerMatch};
 
@@ -74,6 +76,9 @@ pub struct Config {
     /// The rules. The highest priority wins, then the most restrictive action, then document order.
     #[serde(default)]
     pub rules: Vec<RuleConfig>,
+    /// Limits on how many calls, or how much of an argument, in how much time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaConfig>,
     /// The content scanners.
     #[serde(default)]
     pub scanners: ScannersConfig,

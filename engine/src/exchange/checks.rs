@@ -83,6 +83,11 @@ impl<'e> Changes<'e> {
         Self { edits, masked }
     }
 
+    /// The edits, for changes that no header repeats.
+    pub(crate) fn edits(&mut self) -> &mut Edits {
+        self.edits
+    }
+
     /// Replaces a string by `placeholder`.
     pub(crate) fn mask(&mut self, string: Value<'_>, placeholder: &str) {
         self.edits.set_string(string, placeholder);
@@ -110,6 +115,7 @@ impl Exchange {
         record: &mut Record,
     ) -> Vec<Ruling> {
         let mut rulings = Vec::new();
+        rulings.extend(self.schema_call(called, changes.edits(), record));
         rulings.extend(self.pins_call(called, record));
         rulings.extend(self.flow_call(called, changes, record));
         rulings
@@ -123,7 +129,9 @@ impl Exchange {
         record: &mut Record,
     ) -> Vec<Ruling> {
         self.pins_result(answered, edits, record);
-        Vec::new()
+        let mut rulings = Vec::new();
+        rulings.extend(self.schema_result(answered, record));
+        rulings
     }
 
     /// Whose state a message counts for: the session of a caller where there are sessions, else the

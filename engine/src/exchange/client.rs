@@ -13,6 +13,7 @@ use crate::http::{self, HeaderOp};
 use crate::json::{Edits, Kind, Value, quote};
 use crate::mcp::{self, Capability, Message};
 use crate::policy::{self, Decision};
+use crate::quota::Charge;
 use crate::scan::{self, Context, Direction, ScanAction, Scanners, Site, Surface};
 
 /// Judges the messages of one request body.
@@ -23,6 +24,8 @@ pub(super) struct Client<'x> {
     pub(super) batch: bool,
     /// Strings that checks replaced, with what stands in their place.
     pub(super) masked: Vec<(String, String)>,
+    /// What the message that is being judged counts for.
+    pub(super) charge: Charge,
 }
 
 /// What becomes of one message.
@@ -66,7 +69,7 @@ impl Client<'_> {
             Message::Request { id, .. } => Some(id.raw().to_owned()),
             _ => None,
         };
-        (Call { id, method, record, traits }, verdict)
+        (Call { id, method, record, traits, charge: std::mem::take(&mut self.charge) }, verdict)
     }
 
     /// Scans mirrored argument headers of a single message: where the argument was redacted, the
@@ -173,6 +176,9 @@ impl Client<'_> {
         note(record, &decision);
         if decision.lets_through() && !record.redacted.is_empty() {
             record.decision = Decided::Redact;
+        }
+        if decision.action != Action::Deny {
+            self.charge = self.exchange.charge(method, capability, &names, arguments);
         }
         match decision.action {
             Action::Deny | Action::RequireApproval => {
@@ -313,7 +319,14 @@ impl Client<'_> {
         self.refusal(id, method, record, answer, ask)
     }
 
-    fn refusal(&self, id: &str, method: &str, record: &Record, answer: String, ask: Option<Question>) -> Judged {
+    pub(super) fn refusal(
+        &self,
+        id: &str,
+        method: &str,
+        record: &Record,
+        answer: String,
+        ask: Option<Question>,
+    ) -> Judged {
         let stand_in = self.exchange.scene.old_transport.then(|| stand_in(id, method, record));
         Judged::Refuse { answer, stand_in, ask }
     }

@@ -20,6 +20,7 @@ mod client;
 mod content;
 mod head;
 mod lists;
+mod quotas;
 mod request;
 mod response;
 mod server;
@@ -34,6 +35,7 @@ use crate::flow::Traits;
 use crate::http::{HeaderOp, Reply};
 use crate::mcp::{Capability, Revision};
 use crate::principal::Principal;
+use crate::quota::{Charge, End};
 use crate::scan::Direction;
 use crate::state::Store;
 use stream::Stream;
@@ -63,7 +65,7 @@ impl Exchange {
         Self {
             firewall,
             store,
-            scene: Scene { correlation_id: format!("pc-{unique:016x}"), ..Scene::default() },
+            scene: Scene { unique, ..Scene::default() },
             state: State::Start,
             calls: Vec::new(),
             done: Vec::new(),
@@ -87,7 +89,7 @@ impl Exchange {
             .collect()
     }
 
-    /// The id that ties together the audit records, answers and traces of this exchange.
+    /// The id that ties together the audit records, answers and traces of this exchange. Known once the headers were judged.
     #[must_use]
     pub fn correlation_id(&self) -> &str {
         &self.scene.correlation_id
@@ -117,8 +119,24 @@ impl Exchange {
         matches!(self.state, State::Streaming(_))
     }
 
+    /// True while something is reserved for a message whose end is not known: then
+    /// [`Exchange::upstream_failed`] is worth finding out about before [`Exchange::finish`].
+    #[must_use]
+    pub fn holds_quota(&self) -> bool {
+        self.calls.iter().any(|call| call.charge.is_held())
+    }
+
+    /// Tells that the server, or the way to it, broke off: what is unanswered has failed. Without this
+    /// word an end without an answer is taken as the client's doing.
+    pub fn upstream_failed(&mut self) {
+        self.scene.upstream_failed = true;
+    }
+
     /// Ends the exchange, however it ended, and returns the records not taken yet.
     pub fn finish(&mut self, now_us: u64) -> Vec<Record> {
+        // A client that leaves before the answer must not get its quota back: its call may have been made.
+        let end = if self.scene.upstream_failed { End::Failed } else { End::Done };
+        self.settle_all(end, now_us);
         if let State::Streaming(stream) = std::mem::replace(&mut self.state, State::Ended) {
             self.scene.response_bytes = stream.received();
         }
@@ -178,7 +196,14 @@ impl Exchange {
 
     /// The denial as its sender is told, with the facts every answer carries.
     fn denial<'a>(&'a self, code: i32, rule: &'a str, text: &'a str) -> Denial<'a> {
-        Denial { code, text, rule, policy_version: self.firewall.version(), correlation_id: &self.scene.correlation_id }
+        Denial {
+            code,
+            text,
+            rule,
+            policy_version: self.firewall.version(),
+            correlation_id: &self.scene.correlation_id,
+            retry_after_ms: None,
+        }
     }
 
     /// The sentence for a person reading the agent's transcript.
@@ -204,7 +229,7 @@ impl Exchange {
             record.decision = Decided::Pass;
             record.would = Some((refusal.decided, refusal.rule.to_owned()));
         }
-        self.calls.push(Call { id: None, method: String::new(), record, traits: Traits::default() });
+        self.calls.push(Call::plain("", record));
         if !self.enforcing() {
             self.state = State::Bypass;
             return RequestStep::Forward(Forward::default());
@@ -309,6 +334,8 @@ struct Session {
 #[derive(Debug, Default)]
 struct Scene {
     session: Session,
+    /// Of this, an id is made where the request brings none.
+    unique: u64,
     correlation_id: String,
     principal: Arc<Principal>,
     server: Arc<str>,
@@ -322,6 +349,7 @@ struct Scene {
     old_transport: bool,
     get: bool,
     upstream_status: Option<u16>,
+    upstream_failed: bool,
     request_bytes: u64,
     response_bytes: u64,
 }
@@ -335,6 +363,15 @@ struct Call {
     record: Record,
     /// What flow knows of it.
     traits: Traits,
+    /// What it counts for, reserved when it went on.
+    charge: Charge,
+}
+
+impl Call {
+    /// One that waits for no answer, brings nothing and counts for nothing.
+    fn plain(method: &str, record: Record) -> Self {
+        Self { id: None, method: method.to_owned(), record, traits: Traits::default(), charge: Charge::default() }
+    }
 }
 
 #[derive(Debug)]

@@ -115,6 +115,7 @@ impl Exchange {
             self.done.push(record);
             return passed;
         };
+        self.settle(&mut call, super::quotas::end(result), now_us);
         let origin = Origin { method: &call.method, traits: Some(&call.traits) };
         let passed = self.judge_content_of(value, id, result, origin, edits, &mut call.record, now_us);
         call.id = None;
@@ -258,7 +259,7 @@ fn same_id(known: &str, id: Value<'_>) -> bool {
 
 /// True for answers by which a server describes itself or what it offers.
 fn describes(result: Value<'_>) -> bool {
-    ["tools", "prompts", "resources", "resourceTemplates", "serverInfo", "instructions", "supportedVersions"]
-        .iter()
-        .any(|key| result.get(key).is_some())
+    const DESCRIBING: [&str; 7] =
+        ["tools", "prompts", "resources", "resourceTemplates", "serverInfo", "instructions", "supportedVersions"];
+    result.members().any(|(key, _)| DESCRIBING.iter().any(|name| key.is_str(name)))
 }

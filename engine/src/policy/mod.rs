@@ -43,7 +43,7 @@ pub(crate) use compile::{globs, name};
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
 pub use glob::{Glob, GlobError};
-pub(crate) use predicate::Decimal;
+pub(crate) use predicate::{Decimal, Sum};
 pub use route::{Routed, Server};
 pub(crate) use scope::{Globs, PrincipalMatcher, Selector, Side, principal_matcher};
 

@@ -13,6 +13,7 @@ mod order;
 mod path;
 mod path_within;
 mod size;
+mod sum;
 mod text;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::json::{Document, Kind, Limits, Value};
 
 pub(crate) use self::number::Decimal;
 pub(super) use self::path::{Lookups, Paths};
+pub(crate) use self::sum::Sum;
 
 /// The conditions of one rule or check; all must hold.
 #[derive(Debug, Default)]
