@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use portcullis_engine::json::{Document, Edits, Limits};
-use portcullis_engine::scan::detect::Detector;
+use portcullis_engine::scan::detect::{Detector, RuleInfo};
 use portcullis_engine::scan::{
     Context, Direction, Scanners, ScannersConfig, Surface, bulk, destructive, exfil, injection, pii, privesc,
 };
@@ -12,8 +12,14 @@ use proptest::prelude::*;
 
 static SCANNERS: LazyLock<Scanners> = LazyLock::new(|| Scanners::compile(&ScannersConfig::default()).unwrap());
 
-const DETECTORS: [Detector; 6] =
-    [pii::DETECTOR, injection::DETECTOR, destructive::DETECTOR, exfil::DETECTOR, bulk::DETECTOR, privesc::DETECTOR];
+const DETECTORS: [(Detector, &[RuleInfo]); 6] = [
+    (pii::DETECTOR, pii::CATALOG),
+    (injection::DETECTOR, injection::CATALOG),
+    (destructive::DETECTOR, destructive::CATALOG),
+    (exfil::DETECTOR, exfil::CATALOG),
+    (bulk::DETECTOR, bulk::CATALOG),
+    (privesc::DETECTOR, privesc::CATALOG),
+];
 
 const COATS: [&str; 16] = [
     "%2525",
@@ -37,8 +43,8 @@ const COATS: [&str; 16] = [
 #[test]
 fn work_is_linear() {
     let mut seeds: Vec<String> = COATS.map(String::from).to_vec();
-    for detector in DETECTORS {
-        seeds.extend(detector.rules.iter().flat_map(|rule| rule.hits.iter().take(1)).map(|hit| format!("{hit} ")));
+    for (_, catalog) in DETECTORS {
+        seeds.extend(catalog.iter().flat_map(|rule| rule.hits.iter().take(1)).map(|hit| format!("{hit} ")));
     }
     for context in [REQUEST, RESPONSE] {
         for seed in &seeds {
@@ -52,12 +58,12 @@ fn work_is_linear() {
 
 #[test]
 fn rules_are_complete_and_unique() {
-    for detector in DETECTORS {
+    for (detector, catalog) in DETECTORS {
         let mut ids: Vec<&str> = detector.rules.iter().map(|rule| rule.id).collect();
         ids.sort_unstable();
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{}", detector.name);
         assert!(detector.off.iter().all(|off| ids.contains(off)), "{}", detector.name);
-        for rule in detector.rules {
+        for rule in catalog {
             assert!(!rule.description.is_empty() && !rule.remedy.is_empty() && !rule.source.is_empty(), "{}", rule.id);
             assert!(!(rule.hits.is_empty() && rule.misses.is_empty()), "{}", rule.id);
         }
@@ -80,7 +86,7 @@ proptest! {
         pieces in prop::collection::vec(prop_oneof![
             "\\PC{0,12}".prop_map(String::from),
             prop::sample::select(COATS.to_vec()).prop_map(String::from),
-            prop::sample::select(DETECTORS.iter().flat_map(|d| d.rules).flat_map(|rule| rule.hits).collect::<Vec<_>>())
+            prop::sample::select(DETECTORS.iter().flat_map(|(_, catalog)| *catalog).flat_map(|rule| rule.hits).collect::<Vec<_>>())
                 .prop_map(|hit| (*hit).to_owned()),
         ], 0..10)
     ) {

@@ -31,7 +31,7 @@ fn write(value: Value<'_>, out: &mut String) {
     match value.kind() {
         Kind::Null | Kind::True | Kind::False => out.push_str(value.raw()),
         Kind::Number => out.push_str(&number(value.raw())),
-        Kind::String | Kind::Key => out.push_str(&quote(&value.as_str().unwrap_or_default())),
+        Kind::String | Kind::Key => out.push_str(&canonical_string(&value.as_str().unwrap_or_default())),
         Kind::Array => {
             out.push('[');
             for (index, element) in value.elements().enumerate() {
@@ -51,7 +51,7 @@ fn write(value: Value<'_>, out: &mut String) {
                 if index > 0 {
                     out.push(',');
                 }
-                out.push_str(&quote(&key));
+                out.push_str(&canonical_string(&key));
                 out.push(':');
                 write(value, out);
             }
@@ -60,9 +60,25 @@ fn write(value: Value<'_>, out: &mut String) {
     }
 }
 
-/// RFC 8785 section 3.2.2.2, which is how `serde_json` writes strings.
-fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// A string by RFC 8785 section 3.2.2.2: no more is escaped than must be.
+pub(crate) fn canonical_string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            '\0'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// ECMAScript `Number::toString` (ECMA-262 section 6.1.6.1.20) of the double nearest to `raw`.

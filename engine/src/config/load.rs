@@ -1,9 +1,7 @@
 //! Bytes to [`Config`]: the strict parse, the types, and errors that lead to the mistake.
 
-use serde_path_to_error::Segment;
-
-use super::error::{ConfigError, nearest};
-use super::{Config, MAX_CONFIG_BYTES, canonical_json, sha256_hex};
+use super::error::ConfigError;
+use super::{Config, MAX_CONFIG_BYTES, canonical_json, de, sha256_hex};
 use crate::json::{Document, ErrorKind, Limits};
 
 pub(super) fn load(bytes: &[u8]) -> Result<Config, ConfigError> {
@@ -18,8 +16,7 @@ pub(super) fn load(bytes: &[u8]) -> Result<Config, ConfigError> {
         ConfigError::new("", format!("{}{name} at line {line}, column {column}", error.kind.message()))
             .remedy("the configuration must be one strict JSON object")
     })?;
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let mut config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| explain(&error))?;
+    let mut config: Config = de::from_value(document.root())?;
     config.digest = sha256_hex(canonical_json(document.root()).as_bytes());
     Ok(config)
 }
@@ -27,76 +24,6 @@ pub(super) fn load(bytes: &[u8]) -> Result<Config, ConfigError> {
 /// The object key that begins at `offset`.
 fn key_at(bytes: &[u8], offset: usize) -> Option<&str> {
     std::str::from_utf8(bytes.get(offset + 1..)?).ok()?.split('"').next()
-}
-
-/// Turns serde's error into one with a JSON Pointer, the nearest valid name, and no value in it.
-fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
-    let text = error.inner().to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    let mut pointer = pointer(error.path());
-    let names: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
-    if text == "expected value" {
-        // All that serde_json says about an enum that is no string.
-        return ConfigError::new(pointer, "is of the wrong type").remedy("write one of its names in quotes");
-    }
-    let Some((found, valid)) = names.split_first() else {
-        return ConfigError::new(pointer, without_value(text));
-    };
-    if let Some(rest) = text.strip_prefix("unknown ") {
-        let what = if rest.starts_with("field") { "field" } else { "value" };
-        if what == "field" && !pointer.ends_with(&format!("/{}", escape(found))) {
-            pointer = format!("{pointer}/{}", escape(found));
-        }
-        let error = ConfigError::new(pointer, format!("unknown {what} `{found}`"));
-        return match nearest(found, valid.iter().copied()) {
-            Some(name) => error.remedy(format!("did you mean `{name}`?")),
-            None if valid.is_empty() => error,
-            None => error.remedy(format!("expected one of {}", list(valid))),
-        };
-    }
-    ConfigError::new(pointer, without_value(text))
-}
-
-/// `invalid type: string "…", expected u64` without the value, which might be a secret in the wrong place.
-fn without_value(text: &str) -> String {
-    let Some((found, expected)) = text
-        .strip_prefix("invalid ")
-        .and_then(|rest| rest.split_once(": "))
-        .and_then(|(_, r)| r.rsplit_once(", expected "))
-    else {
-        return text.to_owned();
-    };
-    let kind = ["string", "integer", "floating point", "boolean", "map", "sequence", "null"]
-        .into_iter()
-        .find(|kind| found.starts_with(kind));
-    let kind = match kind {
-        Some("map") => "object",
-        Some("sequence") => "array",
-        Some("floating point" | "integer") => "number",
-        Some(kind) => kind,
-        None => "value that does not fit",
-    };
-    format!("found {} {kind}, expected {expected}", if kind == "object" || kind == "array" { "an" } else { "a" })
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    let mut pointer = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    pointer
-}
-
-fn escape(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
-}
-
-fn list(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Line and column (in bytes) of an offset, both from 1.

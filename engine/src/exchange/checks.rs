@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Exchange;
 use crate::audit::Record;
 use crate::config::Action;
+use crate::flow::Traits;
 use crate::json::{Edits, Value};
 use crate::mcp::Capability;
 use crate::policy::{Decision, Verdict};
@@ -62,8 +63,36 @@ pub(crate) struct Called<'a, 'd> {
     pub(crate) arguments: Option<Value<'d>>,
     /// The whole message.
     pub(crate) message: Value<'d>,
+    /// What flow knows of the call.
+    pub(crate) traits: &'a Traits,
     /// Microseconds since the Unix epoch.
     pub(crate) now_us: u64,
+}
+
+/// Changes to a message that goes on, where no check refuses it.
+#[derive(Debug)]
+pub(crate) struct Changes<'e> {
+    edits: &'e mut Edits,
+    /// Strings that were replaced, with what stands in their place: a header that repeats one is changed too.
+    masked: &'e mut Vec<(String, String)>,
+}
+
+impl<'e> Changes<'e> {
+    /// Changes that become these edits.
+    pub(super) fn new(edits: &'e mut Edits, masked: &'e mut Vec<(String, String)>) -> Self {
+        Self { edits, masked }
+    }
+
+    /// The edits, for changes that no header repeats.
+    pub(crate) fn edits(&mut self) -> &mut Edits {
+        self.edits
+    }
+
+    /// Replaces a string by `placeholder`.
+    pub(crate) fn mask(&mut self, string: Value<'_>, placeholder: &str) {
+        self.edits.set_string(string, placeholder);
+        self.masked.push((string.as_str().unwrap_or_default().into_owned(), placeholder.to_owned()));
+    }
 }
 
 /// A result of the server that the scanners let through.
@@ -79,18 +108,30 @@ pub(crate) struct Answered<'a, 'd> {
 
 impl Exchange {
     /// What the checks say about a message of the client, before it is scanned.
-    pub(super) fn check_call(&self, _called: &Called<'_, '_>, _record: &mut Record) -> Vec<Ruling> {
-        Vec::new()
+    pub(super) fn check_call(
+        &self,
+        called: &Called<'_, '_>,
+        changes: &mut Changes<'_>,
+        record: &mut Record,
+    ) -> Vec<Ruling> {
+        let mut rulings = Vec::new();
+        rulings.extend(self.schema_call(called, changes.edits(), record));
+        rulings.extend(self.pins_call(called, record));
+        rulings.extend(self.flow_call(called, changes, record));
+        rulings
     }
 
     /// What the checks say about a result: edits are noted, a ruling that does not let through replaces the answer.
     pub(super) fn check_result(
         &self,
-        _answered: &Answered<'_, '_>,
-        _edits: &mut Edits,
-        _record: &mut Record,
+        answered: &Answered<'_, '_>,
+        edits: &mut Edits,
+        record: &mut Record,
     ) -> Vec<Ruling> {
-        Vec::new()
+        self.pins_result(answered, edits, record);
+        let mut rulings = Vec::new();
+        rulings.extend(self.schema_result(answered, record));
+        rulings
     }
 
     /// Whose state a message counts for: the session of a caller where there are sessions, else the

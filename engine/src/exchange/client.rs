@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::checks::{self, Called};
+use super::checks::{self, Called, Changes};
 use super::content::{self, Content};
 use super::{Call, Exchange, Question};
 use crate::answer::{self, CODE_APPROVAL, CODE_CONTENT, CODE_POLICY, Denial};
 use crate::audit::{Decided, Found, Record};
 use crate::config::Action;
+use crate::flow::Traits;
 use crate::http::{self, HeaderOp};
 use crate::json::{Edits, Kind, Value, quote};
 use crate::mcp::{self, Capability, Message};
@@ -21,6 +22,8 @@ pub(super) struct Client<'x> {
     pub(super) edits: &'x mut Edits,
     pub(super) now_us: u64,
     pub(super) batch: bool,
+    /// Strings that checks replaced, with what stands in their place.
+    pub(super) masked: Vec<(String, String)>,
     /// What the message that is being judged counts for.
     pub(super) charge: Charge,
 }
@@ -49,9 +52,10 @@ impl Client<'_> {
     pub(super) fn judge(&mut self, value: Value<'_>, message: &Message<'_>) -> (Call, Judged) {
         let mut record = self.exchange.record(Direction::Request, self.now_us);
         let method = message.method().unwrap_or_default().to_owned();
+        let mut traits = Traits::default();
         let (capability, verdict) = match message {
             Message::Request { params, .. } | Message::Notification { params, .. } => {
-                self.judge_call(value, message, &method, *params, &mut record)
+                self.judge_call(value, message, &method, *params, &mut traits, &mut record)
             }
             Message::Result { .. } | Message::Error { .. } => self.judge_answer(value, message, &mut record),
         };
@@ -65,7 +69,7 @@ impl Client<'_> {
             Message::Request { id, .. } => Some(id.raw().to_owned()),
             _ => None,
         };
-        (Call { id, method, record, charge: std::mem::take(&mut self.charge) }, verdict)
+        (Call { id, method, record, traits, charge: std::mem::take(&mut self.charge) }, verdict)
     }
 
     /// Scans mirrored argument headers of a single message: where the argument was redacted, the
@@ -82,6 +86,11 @@ impl Client<'_> {
         }
         for (name, value) in params {
             let Some(value) = value else { continue };
+            if let Some((_, placeholder)) = self.masked.iter().find(|(masked, _)| masked == value) {
+                call.record.redacted.push(name.clone());
+                ops.push(HeaderOp::Set(name.clone(), http::encode_mirrored(placeholder)));
+                continue;
+            }
             let context = Context { direction: Direction::Request, surface: Surface::Header };
             let tool = call.record.name.clone();
             let principal = Some(&self.exchange.scene.principal);
@@ -127,6 +136,7 @@ impl Client<'_> {
         message: &Message<'_>,
         method: &str,
         params: Option<Value<'_>>,
+        traits: &mut Traits,
         record: &mut Record,
     ) -> (Capability, Judged) {
         let mut capability = Capability::of_client_method(method);
@@ -157,10 +167,16 @@ impl Client<'_> {
         record.name = names.first().map(|name| self.recordable(name));
         let mut decision = self.decide(method, capability, &names, arguments);
         if decision.lets_through() {
-            let called = Called { method, capability, names: &names, arguments, message: value, now_us: self.now_us };
-            decision = checks::restrict(decision, self.exchange.check_call(&called, record));
+            *traits = self.exchange.flow_traits(method, capability, &names, arguments, self.now_us);
+            let called =
+                Called { method, capability, names: &names, arguments, message: value, traits, now_us: self.now_us };
+            let mut changes = Changes::new(self.edits, &mut self.masked);
+            decision = checks::restrict(decision, self.exchange.check_call(&called, &mut changes, record));
         }
         note(record, &decision);
+        if decision.lets_through() && !record.redacted.is_empty() {
+            record.decision = Decided::Redact;
+        }
         if decision.action != Action::Deny {
             self.charge = self.exchange.charge(method, capability, &names, arguments);
         }
@@ -172,7 +188,13 @@ impl Client<'_> {
             Action::Allow | Action::LogOnly => {
                 let found = self.scan(value, Surface::Arguments, record);
                 let verdict = match (found, id) {
-                    (Content::Clean, _) => Judged::Forward,
+                    (Content::Clean, _) => {
+                        if self.exchange.scene.old_transport {
+                            // Its answer comes by a stream that does not say what it answers.
+                            self.exchange.flow_expect(traits, self.now_us);
+                        }
+                        Judged::Forward
+                    }
                     (Content::Blocked(block), Some(id)) => self.refuse_content(id, method, &block, record),
                     (Content::Blocked(block), None) => {
                         self.note_block(&block, record);

@@ -47,9 +47,7 @@ impl Exchange {
             self.state = State::Bypass;
             return RequestStep::Forward(Forward::default());
         }
-        if let Some(id) = correlation_id(headers) {
-            self.scene.correlation_id = id;
-        }
+        self.scene.correlation_id = correlation_id(headers).unwrap_or_else(|| format!("pc-{:016x}", self.scene.unique));
         match self.judge_head(headers, facts, end, now_us) {
             Ok(step) => step,
             Err(refusal) => self.refuse(refusal, now_us),
@@ -249,7 +247,9 @@ impl Exchange {
                     || (enforcing && self.firewall.needs.key_header.as_deref() == Some(name))
             }
         };
-        let names: BTreeSet<&str> = headers.iter().map(|(name, _)| name).filter(|name| unwanted(name)).collect();
+        let mut names: Vec<&str> = headers.iter().map(|(name, _)| name).filter(|name| unwanted(name)).collect();
+        names.sort_unstable();
+        names.dedup();
         names.into_iter().map(|name| HeaderOp::Remove(name.to_owned())).collect()
     }
 

@@ -12,6 +12,9 @@
 //! finish          ─▶ the audit records
 //! ```
 
+mod check_flow;
+mod check_pins;
+mod check_schema;
 mod checks;
 mod client;
 mod content;
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use crate::answer::{self, Denial};
 use crate::audit::{Decided, Record};
 use crate::firewall::Firewall;
+use crate::flow::Traits;
 use crate::http::{HeaderOp, Reply};
 use crate::mcp::{Capability, Revision};
 use crate::principal::Principal;
@@ -61,7 +65,7 @@ impl Exchange {
         Self {
             firewall,
             store,
-            scene: Scene { correlation_id: format!("pc-{unique:016x}"), ..Scene::default() },
+            scene: Scene { unique, ..Scene::default() },
             state: State::Start,
             calls: Vec::new(),
             done: Vec::new(),
@@ -85,7 +89,7 @@ impl Exchange {
             .collect()
     }
 
-    /// The id that ties together the audit records, answers and traces of this exchange.
+    /// The id that ties together the audit records, answers and traces of this exchange. Known once the headers were judged.
     #[must_use]
     pub fn correlation_id(&self) -> &str {
         &self.scene.correlation_id
@@ -136,6 +140,10 @@ impl Exchange {
         if let State::Streaming(stream) = std::mem::replace(&mut self.state, State::Ended) {
             self.scene.response_bytes = stream.received();
         }
+        for call in self.calls.iter().filter(|call| call.id.is_some() && !call.record.decision.is_refusal()) {
+            // Its answer may still come by another stream.
+            self.flow_expect(&call.traits, now_us);
+        }
         let latency = now_us.saturating_sub(self.scene.started_us);
         for call in self.calls.drain(..) {
             let mut record = call.record;
@@ -176,6 +184,8 @@ impl Exchange {
             redacted: Vec::new(),
             rules_fired: Vec::new(),
             taint: Vec::new(),
+            drift: Vec::new(),
+            risks: Vec::new(),
             hidden: 0,
             latency_us: None,
             upstream_status: None,
@@ -316,12 +326,16 @@ pub struct Owed {
 struct Session {
     headers: Vec<(String, String)>,
     endpoint: Option<String>,
+    /// The session's id came with this response.
+    issued: bool,
 }
 
 /// What is known about the whole exchange.
 #[derive(Debug, Default)]
 struct Scene {
     session: Session,
+    /// Of this, an id is made where the request brings none.
+    unique: u64,
     correlation_id: String,
     principal: Arc<Principal>,
     server: Arc<str>,
@@ -347,14 +361,16 @@ struct Call {
     id: Option<String>,
     method: String,
     record: Record,
+    /// What flow knows of it.
+    traits: Traits,
     /// What it counts for, reserved when it went on.
     charge: Charge,
 }
 
 impl Call {
-    /// One that waits for no answer and counts for nothing.
+    /// One that waits for no answer, brings nothing and counts for nothing.
     fn plain(method: &str, record: Record) -> Self {
-        Self { id: None, method: method.to_owned(), record, charge: Charge::default() }
+        Self { id: None, method: method.to_owned(), record, traits: Traits::default(), charge: Charge::default() }
     }
 }
 

@@ -27,7 +27,7 @@ impl Exchange {
 
     /// Judges the request's complete body.
     pub fn request_body(&mut self, body: &[u8], now_us: u64) -> RequestStep {
-        let awaited = match std::mem::replace(&mut self.state, State::AwaitResponse) {
+        let mut awaited = match std::mem::replace(&mut self.state, State::AwaitResponse) {
             State::AwaitBody(awaited) => awaited,
             other => {
                 self.state = other;
@@ -35,7 +35,7 @@ impl Exchange {
             }
         };
         self.scene.request_bytes = body.len() as u64;
-        match self.judge_body(&awaited, body, now_us) {
+        match self.judge_body(&mut awaited, body, now_us) {
             Ok(step) => step,
             Err(refusal) => self.refuse(refusal, now_us),
         }
@@ -81,7 +81,7 @@ impl Exchange {
         )
     }
 
-    fn judge_body(&mut self, awaited: &Awaited, body: &[u8], now_us: u64) -> Result<RequestStep, Refusal> {
+    fn judge_body(&mut self, awaited: &mut Awaited, body: &[u8], now_us: u64) -> Result<RequestStep, Refusal> {
         let firewall = self.firewall.clone();
         let document = Document::parse(body, &firewall.json_limits()).map_err(|error| match error.kind {
             ErrorKind::TooLarge => self.too_large(),
@@ -96,7 +96,7 @@ impl Exchange {
 
     fn judge_document(
         &mut self,
-        awaited: &Awaited,
+        awaited: &mut Awaited,
         root: Value<'_>,
         body: &[u8],
         now_us: u64,
@@ -106,7 +106,8 @@ impl Exchange {
         self.compare_mirrored(awaited, &messages, batch)?;
 
         let mut edits = Edits::default();
-        let mut client = Client { exchange: self, edits: &mut edits, now_us, batch, charge: Charge::default() };
+        let charge = Charge::default();
+        let mut client = Client { exchange: self, edits: &mut edits, now_us, batch, masked: Vec::new(), charge };
         let mut judged = Vec::with_capacity(messages.len());
         let mut calls: Vec<Call> = Vec::with_capacity(messages.len());
         for (value, message) in &messages {
@@ -114,7 +115,7 @@ impl Exchange {
             calls.push(call);
             judged.push(verdict);
         }
-        let mut ops = awaited.ops.clone();
+        let mut ops = std::mem::take(&mut awaited.ops);
         if let [verdict] = judged.as_mut_slice()
             && let [call] = calls.as_mut_slice()
             && !batch

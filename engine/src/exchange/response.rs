@@ -9,7 +9,7 @@ use crate::answer::{self, CODE_RESPONSE};
 use crate::audit::{Decided, Found};
 use crate::http::{self, HeaderOp, Headers, Reply};
 use crate::json::{Document, Edits, Kind, Value};
-use crate::mcp::Message;
+use crate::mcp::{HTTP_DELETE, Message};
 use crate::quota::End;
 use crate::scan::{self, Context, Direction, ScanAction, Surface};
 
@@ -39,7 +39,11 @@ impl Exchange {
             let known = &mut self.scene.session.headers;
             if known.iter().all(|(name, _)| name != "mcp-session-id") {
                 known.push(("mcp-session-id".to_owned(), id.to_owned()));
+                self.scene.session.issued = true;
             }
+        }
+        if (200..300).contains(&status) && self.calls.first().is_some_and(|call| call.method == HTTP_DELETE) {
+            self.flow_session_ended(now_us);
         }
         if end {
             self.state = State::Ended;

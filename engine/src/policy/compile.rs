@@ -19,7 +19,8 @@ use crate::config::{
 use crate::json::{Document, Limits};
 use crate::principal::Principal;
 
-pub(super) fn compile(config: Config) -> Result<Policy, ConfigError> {
+/// Compiles a configuration; `version` is the digest of its canonical text.
+pub(super) fn compile(config: Config, version: String) -> Result<Policy, ConfigError> {
     check_limits(&config.limits)?;
     check_headers(&config.headers)?;
     check_audit(&config.audit)?;
@@ -28,7 +29,6 @@ pub(super) fn compile(config: Config) -> Result<Policy, ConfigError> {
     let identity = identity(&config.identity)?;
     let rules = rules(&config)?;
     let fallbacks = Fallbacks::new(config.mode, config.default, config.hide_denied);
-    let version = if config.digest.is_empty() { built_in_code(&config)? } else { config.digest.clone() };
     Ok(Policy {
         version: Arc::from(version),
         routes: Routes { servers, pass_unmatched: config.unmatched == Unmatched::Pass },
@@ -38,8 +38,9 @@ pub(super) fn compile(config: Config) -> Result<Policy, ConfigError> {
     })
 }
 
-/// The version of a configuration that was not loaded from a text.
-fn built_in_code(config: &Config) -> Result<String, ConfigError> {
+/// The version of a configuration that was not loaded from a text. The filter has none of those, and so
+/// nothing in it that writes configurations.
+pub(super) fn built_in_code(config: &Config) -> Result<String, ConfigError> {
     let internal = |error: &dyn std::fmt::Display| ConfigError::new("", error.to_string());
     let text = serde_json::to_vec(config).map_err(|error| internal(&error))?;
     let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };

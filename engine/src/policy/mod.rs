@@ -63,7 +63,7 @@ impl Policy {
     /// # Errors
     /// The first mistake found, with its JSON Pointer.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ConfigError> {
-        Self::compile(Config::from_json(bytes)?)
+        Self::of_text(Config::from_json(bytes)?)
     }
 
     /// Compiles a configuration, and checks all that its types cannot say.
@@ -71,7 +71,14 @@ impl Policy {
     /// # Errors
     /// The first mistake found, with its JSON Pointer.
     pub fn compile(config: Config) -> Result<Self, ConfigError> {
-        compile::compile(config)
+        let version = if config.digest.is_empty() { compile::built_in_code(&config)? } else { config.digest.clone() };
+        compile::compile(config, version)
+    }
+
+    /// Compiles what [`Config::from_json`] has loaded.
+    pub(crate) fn of_text(config: Config) -> Result<Self, ConfigError> {
+        let version = config.digest.clone();
+        compile::compile(config, version)
     }
 
     /// SHA-256 (64 hexadecimal digits) of the configuration's canonical JSON (RFC 8785): the same

@@ -13,7 +13,8 @@ use super::scanner::{DETECTORS, Head, Running, Scanners};
 use super::short::Short;
 use super::verify::{Compiled, Patterns};
 use super::{Context, Direction, ScanConfigError, ScannerConfig, ScannersConfig, Surface};
-use crate::config::nearest;
+use crate::config::{from_value, nearest};
+use crate::json::{Document, Limits};
 
 /// Compiles the scanners of a configuration.
 pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigError> {
@@ -23,9 +24,7 @@ pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigErr
     let all = || NAMES.into_iter().zip(settings).enumerate();
     for (scanner, (name, own)) in all() {
         let builtin: Vec<Rule> = match name {
-            "secrets" => {
-                serde_json::from_str(SECRETS).map_err(|error| ScanConfigError::new("/secrets", error.to_string()))?
-            }
+            "secrets" => builtin(SECRETS).map_err(|error| ScanConfigError::new("/secrets", error))?,
             _ => Vec::new(),
         };
         let detector = DETECTORS.iter().find(|detector| detector.name == name);
@@ -63,6 +62,12 @@ pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigErr
         }
     }
     Ok(scanners)
+}
+
+/// Rules out of their JSON.
+fn builtin(json: &str) -> Result<Vec<Rule>, String> {
+    let document = Document::parse(json.as_bytes(), &Limits::default()).map_err(|error| error.to_string())?;
+    from_value(document.root()).map_err(|error| error.to_string())
 }
 
 fn known(member: &str, name: &str, listed: &[String], ids: &[&str]) -> Result<(), ScanConfigError> {
@@ -244,8 +249,8 @@ impl Builder {
     }
 }
 
-/// The built-in rules of the scanner `secrets`.
-const SECRETS: &str = include_str!("../../rules/secrets.json");
+/// The built-in rules of the scanner `secrets`: `rules/secrets.json` as `build.rs` leaves it.
+const SECRETS: &str = include_str!(concat!(env!("OUT_DIR"), "/secrets.json"));
 
 /// Words of instructions to a model, moved by 13 letters: `ignore`, `previous`, `instruction`, `system`,
 /// `password`, `secret`, `disregard`, `forget`, `execute`, `send`.

@@ -33,8 +33,34 @@ impl Decimal {
     }
 
     /// Without a fractional part, however it is spelled (`1.0`, `1e2`).
-    pub(super) fn is_integer(&self) -> bool {
+    pub(crate) fn is_integer(&self) -> bool {
         self.digits.len() as i64 <= self.magnitude || self.digits.is_empty()
+    }
+
+    /// True where this is a whole multiple of `step`; `None` for a step of zero or of more than 18 digits.
+    pub(crate) fn is_multiple_of(&self, step: &Self) -> Option<bool> {
+        let divisor: u128 = step.digits.parse::<u64>().ok().filter(|_| step.digits.len() <= 18)?.into();
+        if self.digits.is_empty() {
+            return Some(true);
+        }
+        // Both as digits × 10^exponent.
+        let exponent = |number: &Self| number.magnitude - number.digits.len() as i64;
+        let Ok(zeros) = usize::try_from(exponent(self) - exponent(step)) else {
+            // The last digit is not zero, so that no power of ten divides the digits.
+            return Some(false);
+        };
+        let digits = self.digits.bytes().map(|digit| u128::from(digit - b'0'));
+        let rest = digits.fold(0, |rest, digit| (rest * 10 + digit) % divisor);
+        // The zeros behind them may be thousands of millions (`1e2000000000`): 10^zeros by squaring.
+        let (mut power, mut base, mut left) = (1 % divisor, 10 % divisor, zeros);
+        while left > 0 {
+            if left % 2 == 1 {
+                power = power * base % divisor;
+            }
+            base = base * base % divisor;
+            left /= 2;
+        }
+        Some(rest * power % divisor == 0)
     }
 
     /// Less than zero.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::Direction;
-use super::detect::{Detector, Gate, Input, Match};
+use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::shell::Role;
 
 mod command;
@@ -17,13 +17,16 @@ mod rules;
 /// The scanner.
 pub const DETECTOR: Detector = Detector {
     name: "bulk",
-    rules: rules::RULES,
+    rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
     triggers: rules::TRIGGERS,
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),
     detect,
 };
+
+/// What is to be known about each rule, in the order of [`DETECTOR`]'s.
+pub const CATALOG: &[RuleInfo] = rules::RULES;
 
 /// Index of a rule in [`DETECTOR`]'s table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +67,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         return;
     }
     match role {
-        Role::Prose => return,
+        Role::Prose | Role::Document => return,
         Role::Command => {
             if let Some((rule, range)) = command::examine(text) {
                 push(rule, range);

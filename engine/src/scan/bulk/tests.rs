@@ -20,7 +20,7 @@ fn place(rule: &str) -> (&'static str, &'static str) {
 #[test]
 fn every_rule_finds_its_hits_and_leaves_its_misses() {
     let mut wrong = Vec::new();
-    for (index, rule) in DETECTOR.rules.iter().enumerate() {
+    for (index, rule) in CATALOG.iter().enumerate() {
         let (member, tool) = place(rule.id);
         for hit in rule.hits {
             let matches = found(hit, Some(member), Some(tool));

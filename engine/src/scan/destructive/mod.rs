@@ -4,7 +4,7 @@
 //! It looks at what goes to a server (arguments and answers of the client). A result that quotes
 //! `rm -rf /` destroys nothing, and is not looked at.
 
-use super::detect::{Detector, Gate, Input, Match, RuleInfo};
+use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::shell::{self, Role};
 use super::sql::{self, Harm, injection};
 use super::{Direction, Severity};
@@ -22,13 +22,16 @@ mod system;
 /// The scanner.
 pub const DETECTOR: Detector = Detector {
     name: "destructive",
-    rules: rules::RULES,
+    rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
     triggers: rules::TRIGGERS,
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),
     detect,
 };
+
+/// What is to be known about each rule, in the order of [`DETECTOR`]'s.
+pub const CATALOG: &[RuleInfo] = rules::RULES;
 
 /// Index of a rule in [`DETECTOR`]'s table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,11 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             statements(text, out);
         }
         Role::Sql => statements(text, out),
+        Role::Document => {
+            let mut found = Vec::new();
+            commands(text, false, &mut found);
+            out.extend(found.into_iter().filter(|found| DEADLY.iter().any(|rule| *rule as usize == found.rule)));
+        }
         Role::Prose | Role::Search => {}
     }
     if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Search)
@@ -197,6 +205,9 @@ fn push(out: &mut Vec<Match>, rule: Rule, range: std::ops::Range<usize>) {
         out.push(Match { rule, range });
     }
 }
+
+/// What counts in a document too: nobody writes it by accident.
+const DEADLY: [Rule; 4] = [Rule::DiskWipe, Rule::ForkBomb, Rule::ReverseShell, Rule::DecodedExecution];
 
 /// What is told about one text; more says nothing new.
 const MAX_MATCHES: usize = 32;

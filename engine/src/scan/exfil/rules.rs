@@ -4,7 +4,7 @@ use crate::scan::Severity::{Critical, High, Medium};
 use crate::scan::detect::RuleInfo;
 
 /// In the order of [`super::Rule`].
-pub(super) static RULES: &[RuleInfo] = &[
+pub(super) const RULES: &[RuleInfo] = &[
     RuleInfo {
         id: "collector-host",
         severity: High,

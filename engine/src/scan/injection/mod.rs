@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::detect::{Detector, Gate, Input, Match};
+use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::{Direction, Surface};
 
 mod fold;
@@ -29,13 +29,16 @@ use words::Words;
 /// The scanner.
 pub const DETECTOR: Detector = Detector {
     name: "injection",
-    rules: RULES,
+    rules: &heads::<{ RULES.len() }>(RULES),
     triggers: triggers::ALL,
     gate: Gate::Triggers,
     off: &[],
     direction: None,
     detect,
 };
+
+/// What is to be known about each rule, in the order of [`DETECTOR`]'s.
+pub const CATALOG: &[RuleInfo] = RULES;
 
 /// Where a text stands, as far as the rules tell places apart; a set of them in a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +81,13 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         let Some(part) = text.get(window.clone()) else { continue };
         let words = Words::read(part, window.start);
         let concepts = lexicon::concepts(&words);
-        grammar::run(&words, &concepts, place, |found| add(found.rule, found.range));
-        if let Some(range) = model::judge(&words, &concepts, place) {
+        let verdict = model::judge(&words, &concepts, place);
+        grammar::run(&words, &concepts, place, |found| {
+            if verdict.bears_out(&found.range) {
+                add(found.rule, found.range);
+            }
+        });
+        if let Some(range) = verdict.injection {
             add(LEARNED, range);
         }
         for (index, _) in &concepts {

@@ -22,7 +22,7 @@
 
 use std::ops::Range;
 
-use super::detect::{Detector, Gate, Input, Match};
+use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::{Direction, Surface};
 
 mod birth;
@@ -53,7 +53,7 @@ use rules::{Name, RULES};
 /// The scanner. Texts to look at are those that [`may_hold`] or a trigger picks.
 pub const DETECTOR: Detector = Detector {
     name: "pii",
-    rules: RULES,
+    rules: &heads::<{ RULES.len() }>(RULES),
     triggers: &[
         "birth",
         "geboren",
@@ -86,6 +86,9 @@ pub const DETECTOR: Detector = Detector {
     direction: None,
     detect,
 };
+
+/// What is to be known about each rule, in the order of [`DETECTOR`]'s.
+pub const CATALOG: &[RuleInfo] = RULES;
 
 /// A match before those that overlap are weighed against each other.
 #[derive(Clone, Debug)]

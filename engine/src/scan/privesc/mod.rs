@@ -4,7 +4,7 @@
 //! It looks at what goes to a server. What an argument is for decides: a chain of harmless commands is
 //! honest in a command line and an attack in a file name (see [`Role`]).
 
-use super::detect::{Detector, Gate, Input, Match, RuleInfo};
+use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::shell::{self, Role};
 use super::{Direction, Severity};
 
@@ -19,13 +19,16 @@ mod traversal;
 /// The scanner.
 pub const DETECTOR: Detector = Detector {
     name: "privesc",
-    rules: rules::RULES,
+    rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
     triggers: rules::TRIGGERS,
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),
     detect,
 };
+
+/// What is to be known about each rule, in the order of [`DETECTOR`]'s.
+pub const CATALOG: &[RuleInfo] = rules::RULES;
 
 /// Index of a rule in [`DETECTOR`]'s table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +73,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
                 commands(text, role, out);
             }
         }
-        Role::Prose | Role::Search => {
+        Role::Prose | Role::Document | Role::Search => {
             if let Some(range) = chaining::in_prose(text) {
                 push(out, Rule::Chaining, range);
             }

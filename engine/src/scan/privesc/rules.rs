@@ -4,7 +4,7 @@ use super::RuleInfo;
 use super::Severity::{Critical, High, Medium};
 
 /// In the order of [`super::Rule`].
-pub(super) static RULES: &[RuleInfo] = &[
+pub(super) const RULES: &[RuleInfo] = &[
     RuleInfo {
         id: "elevated-shell",
         severity: Critical,

@@ -21,7 +21,7 @@ fn member(id: &str) -> (&'static str, &'static str) {
 #[test]
 fn every_rule_finds_its_hits_and_leaves_its_misses() {
     let mut wrong = Vec::new();
-    for (index, rule) in DETECTOR.rules.iter().enumerate() {
+    for (index, rule) in CATALOG.iter().enumerate() {
         let (member, tool) = member(rule.id);
         for hit in rule.hits {
             let matches = found(hit, Some(member), Some(tool));
