@@ -36,7 +36,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The unoptimised build, which the unit tests have made already.
-SCHEMA := cargo run --locked --quiet -p portcullis -- config schema
+SCHEMA := cargo run --locked --quiet -p portcullis -- policy schema
 say = @printf '== %s\n'
 # npm is the one of the virtual environment, and runs the Node.js that it finds first.
 NPM_CI := PATH="$(abspath $(VENV)/bin):$$PATH" npm ci --no-audit --no-fund --loglevel=error

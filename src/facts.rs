@@ -77,6 +77,13 @@ impl Peer {
     }
 }
 
+/// Whether Envoy's response flags say that the upstream, or the way to it, broke off. They say so too where
+/// it did behind the response's headers, which no callback tells.
+pub fn upstream_broke() -> bool {
+    let flags = host::property(&["response", "flags"]).and_then(|bytes| bytes.try_into().ok());
+    flags.map_or(0, u64::from_le_bytes) & UPSTREAM_BROKE != 0
+}
+
 /// Remembers how the route rewrote the path of a session's first POST: of a GET, whose headers are gone by the time
 /// its stream carries a request of the server, Envoy does not tell it any more.
 pub fn learn_path(written: &str) {
@@ -128,3 +135,6 @@ const LEARNED: &str = "portcullis.path";
 /// Shared data is never freed: a client that makes up paths must not fill it.
 const MOST_LEARNED: u8 = 200;
 const OWED_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bits of `response.flags` (Envoy, `StreamInfo::CoreResponseFlag`): UT, UR, UF, UC.
+const UPSTREAM_BROKE: u64 = 0x4 | 0x10 | 0x20 | 0x40;

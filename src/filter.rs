@@ -9,6 +9,7 @@ use std::sync::Arc;
 use portcullis_engine::exchange::{Answer, Exchange, Forward, RequestStep, ResponseStep};
 use portcullis_engine::firewall::Firewall;
 use portcullis_engine::http::{HeaderOp, Reply};
+use portcullis_engine::state::Store;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
@@ -34,8 +35,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub fn new(firewall: Arc<Firewall>, telemetry: Rc<Telemetry>, unique: u64) -> Self {
-        let exchange = Exchange::new(firewall.clone(), unique);
+    pub fn new(firewall: Arc<Firewall>, store: Arc<dyn Store>, telemetry: Rc<Telemetry>, unique: u64) -> Self {
+        let exchange = Exchange::new(firewall.clone(), store, unique);
         Self {
             firewall,
             telemetry,
@@ -112,7 +113,7 @@ impl Filter {
             RequestStep::Reply(reply) => send(&reply),
             RequestStep::Ask(_) => {
                 // Without an approval service there is nobody to ask.
-                let step = self.exchange.answer(Answer::NotConfigured);
+                let step = self.exchange.answer(Answer::NotConfigured, host::now_us());
                 return self.apply_request(step);
             }
         };
@@ -165,6 +166,9 @@ impl Filter {
             return;
         }
         self.publish();
+        if self.exchange.holds_quota() && facts::upstream_broke() {
+            self.exchange.upstream_failed();
+        }
         for record in self.exchange.finish(host::now_us()) {
             self.telemetry.record(&self.firewall, &record);
         }

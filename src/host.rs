@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use portcullis_engine::http::{Headers, Reply};
+use portcullis_engine::state::Unavailable;
 
 /// Which half of an exchange a call is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,6 +221,31 @@ pub fn shared(name: &str) -> Option<Vec<u8>> {
     returned(|data, size| unsafe { proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &mut cas) })
 }
 
+/// What all VMs share under `name`, with the number to name when swapping it; `None` where nothing was ever written.
+pub fn read_shared(name: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+    let (mut cas, mut status) = (0, OK);
+    // SAFETY: pointer and length describe `name`; the out-pointers are valid for the call.
+    let value = returned(|data, size| {
+        status = unsafe { proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &mut cas) };
+        status
+    });
+    match (status, value) {
+        (OK, Some(value)) => Ok(Some((value, cas))),
+        (NOT_FOUND, _) => Ok(None),
+        _ => Err(Unavailable),
+    }
+}
+
+/// Shares a value if what stands there still has the number `cas`; false if it has another.
+pub fn swap_shared(name: &str, value: &[u8], cas: u32) -> Result<bool, Unavailable> {
+    // SAFETY: pointers and lengths describe `name` and `value`.
+    match unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), cas) } {
+        OK => Ok(true),
+        CAS_MISMATCH => Ok(false),
+        _ => Err(Unavailable),
+    }
+}
+
 /// Shares a value, unless there is one already.
 pub fn share(name: &str, value: &[u8]) {
     // SAFETY: pointers and lengths describe `name` and `value`.
@@ -310,9 +336,11 @@ unsafe extern "C" {
 }
 
 const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const NO_GRPC_STATUS: i32 = -1;
 /// As the compare-and-swap number: write whatever there is.
 const OVERWRITE: u32 = 0;
 /// As the compare-and-swap number: write only where there is nothing yet.
-const CREATE: u32 = u32::MAX;
+pub const CREATE: u32 = u32::MAX;

@@ -7,6 +7,7 @@ mod facts;
 mod filter;
 mod host;
 mod root;
+mod shared;
 mod telemetry;
 
 /// What Envoy calls first.

@@ -10,6 +10,7 @@ use proxy_wasm::types::ContextType;
 
 use crate::filter::Filter;
 use crate::host::{self, Level};
+use crate::shared::SharedData;
 use crate::telemetry::Telemetry;
 
 /// What all requests of this VM share.
@@ -17,6 +18,7 @@ use crate::telemetry::Telemetry;
 pub struct Root {
     firewall: Option<Arc<Firewall>>,
     telemetry: Rc<Telemetry>,
+    store: Arc<SharedData>,
     seed: u64,
     served: Cell<u64>,
 }
@@ -50,7 +52,7 @@ impl RootContext for Root {
         let served = self.served.get().wrapping_add(1);
         self.served.set(served);
         let unique = self.seed ^ (u64::from(context_id) << 40) ^ served;
-        Some(Box::new(Filter::new(firewall, self.telemetry.clone(), unique)))
+        Some(Box::new(Filter::new(firewall, self.store.clone(), self.telemetry.clone(), unique)))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -14,6 +14,7 @@ use portcullis_engine::mcp::Capability;
 use portcullis_engine::policy::{Call, IdentityFacts, Policy};
 use portcullis_engine::scan::{Context, Direction, Scanners, ScannersConfig, Surface};
 use portcullis_engine::sse::Framer;
+use portcullis_engine::state::MemoryStore;
 
 // The same messages and policies as in `make bench`.
 #[path = "../../bench/src/policy.rs"]
@@ -168,8 +169,9 @@ mod exchange {
         let firewall = Arc::new(Firewall::from_json(configuration.to_string().as_bytes(), [7; 32]).unwrap());
         let (call, answer) = (samples::call(size), samples::answer(size));
         let length = call.bytes().len().to_string();
+        let store = Arc::new(MemoryStore::default());
         let once = || {
-            let mut exchange = Exchange::new(firewall.clone(), 1);
+            let mut exchange = Exchange::new(firewall.clone(), store.clone(), 1);
             let request = Headers::new(vec![
                 (":method", b"POST"),
                 (":path", b"/documents/1k"),

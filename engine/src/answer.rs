@@ -20,6 +20,8 @@ pub struct Denial<'a> {
     pub policy_version: &'a str,
     /// The correlation id of the audit record.
     pub correlation_id: &'a str,
+    /// When the same message may be let through, in milliseconds from now; `None` where waiting does not help.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Denial<'_> {
@@ -51,8 +53,9 @@ impl Denial<'_> {
     }
 
     fn facts(&self) -> String {
+        let retry = self.retry_after_ms.map_or_else(String::new, |wait| format!(r#","retryAfterMs":{wait}"#));
         format!(
-            r#"{{"rule":{},"policyVersion":{},"correlationId":{}}}"#,
+            r#"{{"rule":{},"policyVersion":{},"correlationId":{}{retry}}}"#,
             quote(self.rule),
             quote(self.policy_version),
             quote(self.correlation_id),
@@ -127,6 +130,8 @@ pub const CODE_CONTENT: i32 = -31002;
 pub const CODE_APPROVAL: i32 = -31003;
 /// The server's answer was refused (malformed, too large, compressed).
 pub const CODE_RESPONSE: i32 = -31004;
+/// A quota is used up.
+pub const CODE_QUOTA: i32 = -31005;
 /// The `_meta` key of our facts in a denied tool result.
 const META_KEY: &str = "dev.portcullis/decision";
 
@@ -136,8 +141,14 @@ mod tests {
 
     #[test]
     fn answers_are_json_with_the_identical_id() {
-        let denial =
-            Denial { code: CODE_POLICY, text: "no \"way\"\n", rule: "r", policy_version: "v", correlation_id: "c" };
+        let denial = Denial {
+            code: CODE_POLICY,
+            text: "no \"way\"\n",
+            rule: "r",
+            policy_version: "v",
+            correlation_id: "c",
+            retry_after_ms: Some(1500),
+        };
         for id in ["1", "\"a\\u0062\"", "1.50"] {
             for method in ["tools/call", "prompts/get", "x"] {
                 for message in [denial.message(id, method), not_found(id, method, "n\"")] {

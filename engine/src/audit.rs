@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::json::quote_into;
 use crate::principal::Principal;
-use crate::scan::{Direction, ScanAction};
+use crate::scan::{Direction, ScanAction, Severity};
 
 /// What happened to one message. Written as one JSON line by [`Record::to_json`].
 #[derive(Clone, Debug)]
@@ -48,6 +48,14 @@ pub struct Record {
     pub findings: Vec<Found>,
     /// JSON Pointers of what was redacted.
     pub redacted: Vec<String>,
+    /// Ids of checks (quotas, obligations, pins, flow rules …) that applied, beside the rule that decided.
+    pub rules_fired: Vec<Arc<str>>,
+    /// Labels that the caller's session carried, or gained by this message.
+    pub taint: Vec<Arc<str>>,
+    /// Tools of a list whose definition is another than the trusted one; the server's instructions under an empty name.
+    pub drift: Vec<Drifted>,
+    /// Tools of a list whose definition was looked at for the first time, and what was found in it.
+    pub risks: Vec<Risky>,
     /// Entries removed from a list result.
     pub hidden: u32,
     /// From the request's arrival to the end of the exchange, microseconds.
@@ -73,6 +81,34 @@ pub struct Found {
     pub direction: Direction,
     /// JSON Pointer within the message, or the header's name.
     pub location: String,
+}
+
+/// A tool whose definition is another than the trusted one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drifted {
+    /// The tool's name; empty for the server's instructions.
+    pub tool: String,
+    /// How grave the change is.
+    pub severity: Severity,
+    /// What came in with it.
+    pub causes: Vec<&'static str>,
+    /// JSON Pointers of what differs.
+    pub fields: Vec<String>,
+    /// SHA-256 of the trusted definition, where it is known.
+    pub from: Option<String>,
+    /// SHA-256 of the definition that was listed.
+    pub to: String,
+}
+
+/// A tool in whose definition the scanners found something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Risky {
+    /// The tool's name.
+    pub tool: String,
+    /// The gravest of its flags.
+    pub severity: Severity,
+    /// `scanner:rule` of each.
+    pub flags: Vec<String>,
 }
 
 /// What was done with a message.
@@ -138,6 +174,7 @@ impl Record {
             line.text("principal", &self.principal.id);
             line.text("principal_kind", self.principal.kind.map_or("", |kind| kind.as_str()));
             line.list("roles", &self.principal.roles);
+            line.list("teams", &self.principal.teams);
             line.optional("agent", self.principal.agent.as_deref());
         }
         line.text("server", &self.server);
@@ -159,6 +196,18 @@ impl Record {
         line.optional("input_hash", self.input_hash.as_deref());
         self.write_findings(line.key("findings"));
         line.list("redacted", &self.redacted);
+        if !self.rules_fired.is_empty() {
+            line.list("rules_fired", &self.rules_fired);
+        }
+        if !self.taint.is_empty() {
+            line.list("taint", &self.taint);
+        }
+        if !self.drift.is_empty() {
+            self.write_drift(line.key("drift"));
+        }
+        if !self.risks.is_empty() {
+            self.write_risks(line.key("risks"));
+        }
         if self.hidden > 0 {
             line.number("hidden", Some(u64::from(self.hidden)));
         }
@@ -167,6 +216,25 @@ impl Record {
         line.number("request_bytes", Some(self.request_bytes));
         line.number("response_bytes", Some(self.response_bytes));
         line.end();
+    }
+
+    fn write_drift(&self, out: &mut String) {
+        write_rows(out, &self.drift, |row, drifted| {
+            row.text("tool", &drifted.tool);
+            row.text("severity", drifted.severity.as_str());
+            row.list("causes", &drifted.causes);
+            row.list("fields", &drifted.fields);
+            row.optional("from", drifted.from.as_deref());
+            row.text("to", &drifted.to);
+        });
+    }
+
+    fn write_risks(&self, out: &mut String) {
+        write_rows(out, &self.risks, |row, risky| {
+            row.text("tool", &risky.tool);
+            row.text("severity", risky.severity.as_str());
+            row.list("flags", &risky.flags);
+        });
     }
 
     fn write_findings(&self, out: &mut String) {
@@ -243,14 +311,14 @@ impl<'o> Line<'o> {
         }
     }
 
-    fn list(&mut self, key: &str, items: &[String]) {
+    fn list<T: AsRef<str>>(&mut self, key: &str, items: &[T]) {
         let out = self.key(key);
         out.push('[');
         for (index, item) in items.iter().take(MAX_ROWS).enumerate() {
             if index > 0 {
                 out.push(',');
             }
-            quote_into(out, clip(item));
+            quote_into(out, clip(item.as_ref()));
         }
         out.push(']');
     }
@@ -258,6 +326,20 @@ impl<'o> Line<'o> {
     fn end(self) {
         self.out.push_str(if self.first { "{}" } else { "}" });
     }
+}
+
+/// An array of objects, [`MAX_ROWS`] at most.
+fn write_rows<T>(out: &mut String, items: &[T], write: impl Fn(&mut Line<'_>, &T)) {
+    out.push('[');
+    for (index, item) in items.iter().take(MAX_ROWS).enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        let mut row = Line::new(out);
+        write(&mut row, item);
+        row.end();
+    }
+    out.push(']');
 }
 
 /// Keeps what a peer chose to send from making a record huge.

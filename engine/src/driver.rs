@@ -22,11 +22,13 @@ use crate::audit::Record;
 use crate::exchange::{Answer, Exchange, Facts, Forward, Owed, Question, RequestStep, ResponseStep};
 use crate::firewall::Firewall;
 use crate::http::{HeaderOp, Headers, Reply};
+use crate::state::{MemoryStore, Store};
 
 /// Runs exchanges one after the other.
 #[derive(Debug)]
 pub struct Driver {
     firewall: Arc<Firewall>,
+    store: Arc<dyn Store>,
     /// The time told to the engine, in microseconds since the Unix epoch. It advances by one with
     /// every call, so that the same run has the same records.
     pub now_us: u64,
@@ -39,7 +41,13 @@ impl Driver {
     /// A driver for this firewall.
     #[must_use]
     pub fn new(firewall: Arc<Firewall>) -> Self {
-        Self { firewall, now_us: START_US, answer: Answer::NotConfigured, unique: 0 }
+        Self::with_store(firewall, Arc::new(MemoryStore::default()))
+    }
+
+    /// A driver whose state is kept elsewhere, perhaps together with other drivers'.
+    #[must_use]
+    pub fn with_store(firewall: Arc<Firewall>, store: Arc<dyn Store>) -> Self {
+        Self { firewall, store, now_us: START_US, answer: Answer::NotConfigured, unique: 0 }
     }
 
     /// Runs a request that brings no facts beyond its headers. `upstream` is called once if the request
@@ -56,7 +64,7 @@ impl Driver {
         upstream: impl FnOnce(&Message) -> Response,
     ) -> Outcome {
         self.unique += 1;
-        let exchange = Exchange::new(self.firewall.clone(), self.unique);
+        let exchange = Exchange::new(self.firewall.clone(), self.store.clone(), self.unique);
         let mut run = Run { driver: self, exchange, outcome: Outcome::default() };
         if let Some(forwarded) = run.request(request, facts) {
             let response = upstream(&forwarded);
@@ -285,7 +293,8 @@ impl Run<'_> {
             }
             RequestStep::Ask(question) => {
                 self.outcome.questions.push(question);
-                match self.exchange.answer(self.driver.answer) {
+                let now = self.driver.tick();
+                match self.exchange.answer(self.driver.answer, now) {
                     RequestStep::Ask(_) => Settled::Gone,
                     step => self.settle(step, message),
                 }

@@ -1,8 +1,11 @@
 //! The compiled firewall: everything an exchange needs that outlives it.
 
-use crate::config::{Config, ConfigError, Fallback, Mode};
+use crate::config::{Config, ConfigError, Fallback, Mode, SchemasConfig};
+use crate::flow::Flow;
 use crate::json;
+use crate::pins::Pins;
 use crate::policy::{FactNeeds, Policy};
+use crate::quota::Quotas;
 use crate::scan::Scanners;
 
 /// A policy and its scanners, compiled once and shared by all exchanges.
@@ -14,6 +17,14 @@ pub struct Firewall {
     pub scanners: Scanners,
     /// What the host must find out about each request.
     pub needs: FactNeeds,
+    /// How tools were defined, and what follows from a change; `None` where nothing is remembered of them.
+    pub(crate) pins: Option<Pins>,
+    /// Checks against the schemas of tools.
+    pub(crate) schemas: Option<SchemasConfig>,
+    /// What results bring with them, and where it may go.
+    pub(crate) flow: Flow,
+    /// What is counted.
+    pub(crate) quotas: Quotas,
     hash_key: [u8; 32],
     lists_depend_on_caller: bool,
     passive: bool,
@@ -37,10 +48,15 @@ impl Firewall {
             None => fallback_key,
         };
         let lists_depend_on_caller = !(config.rules.is_empty() && config.default == Fallback::Allow);
-        let passive = config.mode != Mode::Enforce && config.rules.iter().all(|rule| rule.mode != Some(Mode::Enforce));
+        let mut modes = config.rules.iter().map(|rule| rule.mode).chain(config.quotas.iter().map(|quota| quota.mode));
+        let passive = config.mode != Mode::Enforce && modes.all(|mode| mode != Some(Mode::Enforce));
+        let schemas = config.schemas.clone();
+        let flow = Flow::compile(&config)?;
+        let quotas = Quotas::compile(&config)?;
         let policy = Policy::of_text(config)?;
+        let pins = Pins::compile(policy.config(), policy.version())?;
         let needs = policy.fact_needs();
-        Ok(Self { policy, scanners, needs, hash_key, lists_depend_on_caller, passive })
+        Ok(Self { policy, scanners, needs, pins, schemas, flow, quotas, hash_key, lists_depend_on_caller, passive })
     }
 
     /// SHA-256 of the canonical configuration, in hexadecimal.

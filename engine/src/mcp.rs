@@ -53,21 +53,19 @@ impl<'d> Message<'d> {
         if value.kind() != Kind::Object {
             return Err(InvalidMessage::NotAnObject);
         }
-        refuse_case_variants(value, &ENVELOPE)?;
-        if !value.get("jsonrpc").is_some_and(|version| version.is_str("2.0")) {
+        let [version, id, method, params, result, error] = members(value, &ENVELOPE)?;
+        if !version.is_some_and(|version| version.is_str("2.0")) {
             return Err(InvalidMessage::NotJsonRpc2);
         }
-        let id = value.get("id");
         let usable = |id: Value<'d>| matches!(id.kind(), Kind::String | Kind::Number).then_some(id);
-        match (value.get("method"), value.get("result"), value.get("error")) {
+        match (method, result, error) {
             (Some(method), None, None) => {
                 let method = method.as_str().ok_or(InvalidMessage::MethodNotAString)?;
-                let params = value.get("params");
                 if let Some(params) = params {
                     if params.kind() != Kind::Object {
                         return Err(InvalidMessage::ParamsNotAnObject);
                     }
-                    refuse_case_variants(params, &PARAMETERS)?;
+                    members(params, &PARAMETERS)?;
                 }
                 match id {
                     None => Ok(Self::Notification { method, params }),
@@ -120,16 +118,21 @@ impl<'d> Message<'d> {
     }
 }
 
-/// Some JSON libraries match member names without regard to case, so `"Method"` beside `"method"` would be
-/// one message to us and another to the server.
-fn refuse_case_variants(object: Value<'_>, names: &[&str]) -> Result<(), InvalidMessage> {
-    for (key, _) in object.members() {
+/// The members of those names, in their order. Some JSON libraries match member names without regard to case, so
+/// `"Method"` beside `"method"` would be one message to us and another to the server: such a name is refused.
+fn members<'d, const N: usize>(object: Value<'d>, names: &[&str; N]) -> Result<[Option<Value<'d>>; N], InvalidMessage> {
+    let mut found = [None; N];
+    for (key, value) in object.members() {
         let written = key.as_str().unwrap_or_default();
-        if names.iter().any(|name| written.eq_ignore_ascii_case(name) && written != *name) {
-            return Err(InvalidMessage::AmbiguousKey);
+        let alike = names.iter().zip(&mut found).find(|(name, _)| written.eq_ignore_ascii_case(name));
+        if let Some((name, slot)) = alike {
+            if written != *name {
+                return Err(InvalidMessage::AmbiguousKey);
+            }
+            *slot = Some(value);
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Why an object is no MCP message.

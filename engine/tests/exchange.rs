@@ -171,6 +171,22 @@ fn lists_show_only_what_may_be_used_in_json_and_in_events() {
 }
 
 #[test]
+fn a_template_is_shown_where_one_of_its_uris_may_be_read() {
+    const POLICY: &str = r#"{"version": "1", "servers": [{"name": "files"}], "rules": [
+        {"id": "docs", "match": {"capability": ["resource"], "name": ["file:///docs/*"]}, "action": "allow"},
+        {"id": "rows", "match": {"capability": ["resource"], "name": ["db://*"]}, "action": "allow"},
+        {"id": "wages", "match": {"capability": ["resource"], "name": ["db://wages/*"]}, "action": "deny"}]}"#;
+    let entries = |uris: &[&str]| {
+        let entries: Vec<String> = uris.iter().map(|uri| format!(r#"{{"uriTemplate":"{uri}"}}"#)).collect();
+        format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"resourceTemplates":[{}]}}}}"#, entries.join(","))
+    };
+    let offered = ["file:///{+path}", "file:///etc/{name}", "db://{table}/{row}", "db://wages/{row}", "ftp://{host}"];
+    let request = Request::post("/mcp", rpc("1", "resources/templates/list", "{}"));
+    let outcome = run(POLICY, request, Response::json(entries(&offered)));
+    assert_eq!(outcome.client.text(), entries(&["file:///{+path}", "db://{table}/{row}"]));
+}
+
+#[test]
 fn secrets_are_kept_from_leaving_in_both_directions() {
     let token = token();
     let body = rpc("1", "tools/call", &format!(r#"{{"name":"read_file","arguments":{{"q":"my {token}"}}}}"#));

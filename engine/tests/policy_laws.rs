@@ -1,6 +1,10 @@
 //! Laws that hold for every policy, tried on generated ones.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
+use std::sync::Arc;
+
+use portcullis_engine::driver::{Driver, Request, Response};
+use portcullis_engine::firewall::Firewall;
 use portcullis_engine::json::{Document, Limits};
 use portcullis_engine::mcp::Capability;
 use portcullis_engine::policy::{Call, Decision, Policy};
@@ -156,5 +160,66 @@ proptest! {
                 prop_assert_eq!(decide(&policy, &asked).action.as_str(), "deny");
             }
         }
+    }
+
+    /// Among the rules that match by themselves the highest priority counts, then the most restrictive action.
+    #[test]
+    fn the_most_restrictive_of_the_highest_priority_decides(rules in rules(&ACTIONS, -1..2), asked in asked()) {
+        let enforced: Vec<Value> = rules.into_iter().filter(|rule| rule["mode"].is_null()).collect();
+        let matches = |rule: &&Value| *decide(&policy(&[(*rule).clone()]), &asked).rule == *"r0";
+        let strongest = enforced.iter().filter(matches).map(|rule| {
+            let action = ACTIONS.iter().position(|action| rule["action"] == *action);
+            (rule["priority"].as_i64(), action)
+        });
+        let expected = strongest.max().and_then(|(_, action)| ACTIONS.get(action?).copied());
+        let decided = decide(&policy(&enforced), &asked);
+        match expected {
+            Some(expected) => prop_assert_eq!(decided.action.as_str(), expected),
+            None => prop_assert!(decided.rule.starts_with("builtin:") || *decided.rule == *"default"),
+        }
+    }
+
+    /// The same policy decides the same call the same way, however it is laid out and however often it is asked.
+    #[test]
+    fn decisions_are_deterministic(rules in rules(&ACTIONS, -1..2), asked in asked()) {
+        let (one, other) = (policy(&rules), policy(&rules));
+        let first = decide(&one, &asked);
+        prop_assert_eq!(&first, &decide(&one, &asked));
+        prop_assert_eq!(&first, &decide(&other, &asked));
+        let spaced = serde_json::to_string_pretty(one.config()).unwrap();
+        let again = Policy::from_json(spaced.as_bytes()).unwrap();
+        prop_assert_eq!(&first, &decide(&again, &asked));
+    }
+}
+
+proptest! {
+    // Each compiles three firewalls.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// What is replaced in a call never makes it one that passes.
+    #[test]
+    fn redaction_never_lets_more_through(
+        rules in rules(&ACTIONS, -1..2), name in prop::sample::select(vec!["a", "ab", "b", "c"]), secret in any::<bool>(),
+    ) {
+        let passes = |scanners: &Value| {
+            let rules: Vec<Value> = rules.iter().enumerate().map(|(index, rule)| {
+                let mut rule = rule.clone();
+                rule["id"] = json!(format!("r{index}"));
+                rule
+            }).collect();
+            let config = json!({"version": "1", "servers": [{"name": "s"}], "rules": rules, "scanners": scanners});
+            let firewall = Arc::new(Firewall::from_json(config.to_string().as_bytes(), [7; 32]).unwrap());
+            // Put together, so that no scanner takes this file for a leak.
+            let text = if secret { format!("ghp_{}{}", "0123456789abcdefghijAB", "CDEFGHIJ012345") } else { "text".to_owned() };
+            let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                "params": {"name": name, "arguments": {"x": 1, "note": text}}});
+            let outcome = Driver::new(firewall).run(&Request::post("/mcp", call.to_string()), |_| Response::json("{}"));
+            outcome.upstream.is_some()
+        };
+        let off = json!({"secrets": {"enabled": false}});
+        let redacting = json!({"secrets": {"request": "redact"}});
+        let blocking = json!({"secrets": {"request": "block"}});
+        prop_assert_eq!(passes(&off), passes(&redacting));
+        prop_assert!(passes(&off) || !passes(&blocking));
     }
 }

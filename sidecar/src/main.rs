@@ -5,7 +5,9 @@ mod config;
 mod eval;
 mod failure;
 mod input;
+mod policy;
 mod scan;
+mod source;
 mod style;
 
 use std::io::{self, Write};
@@ -28,9 +30,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check, explain and describe the plugin configuration
-    #[command(subcommand)]
-    Config(config::Command),
+    /// Check, build, import, test and explain policies
+    #[command(subcommand, visible_alias = "config")]
+    Policy(policy::Command),
     /// Scan text or JSON for secrets and print where they are, never what they are
     Scan(scan::Args),
     /// Run labelled cases through the firewall and measure recall and false positives
@@ -39,7 +41,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Config(command) => config::run(&command),
+        Command::Policy(command) => policy::run(&command),
         Command::Scan(args) => scan::run(&args),
         Command::Eval(args) => eval::run(&args),
     };
@@ -84,10 +86,10 @@ Exit codes:
 
 const EXAMPLES: &str = "\
 Examples:
-  portcullis config check policy.json
-  portcullis config explain policy.json --principal-kind agent --id bot --server files \\
+  portcullis policy check policy.yaml
+  portcullis policy explain policy.json --principal-kind agent --id bot --server files \\
       --tool read_file --args '{\"path\": \"/data/report.txt\"}'
-  portcullis config schema > portcullis.schema.json
+  portcullis policy schema > portcullis.schema.json
   kubectl logs deploy/api | portcullis scan --redact
   portcullis eval cases.jsonl.xz --scanner secrets --misses
 

@@ -17,6 +17,11 @@ pub(crate) fn stderr() -> Style {
     Style(io::stderr().is_terminal() && wanted())
 }
 
+/// For what goes to a file.
+pub(crate) fn plain() -> Style {
+    Style(false)
+}
+
 fn wanted() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && env::var_os("TERM").is_none_or(|term| term != "dumb")

@@ -1,19 +1,20 @@
 //! The command line from outside: output, exit codes, and that what was found is never printed.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod common;
+
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+
+use common::{file, run};
 
 #[test]
 fn help_shows_examples_and_exit_codes() {
     let all: [&[&str]; 6] = [
         &["--help"],
-        &["config", "check", "--help"],
-        &["config", "explain", "--help"],
+        &["policy", "check", "--help"],
+        &["policy", "explain", "--help"],
         &["scan", "--help"],
         &["eval", "--help"],
         &["-h"],
@@ -25,13 +26,14 @@ fn help_shows_examples_and_exit_codes() {
         assert!(args == ["-h"] || help.out.contains("Examples:"), "{args:?}");
     }
     assert_eq!(run(&["nonsense"], "").code, 2);
+    assert_eq!(run(&["config", "schema"], "").code, 0, "the other name of `policy`");
 }
 
 #[test]
 fn check_says_what_the_filter_would() {
     let good = file("good.json", POLICY);
     let bad = file("bad.json", "{\n  \"version\": \"1\",\n  \"ruls\": []\n}");
-    let both = run(&["config", "check", &good, &bad], "");
+    let both = run(&["policy", "check", &good, &bad], "");
     assert_eq!(both.code, 1);
     assert!(both.out.contains("good.json: ok (1 server, 3 rules, policy "), "{}", both.out);
     assert!(
@@ -40,14 +42,14 @@ fn check_says_what_the_filter_would() {
         both.out
     );
     assert!(!both.out.contains('\u{1b}'), "no colour in a pipe");
-    assert_eq!(run(&["config", "check", "-"], POLICY).code, 0);
+    assert_eq!(run(&["policy", "check", "-"], POLICY).code, 0);
 
-    let json = run(&["config", "check", "--json", &bad], "");
+    let json = run(&["policy", "check", "--json", &bad], "");
     let json: Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json[0]["ok"], false);
     assert_eq!((&json[0]["line"], &json[0]["pointer"]), (&Value::from(3), &Value::from("/ruls")));
 
-    let missing = run(&["config", "check", "no/such/file.json"], "");
+    let missing = run(&["policy", "check", "no/such/file.json"], "");
     assert_eq!(missing.code, 2);
     assert!(missing.err.contains("no/such/file.json"));
 }
@@ -56,7 +58,7 @@ fn check_says_what_the_filter_would() {
 fn explain_names_the_rule_and_why_the_others_did_not_match() {
     let policy = file("explain.json", POLICY);
     let agent = ["--principal-kind", "agent", "--id", "bot", "--role", "dev"];
-    let explain = |rest: &[&str]| run(&[&["config", "explain", &policy], &agent[..], rest].concat(), "");
+    let explain = |rest: &[&str]| run(&[&["policy", "explain", &policy], &agent[..], rest].concat(), "");
 
     let allowed = explain(&["--tool", "read_file", "--args", r#"{"path":"/data/a"}"#]);
     assert_eq!(allowed.code, 0, "{}", allowed.err);
@@ -78,7 +80,7 @@ fn explain_names_the_rule_and_why_the_others_did_not_match() {
     assert_eq!(list.code, 0);
     assert!(list.out.contains("by rule builtin:list"));
 
-    let anonymous = run(&["config", "explain", &policy, "--tool", "read_file"], "");
+    let anonymous = run(&["policy", "explain", &policy, "--tool", "read_file"], "");
     assert!(anonymous.out.contains("principal.kind is none, wanted agent"), "{}", anonymous.out);
 
     for (args, remedy) in [
@@ -90,18 +92,18 @@ fn explain_names_the_rule_and_why_the_others_did_not_match() {
         assert_eq!(wrong.code, 2);
         assert!(wrong.err.contains(remedy), "{}", wrong.err);
     }
-    assert_eq!(run(&["config", "explain", &policy, "--id", "bot"], "").code, 2, "an id needs a kind");
+    assert_eq!(run(&["policy", "explain", &policy, "--id", "bot"], "").code, 2, "an id needs a kind");
 }
 
 #[test]
 fn explain_without_a_call_summarises_the_policy() {
     let policy = file("summary.json", POLICY);
-    let summary = run(&["config", "explain", &policy], "");
+    let summary = run(&["policy", "explain", &policy], "");
     assert_eq!(summary.code, 0);
     for part in ["default      deny", "files: path_prefix /files", "no-rm deny, priority 5; name rm"] {
         assert!(summary.out.contains(part), "{part}: {}", summary.out);
     }
-    let json = run(&["config", "explain", &policy, "--json"], "");
+    let json = run(&["policy", "explain", &policy, "--json"], "");
     let json: Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["rules"][0]["id"], "no-rm");
 }
@@ -110,11 +112,11 @@ fn explain_without_a_call_summarises_the_policy() {
 fn the_committed_schema_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/portcullis.schema.json");
     let committed = fs::read_to_string(path).unwrap();
-    let current = run(&["config", "schema"], "");
+    let current = run(&["policy", "schema"], "");
     assert_eq!(current.code, 0);
     assert!(
         committed == current.out,
-        "envoy/portcullis.schema.json is stale: cargo run -p portcullis -- config schema > envoy/portcullis.schema.json"
+        "envoy/portcullis.schema.json is stale: cargo run -p portcullis -- policy schema > envoy/portcullis.schema.json"
     );
 }
 
@@ -189,34 +191,6 @@ fn eval_reads_xz() {
     let table = run(&["eval", path], "");
     assert_eq!(table.code, 0, "{}", table.err);
     assert!(table.out.contains("none"));
-}
-
-/// What a run of the command line came to.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn run(args: &[&str], input: &str) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that does not read its input may have ended before it is written.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
-}
-
-fn file(name: &str, content: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::write(&path, content).unwrap();
-    path.to_str().unwrap().to_owned()
 }
 
 /// Of the shape of a GitHub token, put together so that no scanner takes this file for a leak.

@@ -28,7 +28,7 @@ PAIR, HASHED = 128, 1 << 18
 SIZE = PAIR + 64 * 64 + HASHED
 PLACES = {"request": 81, "result": 82, "description": 84}
 # Of request, result, description: set by hand after the halves were measured, see docs/scanners/injection.md.
-THRESHOLDS = (0.25, 0.5, 0.25)
+THRESHOLDS = (-0.75, -0.5, -0.75)
 LICENCES = ("MIT", "Apache-2.0", "BSD-3", "CC-BY-4.0", "Apache-2.0/CC-BY-4.0")
 # Sources or parts whose own texts stand under other terms.
 LEFT_OUT = {("notinject", "wildguard"), ("bipia", "table"), ("bipia", "code")}
@@ -61,6 +61,16 @@ def load_cases(path):
         allowed = record.get("licence") in LICENCES and (record["source"], record.get("subtype")) not in LEFT_OUT
         yield dict(label=int(record["label"] == "attack"), surface=surface, texts=texts, source=record["source"], half=half(record["id"]),
                    mine=mine, allowed=allowed, weight=1.0, public=True)
+
+
+def load_extra(path):
+    """Texts that collect.py gathered."""
+    for line in open(path, encoding="utf-8"):
+        record = json.loads(line)
+        surface = {"request": "request", "tool_description": "description"}.get(record["direction"], "result")
+        attack = record["label"] == "attack"
+        yield dict(label=int(attack), surface=surface, texts=[record["text"]], source=record["source"], half=half(record["id"]), mine=False, allowed=True,
+                   weight=0.8 if attack else 0.5, public=False)
 
 
 def roff(text):
@@ -164,6 +174,7 @@ def save(path, model):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cases", required=True)
+    parser.add_argument("--extra", help="texts gathered by collect.py")
     parser.add_argument("--features", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--metrics", required=True)
@@ -174,7 +185,7 @@ def main():
     options = parser.parse_args()
     rng = random.Random(7)
 
-    groups = list(load_cases(options.cases))
+    groups = list(load_cases(options.cases)) + (list(load_extra(options.extra)) if options.extra else [])
     benign = list(load_benign(rng, options.limit))
     for kind, text in benign:
         surface = rng.choice(["result", "result", "result", "description", "request"])
@@ -195,6 +206,7 @@ def main():
     # An attack within a document of others teaches the document: only our own are embedded at random.
     usable = [group for group in groups if group["allowed"] and group["rows"]
               and not (group["public"] and group["label"] and group["surface"] != "request" and len(group["rows"]) > 2)]
+    print("attacks without a passage", sum(1 for g in groups if g["label"] and not g["rows"]), "of", sum(g["label"] for g in groups))
     print("groups", len(groups), "usable", len(usable), "passages", sum(len(g["rows"]) for g in usable), flush=True)
 
     report = {"strength": options.strength, "halves": {}, "held_out_sources": {}}

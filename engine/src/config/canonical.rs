@@ -31,7 +31,7 @@ fn write(value: Value<'_>, out: &mut String) {
     match value.kind() {
         Kind::Null | Kind::True | Kind::False => out.push_str(value.raw()),
         Kind::Number => out.push_str(&number(value.raw())),
-        Kind::String | Kind::Key => out.push_str(&quote(&value.as_str().unwrap_or_default())),
+        Kind::String | Kind::Key => out.push_str(&canonical_string(&value.as_str().unwrap_or_default())),
         Kind::Array => {
             out.push('[');
             for (index, element) in value.elements().enumerate() {
@@ -51,7 +51,7 @@ fn write(value: Value<'_>, out: &mut String) {
                 if index > 0 {
                     out.push(',');
                 }
-                out.push_str(&quote(&key));
+                out.push_str(&canonical_string(&key));
                 out.push(':');
                 write(value, out);
             }
@@ -60,8 +60,8 @@ fn write(value: Value<'_>, out: &mut String) {
     }
 }
 
-/// RFC 8785 section 3.2.2.2: no more is escaped than must be.
-fn quote(text: &str) -> String {
+/// A string by RFC 8785 section 3.2.2.2: no more is escaped than must be.
+pub(crate) fn canonical_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {

@@ -7,10 +7,13 @@
 mod canonical;
 mod de;
 mod error;
+mod flow;
 mod host;
 mod identity;
 mod literal;
 mod load;
+mod pins;
+mod quota;
 mod rule;
 mod server;
 
@@ -19,13 +22,22 @@ use serde::{Deserialize, Serialize};
 use crate::scan::ScannersConfig;
 
 pub use canonical::canonical_json;
-pub(crate) use canonical::sha256_hex;
+pub(crate) use canonical::{canonical_string, sha256_hex};
 pub(crate) use de::from_value;
 pub use error::ConfigError;
 pub(crate) use error::nearest;
+pub use flow::{
+    Carrier, ClassConfig, DecayConfig, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig,
+    ProvenanceConfig, SourceConfig, ToolClass,
+};
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
 pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
 pub use literal::Literal;
+pub use pins::{
+    Acknowledged, ApprovedInstructions, ApprovedTool, Collisions, DriftThreshold, Drifted, PinMode, PinsConfig,
+    RiskConfig, RiskThreshold, SchemaMode, SchemasConfig, Side, UnknownProperties,
+};
+pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer};
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, PrincipalMatch, RuleConfig};
 pub use server::{ServerConfig, ServerMatch};
 
@@ -64,9 +76,24 @@ pub struct Config {
     /// The rules. The highest priority wins, then the most restrictive action, then document order.
     #[serde(default)]
     pub rules: Vec<RuleConfig>,
+    /// Limits on how many calls, or how much of an argument, in how much time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaConfig>,
     /// The content scanners.
     #[serde(default)]
     pub scanners: ScannersConfig,
+    /// Fingerprints of tool definitions: what changed since it was trusted is refused. Off without this block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins: Option<PinsConfig>,
+    /// Risks that the scanners see in tool definitions. Off without this block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskConfig>,
+    /// Checks against the schemas that tools declare. Off without this block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schemas: Option<SchemasConfig>,
+    /// Labels that results bring, and what a caller that carries them may not do.
+    #[serde(default)]
+    pub flow: FlowConfig,
     /// Bounds on what is read.
     #[serde(default)]
     pub limits: LimitsConfig,

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use super::checks::{self, Called, Changes};
 use super::content::{self, Content};
 use super::{Call, Exchange, Question};
 use crate::answer::{self, CODE_APPROVAL, CODE_CONTENT, CODE_POLICY, Denial};
 use crate::audit::{Decided, Found, Record};
 use crate::config::Action;
+use crate::flow::Traits;
 use crate::http::{self, HeaderOp};
 use crate::json::{Edits, Kind, Value, quote};
 use crate::mcp::{self, Capability, Message};
 use crate::policy::{self, Decision};
+use crate::quota::Charge;
 use crate::scan::{self, Context, Direction, ScanAction, Scanners, Site, Surface};
 
 /// Judges the messages of one request body.
@@ -19,6 +22,10 @@ pub(super) struct Client<'x> {
     pub(super) edits: &'x mut Edits,
     pub(super) now_us: u64,
     pub(super) batch: bool,
+    /// Strings that checks replaced, with what stands in their place.
+    pub(super) masked: Vec<(String, String)>,
+    /// What the message that is being judged counts for.
+    pub(super) charge: Charge,
 }
 
 /// What becomes of one message.
@@ -45,9 +52,10 @@ impl Client<'_> {
     pub(super) fn judge(&mut self, value: Value<'_>, message: &Message<'_>) -> (Call, Judged) {
         let mut record = self.exchange.record(Direction::Request, self.now_us);
         let method = message.method().unwrap_or_default().to_owned();
+        let mut traits = Traits::default();
         let (capability, verdict) = match message {
             Message::Request { params, .. } | Message::Notification { params, .. } => {
-                self.judge_call(value, message, &method, *params, &mut record)
+                self.judge_call(value, message, &method, *params, &mut traits, &mut record)
             }
             Message::Result { .. } | Message::Error { .. } => self.judge_answer(value, message, &mut record),
         };
@@ -61,7 +69,7 @@ impl Client<'_> {
             Message::Request { id, .. } => Some(id.raw().to_owned()),
             _ => None,
         };
-        (Call { id, method, record }, verdict)
+        (Call { id, method, record, traits, charge: std::mem::take(&mut self.charge) }, verdict)
     }
 
     /// Scans mirrored argument headers of a single message: where the argument was redacted, the
@@ -78,6 +86,11 @@ impl Client<'_> {
         }
         for (name, value) in params {
             let Some(value) = value else { continue };
+            if let Some((_, placeholder)) = self.masked.iter().find(|(masked, _)| masked == value) {
+                call.record.redacted.push(name.clone());
+                ops.push(HeaderOp::Set(name.clone(), http::encode_mirrored(placeholder)));
+                continue;
+            }
             let context = Context { direction: Direction::Request, surface: Surface::Header };
             let tool = call.record.name.clone();
             let principal = Some(&self.exchange.scene.principal);
@@ -123,6 +136,7 @@ impl Client<'_> {
         message: &Message<'_>,
         method: &str,
         params: Option<Value<'_>>,
+        traits: &mut Traits,
         record: &mut Record,
     ) -> (Capability, Judged) {
         let mut capability = Capability::of_client_method(method);
@@ -151,8 +165,21 @@ impl Client<'_> {
             capability = Capability::Resource;
         }
         record.name = names.first().map(|name| self.recordable(name));
-        let decision = self.decide(method, capability, &names, arguments);
+        let mut decision = self.decide(method, capability, &names, arguments);
+        if decision.lets_through() {
+            *traits = self.exchange.flow_traits(method, capability, &names, arguments, self.now_us);
+            let called =
+                Called { method, capability, names: &names, arguments, message: value, traits, now_us: self.now_us };
+            let mut changes = Changes::new(self.edits, &mut self.masked);
+            decision = checks::restrict(decision, self.exchange.check_call(&called, &mut changes, record));
+        }
         note(record, &decision);
+        if decision.lets_through() && !record.redacted.is_empty() {
+            record.decision = Decided::Redact;
+        }
+        if decision.action != Action::Deny {
+            self.charge = self.exchange.charge(method, capability, &names, arguments);
+        }
         match decision.action {
             Action::Deny | Action::RequireApproval => {
                 let Some(id) = id else { return (capability, Judged::Drop) };
@@ -161,7 +188,13 @@ impl Client<'_> {
             Action::Allow | Action::LogOnly => {
                 let found = self.scan(value, Surface::Arguments, record);
                 let verdict = match (found, id) {
-                    (Content::Clean, _) => Judged::Forward,
+                    (Content::Clean, _) => {
+                        if self.exchange.scene.old_transport {
+                            // Its answer comes by a stream that does not say what it answers.
+                            self.exchange.flow_expect(traits, self.now_us);
+                        }
+                        Judged::Forward
+                    }
                     (Content::Blocked(block), Some(id)) => self.refuse_content(id, method, &block, record),
                     (Content::Blocked(block), None) => {
                         self.note_block(&block, record);
@@ -286,7 +319,14 @@ impl Client<'_> {
         self.refusal(id, method, record, answer, ask)
     }
 
-    fn refusal(&self, id: &str, method: &str, record: &Record, answer: String, ask: Option<Question>) -> Judged {
+    pub(super) fn refusal(
+        &self,
+        id: &str,
+        method: &str,
+        record: &Record,
+        answer: String,
+        ask: Option<Question>,
+    ) -> Judged {
         let stand_in = self.exchange.scene.old_transport.then(|| stand_in(id, method, record));
         Judged::Refuse { answer, stand_in, ask }
     }

@@ -47,9 +47,7 @@ impl Exchange {
             self.state = State::Bypass;
             return RequestStep::Forward(Forward::default());
         }
-        if let Some(id) = correlation_id(headers) {
-            self.scene.correlation_id = id;
-        }
+        self.scene.correlation_id = correlation_id(headers).unwrap_or_else(|| format!("pc-{:016x}", self.scene.unique));
         match self.judge_head(headers, facts, end, now_us) {
             Ok(step) => step,
             Err(refusal) => self.refuse(refusal, now_us),
@@ -210,7 +208,7 @@ impl Exchange {
         super::client::note(&mut record, &decision);
         let refused = record.decision.is_refusal();
         let reason = record.reason.clone();
-        self.calls.push(Call { id: None, method: method.to_owned(), record });
+        self.calls.push(Call::plain(method, record));
         if refused {
             self.state = State::Ended;
             // 405 is what clients take for "this server offers no stream"; other statuses end their session.
@@ -228,7 +226,7 @@ impl Exchange {
         record.capability = Capability::Protocol.as_str();
         record.decision = Decided::Pass;
         record.rule = Arc::from("http:pass");
-        self.calls.push(Call { id: None, method: String::new(), record });
+        self.calls.push(Call::plain("", record));
         self.state = State::Bypass;
         RequestStep::Forward(Forward { headers: ops, body: None })
     }
@@ -242,14 +240,16 @@ impl Exchange {
             "accept-encoding" => true,
             "authorization" => enforcing && !config.keep_authorization,
             "cookie" => enforcing,
-            name if OVERRIDES.contains(&name) => enforcing,
+            name if OVERRIDES.contains(&name) || TIMEOUTS.contains(&name) => enforcing,
             _ => {
                 name.starts_with("x-portcullis-")
                     || (enforcing && config.remove.iter().any(|other| other.eq_ignore_ascii_case(name)))
                     || (enforcing && self.firewall.needs.key_header.as_deref() == Some(name))
             }
         };
-        let names: BTreeSet<&str> = headers.iter().map(|(name, _)| name).filter(|name| unwanted(name)).collect();
+        let mut names: Vec<&str> = headers.iter().map(|(name, _)| name).filter(|name| unwanted(name)).collect();
+        names.sort_unstable();
+        names.dedup();
         names.into_iter().map(|name| HeaderOp::Remove(name.to_owned())).collect()
     }
 
@@ -310,6 +310,10 @@ fn mirrored_params(headers: &Headers<'_>) -> Result<Vec<(String, Option<String>)
 /// Headers by which some frameworks let a request be another than its first line says.
 const OVERRIDES: [&str; 5] =
     ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// Headers by which a caller could make Envoy give up on a call that the server goes on with, and so
+/// have its quota back.
+const TIMEOUTS: [&str; 2] = ["x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"];
 
 /// Headers that a message sent on the client's behalf must repeat.
 const SESSION: [&str; 2] = ["mcp-session-id", "mcp-protocol-version"];

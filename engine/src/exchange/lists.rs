@@ -7,6 +7,8 @@ use crate::mcp::Capability;
 /// A list of a result, and which of its entries go on to the client.
 #[derive(Debug)]
 pub(super) struct List<'d> {
+    /// The member of the result that it is.
+    pub(super) member: &'static str,
     pub(super) array: Value<'d>,
     /// The member that names an entry.
     pub(super) named: &'static str,
@@ -22,9 +24,13 @@ pub(super) fn visible<'d>(exchange: &Exchange, result: Value<'d>) -> Vec<List<'d
         let visible = |entry: Value<'_>| {
             // An entry without a name cannot be judged, nor called.
             let Some(name) = entry.get(named).and_then(Value::as_str) else { return false };
-            exchange.firewall.policy.visible(&exchange.scene.principal, &exchange.scene.server, capability, &name)
+            let (policy, scene) = (&exchange.firewall.policy, &exchange.scene);
+            match named {
+                "uriTemplate" => policy.template_visible(&scene.principal, &scene.server, &name),
+                _ => policy.visible(&scene.principal, &scene.server, capability, &name),
+            }
         };
-        lists.push(List { array, named, kept: array.elements().map(visible).collect() });
+        lists.push(List { member, array, named, kept: array.elements().map(visible).collect() });
     }
     lists
 }

@@ -12,10 +12,15 @@
 //! finish          ─▶ the audit records
 //! ```
 
+mod check_flow;
+mod check_pins;
+mod check_schema;
+mod checks;
 mod client;
 mod content;
 mod head;
 mod lists;
+mod quotas;
 mod request;
 mod response;
 mod server;
@@ -26,10 +31,13 @@ use std::sync::Arc;
 use crate::answer::{self, Denial};
 use crate::audit::{Decided, Record};
 use crate::firewall::Firewall;
+use crate::flow::Traits;
 use crate::http::{HeaderOp, Reply};
 use crate::mcp::{Capability, Revision};
 use crate::principal::Principal;
+use crate::quota::{Charge, End};
 use crate::scan::Direction;
+use crate::state::Store;
 use stream::Stream;
 
 pub use head::Facts;
@@ -38,6 +46,7 @@ pub use head::Facts;
 #[derive(Debug)]
 pub struct Exchange {
     firewall: Arc<Firewall>,
+    store: Arc<dyn Store>,
     scene: Scene,
     state: State,
     /// The client's messages: one record each, completed by [`Exchange::finish`].
@@ -49,13 +58,14 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Starts an exchange. `unique` is a number that does not repeat: the correlation id is made
-    /// of it where the request brings none.
+    /// Starts an exchange. `store` keeps what outlives it. `unique` is a number that does not repeat:
+    /// the correlation id is made of it where the request brings none.
     #[must_use]
-    pub fn new(firewall: Arc<Firewall>, unique: u64) -> Self {
+    pub fn new(firewall: Arc<Firewall>, store: Arc<dyn Store>, unique: u64) -> Self {
         Self {
             firewall,
-            scene: Scene { correlation_id: format!("pc-{unique:016x}"), ..Scene::default() },
+            store,
+            scene: Scene { unique, ..Scene::default() },
             state: State::Start,
             calls: Vec::new(),
             done: Vec::new(),
@@ -79,7 +89,7 @@ impl Exchange {
             .collect()
     }
 
-    /// The id that ties together the audit records, answers and traces of this exchange.
+    /// The id that ties together the audit records, answers and traces of this exchange. Known once the headers were judged.
     #[must_use]
     pub fn correlation_id(&self) -> &str {
         &self.scene.correlation_id
@@ -109,10 +119,30 @@ impl Exchange {
         matches!(self.state, State::Streaming(_))
     }
 
+    /// True while something is reserved for a message whose end is not known: then
+    /// [`Exchange::upstream_failed`] is worth finding out about before [`Exchange::finish`].
+    #[must_use]
+    pub fn holds_quota(&self) -> bool {
+        self.calls.iter().any(|call| call.charge.is_held())
+    }
+
+    /// Tells that the server, or the way to it, broke off: what is unanswered has failed. Without this
+    /// word an end without an answer is taken as the client's doing.
+    pub fn upstream_failed(&mut self) {
+        self.scene.upstream_failed = true;
+    }
+
     /// Ends the exchange, however it ended, and returns the records not taken yet.
     pub fn finish(&mut self, now_us: u64) -> Vec<Record> {
+        // A client that leaves before the answer must not get its quota back: its call may have been made.
+        let end = if self.scene.upstream_failed { End::Failed } else { End::Done };
+        self.settle_all(end, now_us);
         if let State::Streaming(stream) = std::mem::replace(&mut self.state, State::Ended) {
             self.scene.response_bytes = stream.received();
+        }
+        for call in self.calls.iter().filter(|call| call.id.is_some() && !call.record.decision.is_refusal()) {
+            // Its answer may still come by another stream.
+            self.flow_expect(&call.traits, now_us);
         }
         let latency = now_us.saturating_sub(self.scene.started_us);
         for call in self.calls.drain(..) {
@@ -152,6 +182,10 @@ impl Exchange {
             input_hash: None,
             findings: Vec::new(),
             redacted: Vec::new(),
+            rules_fired: Vec::new(),
+            taint: Vec::new(),
+            drift: Vec::new(),
+            risks: Vec::new(),
             hidden: 0,
             latency_us: None,
             upstream_status: None,
@@ -162,7 +196,14 @@ impl Exchange {
 
     /// The denial as its sender is told, with the facts every answer carries.
     fn denial<'a>(&'a self, code: i32, rule: &'a str, text: &'a str) -> Denial<'a> {
-        Denial { code, text, rule, policy_version: self.firewall.version(), correlation_id: &self.scene.correlation_id }
+        Denial {
+            code,
+            text,
+            rule,
+            policy_version: self.firewall.version(),
+            correlation_id: &self.scene.correlation_id,
+            retry_after_ms: None,
+        }
     }
 
     /// The sentence for a person reading the agent's transcript.
@@ -188,7 +229,7 @@ impl Exchange {
             record.decision = Decided::Pass;
             record.would = Some((refusal.decided, refusal.rule.to_owned()));
         }
-        self.calls.push(Call { id: None, method: String::new(), record });
+        self.calls.push(Call::plain("", record));
         if !self.enforcing() {
             self.state = State::Bypass;
             return RequestStep::Forward(Forward::default());
@@ -285,12 +326,16 @@ pub struct Owed {
 struct Session {
     headers: Vec<(String, String)>,
     endpoint: Option<String>,
+    /// The session's id came with this response.
+    issued: bool,
 }
 
 /// What is known about the whole exchange.
 #[derive(Debug, Default)]
 struct Scene {
     session: Session,
+    /// Of this, an id is made where the request brings none.
+    unique: u64,
     correlation_id: String,
     principal: Arc<Principal>,
     server: Arc<str>,
@@ -304,6 +349,7 @@ struct Scene {
     old_transport: bool,
     get: bool,
     upstream_status: Option<u16>,
+    upstream_failed: bool,
     request_bytes: u64,
     response_bytes: u64,
 }
@@ -315,6 +361,17 @@ struct Call {
     id: Option<String>,
     method: String,
     record: Record,
+    /// What flow knows of it.
+    traits: Traits,
+    /// What it counts for, reserved when it went on.
+    charge: Charge,
+}
+
+impl Call {
+    /// One that waits for no answer, brings nothing and counts for nothing.
+    fn plain(method: &str, record: Record) -> Self {
+        Self { id: None, method: method.to_owned(), record, traits: Traits::default(), charge: Charge::default() }
+    }
 }
 
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use crate::audit::Decided;
 use crate::http::{HeaderOp, Reply};
 use crate::json::{Document, Edits, ErrorKind, Kind, Value};
 use crate::mcp::{self, InvalidMessage, Message, Revision};
+use crate::quota::Charge;
 
 impl Exchange {
     /// Tells that `received` bytes of the request's body have come so far and more may follow.
@@ -26,7 +27,7 @@ impl Exchange {
 
     /// Judges the request's complete body.
     pub fn request_body(&mut self, body: &[u8], now_us: u64) -> RequestStep {
-        let awaited = match std::mem::replace(&mut self.state, State::AwaitResponse) {
+        let mut awaited = match std::mem::replace(&mut self.state, State::AwaitResponse) {
             State::AwaitBody(awaited) => awaited,
             other => {
                 self.state = other;
@@ -34,14 +35,14 @@ impl Exchange {
             }
         };
         self.scene.request_bytes = body.len() as u64;
-        match self.judge_body(&awaited, body, now_us) {
+        match self.judge_body(&mut awaited, body, now_us) {
             Ok(step) => step,
             Err(refusal) => self.refuse(refusal, now_us),
         }
     }
 
-    /// Goes on after a [`RequestStep::Ask`].
-    pub fn answer(&mut self, answer: Answer) -> RequestStep {
+    /// Goes on after a [`RequestStep::Ask`]. What the call counts for is reserved now: it may have waited long.
+    pub fn answer(&mut self, answer: Answer, now_us: u64) -> RequestStep {
         let parked = match std::mem::replace(&mut self.state, State::AwaitResponse) {
             State::Asking(parked) => parked,
             other => {
@@ -50,15 +51,25 @@ impl Exchange {
             }
         };
         if answer == Answer::Approved {
-            for call in &mut self.calls {
-                if call.record.decision == Decided::RequireApproval {
-                    call.record.decision = Decided::Allow;
-                }
-            }
-            return RequestStep::Forward(parked.forward);
+            let mut calls = std::mem::take(&mut self.calls);
+            let refusal = calls.iter_mut().find_map(|call| self.admit_approved(call, now_us));
+            self.calls = calls;
+            let Some(refusal) = refusal else { return RequestStep::Forward(parked.forward) };
+            self.state = State::Ended;
+            return RequestStep::Reply(answer::json_reply(200, refusal, &self.scene.correlation_id));
         }
         self.state = State::Ended;
         RequestStep::Reply(parked.refusal)
+    }
+
+    /// Lets an approved call go on, unless a quota refuses it: then its answer is returned.
+    fn admit_approved(&self, call: &mut Call, now_us: u64) -> Option<String> {
+        if call.record.decision == Decided::RequireApproval {
+            call.record.decision = Decided::Allow;
+        }
+        let refused = self.reserve(&mut call.charge, &mut call.record, now_us).err()?;
+        let id = call.id.as_deref().unwrap_or("null");
+        Some(self.refuse_by_quota(id, &call.method, &refused, &mut call.record))
     }
 
     pub(super) fn too_large(&self) -> Refusal {
@@ -70,7 +81,7 @@ impl Exchange {
         )
     }
 
-    fn judge_body(&mut self, awaited: &Awaited, body: &[u8], now_us: u64) -> Result<RequestStep, Refusal> {
+    fn judge_body(&mut self, awaited: &mut Awaited, body: &[u8], now_us: u64) -> Result<RequestStep, Refusal> {
         let firewall = self.firewall.clone();
         let document = Document::parse(body, &firewall.json_limits()).map_err(|error| match error.kind {
             ErrorKind::TooLarge => self.too_large(),
@@ -85,7 +96,7 @@ impl Exchange {
 
     fn judge_document(
         &mut self,
-        awaited: &Awaited,
+        awaited: &mut Awaited,
         root: Value<'_>,
         body: &[u8],
         now_us: u64,
@@ -95,7 +106,8 @@ impl Exchange {
         self.compare_mirrored(awaited, &messages, batch)?;
 
         let mut edits = Edits::default();
-        let mut client = Client { exchange: self, edits: &mut edits, now_us, batch };
+        let charge = Charge::default();
+        let mut client = Client { exchange: self, edits: &mut edits, now_us, batch, masked: Vec::new(), charge };
         let mut judged = Vec::with_capacity(messages.len());
         let mut calls: Vec<Call> = Vec::with_capacity(messages.len());
         for (value, message) in &messages {
@@ -103,7 +115,7 @@ impl Exchange {
             calls.push(call);
             judged.push(verdict);
         }
-        let mut ops = awaited.ops.clone();
+        let mut ops = std::mem::take(&mut awaited.ops);
         if let [verdict] = judged.as_mut_slice()
             && let [call] = calls.as_mut_slice()
             && !batch
@@ -111,6 +123,7 @@ impl Exchange {
             let header_edits = client.scan_mirrored(&awaited.params, call, verdict);
             ops.extend(header_edits);
         }
+        client.reserve(&mut calls, &mut judged);
         self.calls = calls;
         let step = if batch {
             self.settle_batch(root, judged, &mut edits)

@@ -9,7 +9,8 @@ use crate::answer::{self, CODE_RESPONSE};
 use crate::audit::{Decided, Found};
 use crate::http::{self, HeaderOp, Headers, Reply};
 use crate::json::{Document, Edits, Kind, Value};
-use crate::mcp::Message;
+use crate::mcp::{HTTP_DELETE, Message};
+use crate::quota::End;
 use crate::scan::{self, Context, Direction, ScanAction, Surface};
 
 /// A response whose headers are held.
@@ -28,12 +29,21 @@ impl Exchange {
             return ResponseStep::Forward(Forward::default());
         }
         self.scene.upstream_status = Some(status);
+        if status >= 400 {
+            // Envoy answers so too where it could not reach the server, or lost it.
+            self.settle_all(End::Failed, now_us);
+        }
+        self.renew_leases(now_us);
         if let Some(id) = headers.get("mcp-session-id") {
             // The answer to `initialize` names the session that its stream already belongs to.
             let known = &mut self.scene.session.headers;
             if known.iter().all(|(name, _)| name != "mcp-session-id") {
                 known.push(("mcp-session-id".to_owned(), id.to_owned()));
+                self.scene.session.issued = true;
             }
+        }
+        if (200..300).contains(&status) && self.calls.first().is_some_and(|call| call.method == HTTP_DELETE) {
+            self.flow_session_ended(now_us);
         }
         if end {
             self.state = State::Ended;
@@ -70,6 +80,7 @@ impl Exchange {
 
     /// Tells that `received` bytes of a held response have come so far and more may follow.
     pub fn response_progress(&mut self, received: u64, now_us: u64) -> ResponseStep {
+        self.renew_leases(now_us);
         match &self.state {
             State::AwaitResponseBody(_) if received > self.max_body() => {
                 self.refuse_response("limits:max_body_bytes", "The server's answer is too large", now_us)

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use super::checks::{self, Answered};
 use super::content::{self, Content};
 use super::{Exchange, lists};
 use crate::answer::{self, CODE_CONTENT, CODE_POLICY};
 use crate::audit::{Decided, Record};
 use crate::config::Action;
+use crate::flow::Traits;
 use crate::json::{Edits, Kind, Value};
 use crate::mcp::{Capability, Message};
-use crate::policy;
+use crate::policy::{self, Decision};
 use crate::scan::{Context, Direction, Surface};
 
 /// What becomes of a message of the server.
@@ -75,7 +77,13 @@ impl Exchange {
         };
         let context = Context { direction: Direction::Response, surface };
         let passed = match content::scan(self, context, value, &mut [], edits, &mut record) {
-            Content::Clean => Passed::Forward,
+            Content::Clean => match self.flow_told(method, capability, value, &mut record, now_us) {
+                None => Passed::Forward,
+                Some(ruling) => {
+                    super::client::note(&mut record, &ruling);
+                    Passed::Drop
+                }
+            },
             Content::Blocked(block) => {
                 note_block(&mut record, &block);
                 Passed::Drop
@@ -102,11 +110,14 @@ impl Exchange {
             let mut record = self.record(Direction::Response, now_us);
             record.method = "response".to_owned();
             record.rule = Arc::from("builtin:protocol");
-            let passed = self.judge_content_of(value, id, result, "", edits, &mut record);
+            let origin = Origin { method: "", traits: None };
+            let passed = self.judge_content_of(value, id, result, origin, edits, &mut record, now_us);
             self.done.push(record);
             return passed;
         };
-        let passed = self.judge_content_of(value, id, result, &call.method, edits, &mut call.record);
+        self.settle(&mut call, super::quotas::end(result), now_us);
+        let origin = Origin { method: &call.method, traits: Some(&call.traits) };
+        let passed = self.judge_content_of(value, id, result, origin, edits, &mut call.record, now_us);
         call.id = None;
         self.calls.insert(position, call);
         passed
@@ -117,10 +128,12 @@ impl Exchange {
         value: Value<'_>,
         id: Option<Value<'_>>,
         result: Option<Value<'_>>,
-        method: &str,
+        origin: Origin<'_>,
         edits: &mut Edits,
         record: &mut Record,
+        now_us: u64,
     ) -> Passed {
+        let method = origin.method;
         let id = id.map_or("null", Value::raw);
         if let Some(refused) = result.and_then(|result| self.refused_input_request(result)) {
             record.decision = Decided::Deny;
@@ -139,10 +152,26 @@ impl Exchange {
         let mut lists = result.map_or(Vec::new(), |result| lists::visible(self, result));
         let content = content::scan(self, context, value, &mut lists, edits, record);
         if let Some(result) = result {
+            self.observe_lists(&mut lists, record, now_us);
             record.hidden += lists::filter(self, result, &lists, edits);
         }
         match content {
-            Content::Clean => Passed::Forward,
+            Content::Clean => {
+                let passed = match result {
+                    Some(result) => self.check(&Answered { method, result, now_us }, id, edits, record),
+                    None => Passed::Forward,
+                };
+                if !matches!(passed, Passed::Forward) {
+                    return passed;
+                }
+                // Labels are gained by what passes, so this comes last.
+                let Some(lost) = self.flow_passed(&origin, result.unwrap_or(value), &lists, record, now_us) else {
+                    return passed;
+                };
+                super::client::note(record, &lost);
+                let text = self.explain("the server's answer may not reach the client", &lost.rule, &lost.reason);
+                Passed::Replace(self.denial(CODE_POLICY, &lost.rule, &text).message(id, method))
+            }
             Content::Blocked(block) => {
                 note_block(record, &block);
                 let text = self.explain(
@@ -155,8 +184,31 @@ impl Exchange {
         }
     }
 
+    /// Hears the checks about a result that the scanners let through.
+    fn check(&self, answered: &Answered<'_, '_>, id: &str, edits: &mut Edits, record: &mut Record) -> Passed {
+        let rulings = self.check_result(answered, edits, record);
+        let allowed = Decision {
+            action: Action::Allow,
+            rule: Arc::clone(&record.rule),
+            reason: Arc::clone(&record.reason),
+            hide: false,
+            would: None,
+        };
+        let decision = checks::restrict(allowed, rulings);
+        if let Some(would) = &decision.would {
+            record.would = Some((super::client::decided(would.action), would.rule.to_string()));
+        }
+        if decision.lets_through() {
+            return Passed::Forward;
+        }
+        super::client::note(record, &decision);
+        let what = "the server's answer may not reach the client";
+        let text = self.explain(what, &decision.rule, &decision.reason);
+        Passed::Replace(self.denial(CODE_POLICY, &decision.rule, &text).message(id, answered.method))
+    }
+
     /// An `input_required` result carries requests to the client (2026-07-28); the first that policy refuses.
-    fn refused_input_request(&self, result: Value<'_>) -> Option<policy::Decision> {
+    fn refused_input_request(&self, result: Value<'_>) -> Option<Decision> {
         let requests = result.get("inputRequests")?;
         let members = requests.members().map(|(_, request)| request);
         for request in members.chain(requests.elements()) {
@@ -175,6 +227,15 @@ impl Exchange {
         }
         None
     }
+}
+
+/// What an answer answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    /// JSON-RPC method of the request; empty where it is not known (streams of the old transport).
+    pub(super) method: &'a str,
+    /// What flow knows of the request; `None` where it is not known.
+    pub(super) traits: Option<&'a Traits>,
 }
 
 fn note_block(record: &mut Record, block: &content::Block) {
@@ -198,7 +259,7 @@ fn same_id(known: &str, id: Value<'_>) -> bool {
 
 /// True for answers by which a server describes itself or what it offers.
 fn describes(result: Value<'_>) -> bool {
-    ["tools", "prompts", "resources", "resourceTemplates", "serverInfo", "instructions", "supportedVersions"]
-        .iter()
-        .any(|key| result.get(key).is_some())
+    const DESCRIBING: [&str; 7] =
+        ["tools", "prompts", "resources", "resourceTemplates", "serverInfo", "instructions", "supportedVersions"];
+    result.members().any(|(key, _)| DESCRIBING.iter().any(|name| key.is_str(name)))
 }

@@ -42,6 +42,7 @@ impl Exchange {
                 return None;
             }
         };
+        self.renew_leases(now_us);
         let mut out = Vec::with_capacity(bytes.len());
         stream.received += bytes.len() as u64;
         stream.framer.push(bytes);

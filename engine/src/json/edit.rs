@@ -45,10 +45,20 @@ impl Edits {
     /// Removes the elements of `array` for which `keep` is false, with their commas. To be called once for an
     /// array.
     pub fn retain_elements(&mut self, array: Value<'_>, mut keep: impl FnMut(Value<'_>) -> bool) {
-        let elements: Vec<(Range<usize>, bool)> = array.elements().map(|value| (value.span(), keep(value))).collect();
+        self.retain(array, array.elements().map(|value| (value.span(), keep(value))).collect());
+    }
+
+    /// Removes the members of `object` for whose key `keep` is false, with their commas. To be called once for an
+    /// object.
+    pub fn retain_members(&mut self, object: Value<'_>, mut keep: impl FnMut(Value<'_>) -> bool) {
+        let span = |key: Value<'_>, value: Value<'_>| key.span().start..value.span().end;
+        self.retain(object, object.members().map(|(key, value)| (span(key, value), keep(key))).collect());
+    }
+
+    fn retain(&mut self, container: Value<'_>, elements: Vec<(Range<usize>, bool)>) {
         let Some(first_kept) = elements.iter().position(|(_, kept)| *kept) else {
             if !elements.is_empty() {
-                let span = array.span();
+                let span = container.span();
                 self.replace(span.start + 1..span.end.saturating_sub(1), "");
             }
             return;
@@ -128,6 +138,19 @@ mod tests {
         ] {
             let result = edit(text, |root, edits| edits.retain_elements(root, |value| !drop.contains(value.raw())));
             assert_eq!(result, expected, "{text} without {drop}");
+        }
+    }
+
+    #[test]
+    fn removes_members_with_their_commas() {
+        let text = r#"{"a": 1, "b": {"c": 2}, "d": 3}"#;
+        for (drop, expected) in
+            [("a", r#"{"b": {"c": 2}, "d": 3}"#), ("bd", r#"{"a": 1}"#), ("abd", "{}"), ("ad", r#"{"b": {"c": 2}}"#)]
+        {
+            let result = edit(text, |root, edits| {
+                edits.retain_members(root, |key| !drop.contains(&*key.as_str().unwrap()));
+            });
+            assert_eq!(result, expected, "{drop}");
         }
     }
 

@@ -197,35 +197,27 @@ impl Parser<'_> {
         Ok(Expect::CommaOrEnd)
     }
 
-    /// Compares the member names of the object at `index`: pairwise for the usual handful, sorted
-    /// beyond that, so that a hostile object costs n log n comparisons and no hash can be flooded.
+    /// Compares the member names of the object at `index`: pairwise by [`mark`] for the usual handful, in full and
+    /// sorted where two are alike or there are more, so that a hostile object costs n log n comparisons and no hash can be flooded.
     fn refuse_duplicate_keys(&self, text: &str, index: usize) -> Result<(), ParseError> {
-        let mut keys: [Option<&Entry>; PAIRWISE_KEYS] = [None; PAIRWISE_KEYS];
+        let mut seen = [0; PAIRWISE_KEYS];
         let mut count = 0;
-        let mut escaped = false;
         let mut at = index + 1;
-        while let Some(key) = self.tape.get(at) {
-            if let Some(slot) = keys.get_mut(count) {
-                *slot = Some(key);
+        loop {
+            let Some(key) = self.tape.get(at) else { return Ok(()) };
+            let mark = mark(self.bytes, key);
+            // An escaped key can equal one that is written otherwise.
+            let alike = key.escaped || seen.iter().take(count).any(|other| *other == mark);
+            match seen.get_mut(count) {
+                Some(slot) if !alike => *slot = mark,
+                _ => break,
             }
-            escaped |= key.escaped;
             count += 1;
             at = self.tape.get(at + 1).map_or(usize::MAX, |value| value.next as usize);
         }
-        if count < 2 {
-            return Ok(());
-        }
         let raw = |key: &Entry| text.get(key.start as usize + 1..key.end as usize - 1).unwrap_or_default();
         let duplicate = |key: &Entry| ParseError { kind: ErrorKind::DuplicateKey, offset: key.start as usize };
-        if count <= PAIRWISE_KEYS && !escaped {
-            for (position, key) in keys.iter().flatten().enumerate() {
-                if keys.iter().flatten().take(position).any(|other| raw(other) == raw(key)) {
-                    return Err(duplicate(key));
-                }
-            }
-            return Ok(());
-        }
-        let mut all = Vec::with_capacity(count);
+        let mut all = Vec::new();
         let mut at = index + 1;
         while let Some(key) = self.tape.get(at) {
             let name = if key.escaped { unescape(raw(key)).into() } else { std::borrow::Cow::Borrowed(raw(key)) };
@@ -329,8 +321,22 @@ impl Parser<'_> {
     }
 }
 
-/// Objects up to this many members are compared pairwise.
-const PAIRWISE_KEYS: usize = 8;
+/// A number that is equal for equal keys and mostly not for others: of the length, the first and the last eight bytes.
+fn mark(bytes: &[u8], key: &Entry) -> u64 {
+    let name = bytes.get(key.start as usize + 1..(key.end as usize).saturating_sub(1)).unwrap_or_default();
+    let ends = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first).rotate_left(29).wrapping_mul(SPREAD) ^ u64::from_le_bytes(*last)
+        }
+        _ => name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    ends ^ (name.len() as u64) << 56
+}
+
+/// Objects up to this many members are compared pairwise, by their marks.
+const PAIRWISE_KEYS: usize = 16;
+/// The golden ratio as an odd number: multiplying by it spreads bits (Knuth, TAOCP volume 3, section 6.4).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {

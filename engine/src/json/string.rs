@@ -35,35 +35,44 @@ pub(super) fn scan(body: &[u8]) -> Result<Scanned, (ErrorKind, usize)> {
 }
 
 /// How many bytes come before the first quote, backslash or control character; `None` if there is none.
-///
-/// Short strings are the rule, so the first bytes are looked at eight at a time; long ones are searched
-/// with SIMD for the delimiter and then checked for control characters in a branch-free fold.
 fn plain_length(bytes: &[u8]) -> Option<usize> {
+    let (blocks, tail) = bytes.as_chunks::<16>();
+    for (index, block) in blocks.iter().enumerate() {
+        if let Some(found) = first_special(block) {
+            return Some(index * 16 + found);
+        }
+    }
     let special = |byte: &u8| matches!(*byte, b'"' | b'\\' | 0..=0x1f);
-    let (words, _) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().take(WORDWISE).enumerate() {
+    tail.iter().position(special).map(|found| blocks.len() * 16 + found)
+}
+
+/// The first quote, backslash or control character of sixteen bytes.
+#[cfg(target_feature = "simd128")]
+fn first_special(block: &[u8; 16]) -> Option<usize> {
+    use core::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128_or};
+    let word =
+        |at: usize| block.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word));
+    let bytes = u64x2(word(0), word(8));
+    let quote = u8x16_eq(bytes, u8x16_splat(b'"'));
+    let backslash = u8x16_eq(bytes, u8x16_splat(b'\\'));
+    let control = u8x16_lt(bytes, u8x16_splat(0x20));
+    let found = u8x16_bitmask(v128_or(v128_or(quote, backslash), control));
+    (found != 0).then(|| found.trailing_zeros() as usize)
+}
+
+/// The first quote, backslash or control character of sixteen bytes.
+#[cfg(not(target_feature = "simd128"))]
+fn first_special(block: &[u8; 16]) -> Option<usize> {
+    let (words, _) = block.as_chunks::<8>();
+    words.iter().enumerate().find_map(|(index, word)| {
         let found = special_bytes(u64::from_le_bytes(*word));
-        if found != 0 {
-            return Some(index * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let head = words.len().min(WORDWISE) * 8;
-    let tail = bytes.get(head..).unwrap_or_default();
-    if tail.len() < 8 {
-        return tail.iter().position(special).map(|found| head + found);
-    }
-    let end = memchr::memchr2(b'"', b'\\', tail);
-    let span = tail.get(..end.unwrap_or(tail.len())).unwrap_or_default();
-    for (index, chunk) in span.chunks(256).enumerate() {
-        if chunk.iter().fold(false, |control, byte| control | (*byte < 0x20)) {
-            return chunk.iter().position(special).map(|found| head + index * 256 + found);
-        }
-    }
-    end.map(|end| head + end)
+        (found != 0).then(|| index * 8 + found.trailing_zeros() as usize / 8)
+    })
 }
 
 /// Marks the first quote, backslash or control character of eight bytes by its highest bit. What is marked above
 /// it means nothing: the subtractions borrow from there.
+#[cfg(not(target_feature = "simd128"))]
 fn special_bytes(word: u64) -> u64 {
     let zero = |word: u64| word.wrapping_sub(EACH) & !word;
     let quote = zero(word ^ (EACH * u64::from(b'"')));
@@ -173,7 +182,7 @@ pub fn quote_into(out: &mut String, text: &str) {
 
 fn escape_into(out: &mut String, text: &str) {
     // Names, ids and hashes have nothing to escape: one look, one copy.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+    if text.is_ascii() && plain_length(text.as_bytes()).is_none() {
         return out.push_str(text);
     }
     for character in text.chars() {
@@ -268,9 +277,8 @@ fn decode_escape(bytes: &[u8]) -> char {
     }
 }
 
-/// Words of eight bytes looked at before SIMD takes over.
-const WORDWISE: usize = 4;
 /// A one in each byte.
+#[cfg(not(target_feature = "simd128"))]
 const EACH: u64 = 0x0101_0101_0101_0101;
 
 #[cfg(test)]

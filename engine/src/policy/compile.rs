@@ -10,13 +10,13 @@ use super::glob::Glob;
 use super::identify::{Identity, Jwt, Keys, Peer, claim};
 use super::predicate::Conditions;
 use super::route::{AuthorityGlob, Routes, Server, prefix, split_port};
-use super::rule::{CapabilitySet, Globs, PrincipalMatcher, Rule, reason};
+use super::rule::{Rule, reason, side};
+use super::scope::{Globs, Scope};
 use crate::config::{
     AuditConfig, Config, ConfigError, HeadersConfig, IdentityConfig, JwtConfig, KeysConfig, LimitsConfig, Mode,
-    MtlsEntry, PrincipalMatch, RuleConfig, ServerConfig, Unmatched, canonical_json, sha256_hex,
+    MtlsEntry, RuleConfig, ServerConfig, Unmatched, canonical_json, sha256_hex,
 };
 use crate::json::{Document, Limits};
-use crate::mcp::Capability;
 use crate::principal::Principal;
 
 /// Compiles a configuration; `version` is the digest of its canonical text.
@@ -27,7 +27,7 @@ pub(super) fn compile(config: Config, version: String) -> Result<Policy, ConfigE
     let servers = servers(&config.servers)?;
     let names: Vec<Arc<str>> = servers.iter().map(|server| Arc::clone(&server.name)).collect();
     let identity = identity(&config.identity)?;
-    let rules = rules(&config, &names)?;
+    let rules = rules(&config)?;
     let fallbacks = Fallbacks::new(config.mode, config.default, config.hide_denied);
     Ok(Policy {
         version: Arc::from(version),
@@ -197,7 +197,7 @@ fn keys(config: &KeysConfig) -> Result<Keys, ConfigError> {
 
 // === rules ===
 
-fn rules(config: &Config, servers: &[Arc<str>]) -> Result<Vec<Rule>, ConfigError> {
+fn rules(config: &Config) -> Result<Vec<Rule>, ConfigError> {
     let mut ids = BTreeSet::new();
     let mut rules = Vec::with_capacity(config.rules.len());
     for (index, rule) in config.rules.iter().enumerate() {
@@ -211,41 +211,22 @@ fn rules(config: &Config, servers: &[Arc<str>]) -> Result<Vec<Rule>, ConfigError
                 .remedy("every rule needs an id of its own"));
         }
         let mode = rule.mode.unwrap_or(config.mode);
-        let environment = globs(rule.r#match.environment.as_deref(), &format!("{at}/match/environment"))?;
-        let compiled = self::rule(rule, mode, servers, &at)?;
+        let compiled = self::rule(rule, mode, config, &at)?;
         // A rule that cannot match here was checked all the same.
-        if mode != Mode::Disabled && environment.fit(Some(&config.environment)) {
+        if mode != Mode::Disabled && compiled.scope.is_here() {
             rules.push(compiled);
         }
     }
     Ok(rules)
 }
 
-fn rule(config: &RuleConfig, mode: Mode, servers: &[Arc<str>], at: &str) -> Result<Rule, ConfigError> {
+fn rule(config: &RuleConfig, mode: Mode, whole: &Config, at: &str) -> Result<Rule, ConfigError> {
     if !(-MAX_PRIORITY..=MAX_PRIORITY).contains(&config.priority) {
         return Err(ConfigError::new(format!("{at}/priority"), "is out of range")
             .remedy(format!("use a number from -{MAX_PRIORITY} to {MAX_PRIORITY}")));
     }
-    let matcher = &config.r#match;
-    let server_at = format!("{at}/match/server");
-    let server = globs(matcher.server.as_deref(), &server_at)?;
-    known_servers(&server, matcher.server.as_deref().unwrap_or_default(), servers, &server_at)?;
-    let method = globs(matcher.method.as_deref(), &format!("{at}/match/method"))?;
-    let capability = match &matcher.capability {
-        Some(capabilities) => {
-            not_empty(capabilities, &format!("{at}/match/capability"))?;
-            CapabilitySet::of(capabilities)
-        }
-        None => CapabilitySet::ALL,
-    };
-    let conditions = Conditions::compile(&config.arguments, config.action, &format!("{at}/arguments"))?;
-    // Conditions fail closed on what is missing, and an `initialize` has no arguments: a rule about
-    // some tool's arguments must not end every session.
-    let capability = if conditions.is_empty() || method.0.is_some() {
-        capability
-    } else {
-        capability.without(Capability::Protocol).without(Capability::List)
-    };
+    let conditions = Conditions::compile(&config.arguments, side(config.action), &format!("{at}/arguments"))?;
+    let scope = Scope::compile(&config.r#match, whole, &format!("{at}/match"))?.about(&conditions);
     let reason = match &config.reason {
         Some(text) => {
             name(text, &format!("{at}/reason"))?;
@@ -259,46 +240,9 @@ fn rule(config: &RuleConfig, mode: Mode, servers: &[Arc<str>], at: &str) -> Resu
         shadow: mode == Mode::Shadow,
         hide: config.hide,
         verdict: Verdict { action: config.action, rule: Arc::from(config.id.as_str()), reason },
-        principal: principal_matcher(&matcher.principal, &format!("{at}/match/principal"))?,
-        server,
-        capability,
-        method,
-        name: globs(matcher.name.as_deref(), &format!("{at}/match/name"))?,
+        scope,
         conditions,
     })
-}
-
-/// Compiles a matcher of principals that stands at `at`.
-pub(crate) fn principal_matcher(who: &PrincipalMatch, at: &str) -> Result<PrincipalMatcher, ConfigError> {
-    if let Some(kinds) = &who.kind {
-        not_empty(kinds, &format!("{at}/kind"))?;
-    }
-    Ok(PrincipalMatcher {
-        kinds: who.kind.clone(),
-        id: globs(who.id.as_deref(), &format!("{at}/id"))?,
-        tenant: globs(who.tenant.as_deref(), &format!("{at}/tenant"))?,
-        roles: globs(who.roles.as_deref(), &format!("{at}/roles"))?,
-        teams: globs(who.teams.as_deref(), &format!("{at}/teams"))?,
-        agent: globs(who.agent.as_deref(), &format!("{at}/agent"))?,
-    })
-}
-
-/// A rule for a server that does not exist is a typing mistake, and a deny rule without effect.
-fn known_servers(globs: &Globs, patterns: &[String], servers: &[Arc<str>], at: &str) -> Result<(), ConfigError> {
-    if servers.is_empty() {
-        return Ok(());
-    }
-    for (index, (glob, pattern)) in globs.0.iter().flatten().zip(patterns).enumerate() {
-        if !servers.iter().any(|server| glob.matches(server)) {
-            let error = ConfigError::new(format!("{at}/{index}"), format!("no server is called `{pattern}`"));
-            let nearest = crate::config::nearest(pattern, servers.iter().map(|server| &**server));
-            return Err(match nearest {
-                Some(name) => error.remedy(format!("did you mean `{name}`?")),
-                None => error.remedy("name one of `servers`"),
-            });
-        }
-    }
-    Ok(())
 }
 
 // === limits, headers, audit ===
@@ -335,7 +279,7 @@ fn check_audit(audit: &AuditConfig) -> Result<(), ConfigError> {
 
 // === shared checks ===
 
-fn name(text: &str, at: &str) -> Result<(), ConfigError> {
+pub(crate) fn name(text: &str, at: &str) -> Result<(), ConfigError> {
     if text.is_empty() {
         return Err(ConfigError::new(at, "is empty"));
     }
@@ -355,7 +299,7 @@ fn header(name: &str, at: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn not_empty<T>(list: &[T], at: &str) -> Result<(), ConfigError> {
+pub(super) fn not_empty<T>(list: &[T], at: &str) -> Result<(), ConfigError> {
     if list.is_empty() {
         // Read as "everything" it would open, read as "nothing" it would disable a deny rule.
         return Err(ConfigError::new(at, "is an empty list").remedy("leave the field out to match everything"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Call;
 use super::predicate::{Lookups, Paths};
 use super::rule::Rule;
+use super::template::{Fit, Template};
 use crate::config::{Action, Fallback, Mode};
 use crate::mcp::Capability;
 use crate::principal::Principal;
@@ -78,7 +79,7 @@ impl Rules {
         let mut enforced = None;
         let mut would = None;
         for rule in self.candidates(call.server, call.name) {
-            if !rule.fits(principal, call.server, Some(call.method), call.capability, call.name) {
+            if !rule.scope.fits(principal, call.server, Some(call.method), call.capability, call.name) {
                 continue;
             }
             if would.is_some() && rule.shadow {
@@ -107,7 +108,7 @@ impl Rules {
     pub(super) fn visible(&self, principal: &Principal, server: &str, capability: Capability, name: &str) -> bool {
         for rule in self.candidates(server, Some(name)) {
             let method = used_by(capability);
-            if rule.shadow || !rule.fits(principal, server, method, capability, Some(name)) {
+            if rule.shadow || !rule.scope.fits(principal, server, method, capability, Some(name)) {
                 continue;
             }
             match (rule.action, rule.conditions.is_empty()) {
@@ -120,6 +121,18 @@ impl Rules {
             }
         }
         self.fallbacks.get(capability).enforced.action != Action::Deny
+    }
+
+    /// The same for a URI template: false where every URI that it expands to would be refused.
+    pub(super) fn template_visible(&self, principal: &Principal, server: &str, template: &Template<'_>) -> bool {
+        for rule in self.ranked.iter().filter(|rule| !rule.shadow) {
+            match (rule.scope.fits_template(principal, server, template), rule.action, rule.conditions.is_empty()) {
+                (Fit::None, ..) | (Fit::Some, Action::Deny, _) | (Fit::All, Action::Deny, false) => {}
+                (Fit::All, Action::Deny, true) => return false,
+                (_, Action::Allow | Action::LogOnly | Action::RequireApproval, _) => return true,
+            }
+        }
+        self.fallbacks.get(Capability::Resource).enforced.action != Action::Deny
     }
 
     /// The rules that can match by server and name, by precedence.
@@ -212,10 +225,10 @@ impl Candidates {
     fn new(rules: &[Rule], server: Option<&str>) -> Self {
         let mut candidates = Self::default();
         for (rank, rule) in (0_u32..).zip(rules) {
-            if server.is_some_and(|server| !rule.fits_server(server)) {
+            if server.is_some_and(|server| !rule.scope.fits_server(server)) {
                 continue;
             }
-            match rule.names().filter(|names| names.iter().all(|name| !name.prefix().is_empty())) {
+            match rule.scope.names().filter(|names| names.iter().all(|name| !name.prefix().is_empty())) {
                 Some(names) => {
                     for name in names {
                         let (index, key) = match name.literal() {

@@ -63,6 +63,19 @@ impl Glob {
         }
     }
 
+    /// What every text that this matches ends with.
+    pub(super) fn suffix(&self) -> &str {
+        match self.parts.last().and_then(|part| part.pieces.last()) {
+            Some(Piece::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// True where a `?` asks for exactly one character.
+    pub(super) fn counts_characters(&self) -> bool {
+        self.parts.iter().any(|part| part.pieces.contains(&Piece::AnyOne))
+    }
+
     /// Whether the whole of `text` matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

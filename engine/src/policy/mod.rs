@@ -29,6 +29,8 @@ mod identify;
 mod predicate;
 mod route;
 mod rule;
+mod scope;
+mod template;
 
 use std::sync::Arc;
 
@@ -37,13 +39,13 @@ use crate::mcp::Capability;
 use crate::principal::Principal;
 
 pub use crate::config::Action;
-pub(crate) use compile::{globs, principal_matcher};
+pub(crate) use compile::{globs, name};
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
 pub use glob::{Glob, GlobError};
-pub(crate) use predicate::Decimal;
+pub(crate) use predicate::{Decimal, Sum};
 pub use route::{Routed, Server};
-pub(crate) use rule::{Globs, PrincipalMatcher};
+pub(crate) use scope::{Globs, PrincipalMatcher, Selector, Side, principal_matcher};
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -133,5 +135,12 @@ impl Policy {
     #[must_use]
     pub fn visible(&self, principal: &Principal, server: &str, capability: Capability, name: &str) -> bool {
         self.rules.visible(principal, server, capability, name)
+    }
+
+    /// Whether a URI template (RFC 6570) of a list is shown: false where reading any URI that it
+    /// expands to would be refused.
+    #[must_use]
+    pub fn template_visible(&self, principal: &Principal, server: &str, template: &str) -> bool {
+        self.rules.template_visible(principal, server, &template::Template::new(template))
     }
 }

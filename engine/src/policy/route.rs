@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::facts::{FactNeeds, RouteFacts};
 use super::glob::Glob;
-use super::rule::Globs;
+use super::scope::Globs;
 
 /// Where a request belongs.
 #[derive(Clone, Copy, Debug)]

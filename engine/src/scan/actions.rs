@@ -8,7 +8,7 @@ use crate::config::nearest;
 use crate::policy::{Glob, Globs, PrincipalMatcher, globs, principal_matcher};
 
 /// The scanners, in the order in which the configuration lists them.
-pub(super) const NAMES: [&str; 7] = ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"];
+pub(crate) const NAMES: [&str; 7] = ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"];
 
 /// All actions of a configuration, compiled.
 #[derive(Debug)]

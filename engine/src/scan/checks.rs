@@ -15,6 +15,7 @@ pub(super) fn holds(check: Check, secret: &[u8]) -> bool {
         Check::MixedCase => secret.iter().any(u8::is_ascii_lowercase) && secret.iter().any(u8::is_ascii_uppercase),
         // Depends on the direction: looked at when the finding is made.
         Check::NotDocumented => true,
+        Check::NotWords => !super::generic::is_words(secret),
         Check::NotPlaceholder => !is_placeholder(secret) && !is_dummy(secret),
     }
 }
@@ -62,6 +63,13 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
 /// True for the words documentation writes where a password goes.
 fn is_dummy(text: &[u8]) -> bool {
     DUMMIES.iter().any(|dummy| text.eq_ignore_ascii_case(dummy.as_bytes()))
+}
+
+/// True for the login that documentation puts into a URL: `user:password`, `foo:bar`. A real name with a poor
+/// password is none.
+pub(super) fn is_example_login(user: &[u8], password: &[u8]) -> bool {
+    let within = |list: &[&str], text: &[u8]| list.iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()));
+    within(EXAMPLE_USERS, user) && (is_dummy(password) || within(EXAMPLE_PASSWORDS, password))
 }
 
 /// True if a token is filled up with `x` or `*`, as in documentation.
@@ -176,6 +184,32 @@ const DUMMIES: &[&str] = &[
     "password", "pass", "passwd", "pwd", "secret", "token", "key", "apikey", "api_key", "test", "pw", "username",
     "user",
 ];
+
+/// Names of users that stand for any.
+const EXAMPLE_USERS: &[&str] = &[
+    "user",
+    "username",
+    "usr",
+    "login",
+    "name",
+    "foo",
+    "nobody",
+    "someone",
+    "me",
+    "alice",
+    "bob",
+    "joe",
+    "usuario",
+    "utilisateur",
+    "benutzer",
+    "utente",
+    "test",
+    "u",
+];
+
+/// Passwords that stand for any.
+const EXAMPLE_PASSWORDS: &[&str] =
+    &["passw", "word", "bar", "baz", "passphrase", "mypassword", "contraseña", "passwort", "p", "passwd1"];
 
 /// Words that stand in what is no secret.
 static PLACEHOLDERS: LazyLock<Literals> = LazyLock::new(|| {

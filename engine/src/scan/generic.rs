@@ -116,7 +116,8 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
         _ => Link::Operator,
     };
     at += operator;
-    let lines = link == Link::Argument;
+    // Names in a list stand on lines of their own; the arguments of a call that is broken over lines do too, but behind `(`.
+    let lines = link == Link::Argument && text.get(at.saturating_sub(1)) != Some(&b',');
     at += forth(text, at, 24, |byte| matches!(byte, b' ' | b'\t') || lines && matches!(byte, b'\r' | b'\n'));
     if signs == b">" {
         return element(text, at).map(|range| Assignment {
@@ -227,6 +228,10 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
             )
     });
     let mut end = at + length;
+    // The next option is no value.
+    if text.get(at..at + 2) == Some(b"--") {
+        return None;
+    }
     // What is called or indexed is code.
     if matches!(text.get(end), Some(b'(' | b'[')) {
         return None;
@@ -240,6 +245,9 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
 /// True if the value is a credential of the kind the rule looks for.
 pub(super) fn is_credential(matcher: Matcher, a: &Assignment<'_>, floor: f64) -> bool {
     if a.value.len() < 5 || a.value.len() > MAX_VALUE || names_something_else(a) || is_placeholder(a.value) {
+        return false;
+    }
+    if !a.quoted && is_code_name(a.value) {
         return false;
     }
     match matcher {
@@ -332,8 +340,25 @@ fn random(value: &[u8]) -> bool {
     if digits == 0 {
         return value.split(|byte| matches!(byte, b'_' | b'-' | b'.')).any(is_gibberish);
     }
-    // `my-service-key-1`, `handler_v2`: words with a number.
-    !(is_words(value) && digits * 4 < value.len())
+    // `my-service-key-1`, `handler_v2`, `my-feature-2026-01-31`: words with a number or a date.
+    let plain = dateless(value);
+    !(is_words(plain) && (plain.len() < value.len() || digits * 4 < value.len()))
+}
+
+/// Without a date at the end (`-2026-01-31`).
+fn dateless(value: &[u8]) -> &[u8] {
+    match value.split_at_checked(value.len().saturating_sub(11)) {
+        Some((head, [b'-' | b'_', date @ ..])) if is_day(date) => head,
+        _ => value,
+    }
+}
+
+fn is_day(date: &[u8]) -> bool {
+    date.len() == 10
+        && date
+            .iter()
+            .enumerate()
+            .all(|(at, byte)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() })
 }
 
 /// Letters and at least four digits, not hexadecimal: what stands behind a name without any sign.
@@ -416,8 +441,40 @@ fn is_identifier(value: &[u8]) -> bool {
         && is_words(value)
 }
 
+/// `PKCS11_DEFAULT_PROMPT`, `BCryptSHA256PasswordHasher`, `keys.ed25519.PrivateKey`: at least two words of a name in source code.
+fn is_code_name(value: &[u8]) -> bool {
+    if !value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$'))
+        || !value.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        || value.iter().filter(|byte| byte.is_ascii_digit()).count() * 5 > value.len()
+    {
+        return false;
+    }
+    // A word ends before a capital behind a small letter, and before a digit or a sign.
+    let (mut words, mut inside, mut start) = (0, 0, 0);
+    for at in 1..=value.len() {
+        let (before, here) = (value.get(at - 1).copied().unwrap_or(0), value.get(at).copied().unwrap_or(0));
+        let goes_on = before.is_ascii_alphabetic()
+            && here.is_ascii_alphabetic()
+            && !(before.is_ascii_lowercase() && here.is_ascii_uppercase());
+        if goes_on {
+            continue;
+        }
+        let word = value.get(start..at).unwrap_or_default();
+        start = at;
+        if word.len() >= 4
+            && word.iter().all(u8::is_ascii_alphabetic)
+            && word.iter().any(|byte| is_vowel(*byte))
+            && !is_gibberish(word)
+        {
+            words += 1;
+            inside += word.len();
+        }
+    }
+    words >= 2 && inside * 10 >= value.len() * 6
+}
+
 /// One word, or words joined in the ways of identifiers, digits at the end allowed.
-fn is_words(value: &[u8]) -> bool {
+pub(super) fn is_words(value: &[u8]) -> bool {
     let mut rest = value;
     while let [head @ .., last] = rest {
         if !last.is_ascii_digit() {
@@ -537,7 +594,7 @@ fn is_odd_pair(a: u8, b: u8) -> bool {
         ),
         b'y' => matches!(b, b'b' | b'f' | b'g' | b'h' | b'j' | b'k' | b'q' | b'u' | b'v' | b'w' | b'x' | b'y' | b'z'),
         b'a' => matches!(b, b'a' | b'j' | b'q' | b'o'),
-        b'i' => matches!(b, b'h' | b'i' | b'j' | b'q' | b'u' | b'w' | b'x' | b'y'),
+        b'i' => matches!(b, b'h' | b'i' | b'j' | b'q' | b'u' | b'w' | b'y'),
         b'o' => matches!(b, b'j' | b'q' | b'z'),
         b'u' => matches!(b, b'h' | b'j' | b'k' | b'o' | b'q' | b'u' | b'v' | b'w' | b'x' | b'y' | b'z'),
         b'e' => matches!(b, b'h' | b'j' | b'z'),

@@ -54,9 +54,11 @@ mod structured;
 mod verify;
 mod walk;
 
+pub(crate) use actions::NAMES;
 pub use config::{
     Actions, BySeverity, Choice, OverrideConfig, ScanConfigError, ScannerConfig, ScannersConfig, SuppressConfig,
 };
+pub(crate) use decode::{each_layer, plain_letters};
 pub use rule::{Check, Matcher, Rule};
 pub use scanner::Scanners;
 
@@ -176,6 +178,19 @@ pub enum Severity {
     High,
     /// Certain harm.
     Critical,
+}
+
+impl Severity {
+    /// The word used in configuration and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// One match of one rule. It never holds the matched text.

@@ -103,6 +103,8 @@ pub enum Check {
     MixedCase,
     /// In answers of a server: not one of the keys that vendors' documentation shows.
     NotDocumented,
+    /// Not words, or words joined as in source code (`BasicConfiguration`).
+    NotWords,
     /// No placeholder: repeated characters, `example`, `changeme`, templates.
     NotPlaceholder,
 }

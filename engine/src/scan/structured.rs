@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::checks::{base64, is_placeholder, is_template};
+use super::checks::{base64, is_example_login, is_placeholder, is_template};
 
 /// A look at a place: what was found there, and how far was looked at. A caller need not look
 /// within that stretch again, which keeps the work linear.
@@ -20,10 +20,16 @@ pub(super) struct Look {
 pub(super) fn private_key(text: &[u8], at: usize, end: usize) -> Look {
     let limit = text.len().min(end + MAX_KEY);
     let rest = text.get(end..limit).unwrap_or_default();
-    let start = text
+    let begin = text
         .get(at.saturating_sub(40)..at)
-        .and_then(|before| memchr::memmem::rfind(before, b"-----BEGIN").map(|found| at.saturating_sub(40) + found))
-        .unwrap_or(at);
+        .and_then(|before| memchr::memmem::rfind(before, b"-----BEGIN").map(|found| at.saturating_sub(40) + found));
+    // "the private key /usr/share/…" is prose: a header has its dashes on one side at least.
+    let dashed = rest.get(..12).unwrap_or_default().windows(4).any(|four| four == b"----");
+    let putty = text.get(at..at + 5).is_some_and(|word| word.eq_ignore_ascii_case(b"PuTTY"));
+    if begin.is_none() && !dashed && !putty {
+        return Look { secret: None, seen: end };
+    }
+    let start = begin.unwrap_or(at);
     let stop = memchr::memmem::find(rest, b"-----END").or_else(|| memchr::memmem::find(rest, b"-----BEGIN"));
     let body = rest.get(..stop.unwrap_or(rest.len())).unwrap_or_default();
     let body_end = match stop {
@@ -122,7 +128,7 @@ pub(super) fn url_credentials(text: &[u8], end: usize) -> Look {
         Some(colon) => {
             let password = info.get(colon + 1..).unwrap_or_default();
             let user = info.get(..colon).unwrap_or_default();
-            if password.len() < 3 || is_placeholder(password) || is_template(user) {
+            if password.len() < 3 || is_placeholder(password) || is_template(user) || is_example_login(user, password) {
                 return nothing;
             }
             Look { secret: Some(end + colon + 1..end + userinfo), seen: end + stop }

@@ -135,15 +135,17 @@ class Envoy:
         tls: Tls | None = None,
         jwt: Json | None = None,
         decompress: bool = False,
+        caller: tuple[str, str] | None = None,
     ) -> Gateway:
         """The listener with exactly this configuration; made at the first call.
 
-        `plugin` None is plain Envoy; a string is passed to the filter as it is.
+        `plugin` None is plain Envoy; a string is passed to the filter as it is. `caller` is a header that every request
+        of this listener gets before the filter sees it: official clients become somebody by it.
         """
-        key = json.dumps([[vars(r) for r in routes], plugin, repr(tls), jwt, decompress], sort_keys=True)
+        key = json.dumps([[vars(r) for r in routes], plugin, repr(tls), jwt, decompress, caller], sort_keys=True)
         if key not in self._gateways:
             name = f"g{len(self._gateways) + self._refused}"
-            listener = self._listener(name, routes, plugin, tls=tls, jwt=jwt, decompress=decompress)
+            listener = self._listener(name, routes, plugin, tls=tls, jwt=jwt, decompress=decompress, caller=caller)
             for route in routes:
                 self._clusters[_cluster_name(route.port)] = _cluster(route.port)
             self._write("cds.json", list(self._clusters.values()), "envoy.config.cluster.v3.Cluster")
@@ -177,6 +179,7 @@ class Envoy:
         tls: Tls | None = None,
         jwt: Json | None = None,
         decompress: bool = False,
+        caller: tuple[str, str] | None = None,
     ) -> Json:
         """The listener as Envoy's API wants it; the limits are those of the shipped configs."""
         filters: list[Json] = []
@@ -205,6 +208,7 @@ class Envoy:
                         },
                         "stream_idle_timeout": self.idle_timeout,
                         "access_log": [self._access_log()],
+                        **({"early_header_mutation_extensions": [_early_header(*caller)]} if caller else {}),
                         "normalize_path": True,
                         "merge_slashes": True,
                         "route_config": {
@@ -373,6 +377,16 @@ def wasm_module() -> Path:
         return Path(chosen)
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     return target / "wasm32-wasip1" / "release" / "portcullis_filter.wasm"
+
+
+def _early_header(name: str, value: str) -> Json:
+    """Sets a request header before any filter runs."""
+    mutation = {"append": {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+    kind = _type("envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation")
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {"@type": kind, "mutations": [mutation]},
+    }
 
 
 def _route(route: Route, idle_timeout: str) -> Json:

@@ -43,9 +43,9 @@ def node() -> str:
 
 
 @contextmanager
-def python_server(script: str, era: str) -> Iterator[int]:
+def python_server(script: str, era: str, *arguments: str) -> Iterator[int]:
     """Runs tests/fixtures/`script`, which prints `PORT n` when it has one."""
-    with _process([python_of(era), str(FIXTURES / script)], FIXTURES) as process:
+    with _process([python_of(era), str(FIXTURES / script), *arguments], FIXTURES) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not (found := re.match(rb"PORT (\d+)", line)):

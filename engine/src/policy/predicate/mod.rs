@@ -13,18 +13,21 @@ mod order;
 mod path;
 mod path_within;
 mod size;
+mod sum;
 mod text;
 
 use std::fmt;
 
 use self::path::{Leaf, Path};
-use crate::config::{Action, ConfigError, Missing, Op, PredicateConfig};
+use super::scope::Side;
+use crate::config::{ConfigError, Missing, Op, PredicateConfig};
 use crate::json::{Document, Kind, Limits, Value};
 
 pub(crate) use self::number::Decimal;
 pub(super) use self::path::{Lookups, Paths};
+pub(crate) use self::sum::Sum;
 
-/// The conditions of one rule; all must hold.
+/// The conditions of one rule or check; all must hold.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
     predicates: Vec<Predicate>,
@@ -33,7 +36,7 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    pub(super) fn compile(configs: &[PredicateConfig], action: Action, at: &str) -> Result<Self, ConfigError> {
+    pub(super) fn compile(configs: &[PredicateConfig], side: Side, at: &str) -> Result<Self, ConfigError> {
         let predicates = configs.iter().enumerate();
         let predicates = predicates.map(|(index, config)| {
             let predicate = Predicate::compile(config, &format!("{at}/{index}"))?;
@@ -43,7 +46,7 @@ impl Conditions {
         // All must hold, whatever the order: the cheapest refusal first.
         predicates.sort_by_key(|(cost, _)| *cost);
         let predicates = predicates.into_iter().map(|(_, predicate)| predicate).collect();
-        Ok(Self { predicates, restrictive: !action.lets_through() })
+        Ok(Self { predicates, restrictive: side == Side::Restricts })
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -33,8 +33,63 @@ impl Decimal {
     }
 
     /// Without a fractional part, however it is spelled (`1.0`, `1e2`).
-    pub(super) fn is_integer(&self) -> bool {
+    pub(crate) fn is_integer(&self) -> bool {
         self.digits.len() as i64 <= self.magnitude || self.digits.is_empty()
+    }
+
+    /// True where this is a whole multiple of `step`; `None` for a step of zero or of more than 18 digits.
+    pub(crate) fn is_multiple_of(&self, step: &Self) -> Option<bool> {
+        let divisor: u128 = step.digits.parse::<u64>().ok().filter(|_| step.digits.len() <= 18)?.into();
+        if self.digits.is_empty() {
+            return Some(true);
+        }
+        // Both as digits × 10^exponent.
+        let exponent = |number: &Self| number.magnitude - number.digits.len() as i64;
+        let Ok(zeros) = usize::try_from(exponent(self) - exponent(step)) else {
+            // The last digit is not zero, so that no power of ten divides the digits.
+            return Some(false);
+        };
+        let digits = self.digits.bytes().map(|digit| u128::from(digit - b'0'));
+        let rest = digits.fold(0, |rest, digit| (rest * 10 + digit) % divisor);
+        // The zeros behind them may be thousands of millions (`1e2000000000`): 10^zeros by squaring.
+        let (mut power, mut base, mut left) = (1 % divisor, 10 % divisor, zeros);
+        while left > 0 {
+            if left % 2 == 1 {
+                power = power * base % divisor;
+            }
+            base = base * base % divisor;
+            left /= 2;
+        }
+        Some(rest * power % divisor == 0)
+    }
+
+    /// Less than zero.
+    pub(crate) fn is_negative(&self) -> bool {
+        self.negative
+    }
+
+    /// How many units of 10^-`places` it comes to, rounded up; `None` for a negative number and for more
+    /// than a `u64` holds.
+    pub(crate) fn units(&self, places: u8) -> Option<u64> {
+        if self.negative {
+            return None;
+        }
+        let whole = self.magnitude + i64::from(places);
+        let (mut units, mut rest) = (0_u64, false);
+        for (position, digit) in (0_i64..).zip(self.digits.bytes()) {
+            if position < whole {
+                units = units.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))?;
+            } else {
+                rest = true;
+            }
+        }
+        for _ in (self.digits.len() as i64)..whole {
+            if units == 0 {
+                break;
+            }
+            units = units.checked_mul(10)?;
+        }
+        units.checked_add(u64::from(rest))
     }
 
     /// The sign as -1, 0 or 1.
@@ -112,6 +167,25 @@ mod tests {
         ];
         let parsed: Vec<_> = ascending.iter().map(|raw| Decimal::parse(raw).unwrap()).collect();
         assert!(parsed.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn units_are_rounded_up() {
+        for (raw, units) in [
+            ("0", Some(0)),
+            ("1", Some(1_000_000)),
+            ("0.1", Some(100_000)),
+            ("0.30000000000000004", Some(300_001)),
+            ("1e-300", Some(1)),
+            ("12.5e2", Some(1_250_000_000)),
+            ("-0", Some(0)),
+            ("-1", None),
+            ("18446744073709.551615", Some(u64::MAX)),
+            ("18446744073709.5516151", None),
+            ("1e300", None),
+        ] {
+            assert_eq!(Decimal::parse(raw).unwrap().units(6), units, "{raw}");
+        }
     }
 
     #[test]

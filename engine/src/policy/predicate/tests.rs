@@ -4,17 +4,17 @@ use super::*;
 
 /// The outcome of one condition: what a rule that lets through and one that restricts make of it.
 fn outcome(path: &str, op: &str, value: &str, arguments: &str) -> Outcome {
-    let holds = |action: Action| {
+    let holds = |side: Side| {
         let value = if value.is_empty() { String::new() } else { format!(r#","value":{value}"#) };
         let config = format!(r#"[{{"path":{path:?},"op":"{op}"{value}}}]"#);
         let configs: Vec<PredicateConfig> = serde_json::from_str(&config).unwrap();
-        let mut conditions = Conditions::compile(&configs, action, "").unwrap();
+        let mut conditions = Conditions::compile(&configs, side, "").unwrap();
         let mut paths = Paths::default();
         conditions.number_paths(&mut paths);
         let document = Document::parse(arguments.as_bytes(), &Limits::default()).unwrap();
         conditions.hold(&Lookups::new(Some(document.root()), &paths))
     };
-    match (holds(Action::Allow), holds(Action::Deny)) {
+    match (holds(Side::Permits), holds(Side::Restricts)) {
         (true, true) => Outcome::Holds,
         (false, false) => Outcome::Fails,
         (false, true) => Outcome::Unknown,
@@ -193,7 +193,7 @@ fn mistakes_are_refused_with_their_place() {
         (r#"{"path":"a","op":"exists","missing":"holds"}"#, "/0/missing: has no meaning with `exists`"),
     ] {
         let configs: Vec<PredicateConfig> = serde_json::from_str(&format!("[{predicate}]")).unwrap();
-        let error = Conditions::compile(&configs, Action::Allow, "").unwrap_err().to_string();
+        let error = Conditions::compile(&configs, Side::Permits, "").unwrap_err().to_string();
         assert!(error.starts_with(expected), "{predicate}: {error}");
     }
 }

@@ -7,11 +7,15 @@
 //!
 //! [`Marks`] is the cheap look that comes first: clean text has none, and costs one table look-up a byte.
 
+use std::ops::Range;
+
 mod codes;
 mod entity;
 mod fold;
 mod peel;
 mod spans;
+
+use fold::Fold;
 
 pub(super) use codes::may_hold as may_hold_code;
 pub(super) use spans::Spans;
@@ -60,6 +64,25 @@ impl Budget {
     }
 }
 
+/// Calls `found` with every text that comes out of `text` by taking off coats, and with the bytes of `text`
+/// that a range of it comes from.
+pub(crate) fn each_layer(text: &str, found: &mut dyn FnMut(&str, &dyn Fn(Range<usize>) -> Range<usize>)) {
+    below(text, &mut Budget::of(text.len()), &|range| range, found);
+}
+
+fn below(
+    text: &str,
+    budget: &mut Budget,
+    original: &dyn Fn(Range<usize>) -> Range<usize>,
+    found: &mut dyn FnMut(&str, &dyn Fn(Range<usize>) -> Range<usize>),
+) {
+    budget.layers(text, Marks::of(text), |layer, budget| {
+        let original = |range| original(layer.spans.original(range));
+        found(&layer.text, &original);
+        below(&layer.text, budget, &original, found);
+    });
+}
+
 /// Which kinds of characters occur in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Marks(u8);
@@ -96,6 +119,21 @@ impl Marks {
     pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
+}
+
+/// A text as a reader takes it who knows Latin letters only: imitations as what they imitate, nothing invisible.
+pub(crate) fn plain_letters(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match fold::fold(c) {
+            _ if c.is_ascii() => out.push(c),
+            Fold::Plain(plain) | Fold::Hidden(plain) | Fold::Imitation(plain) => out.push(plain),
+            Fold::Letters(letters) => out.push_str(letters),
+            Fold::Nothing | Fold::Invisible | Fold::Byte(_) => {}
+            Fold::Same => out.push(c),
+        }
+    }
+    out
 }
 
 /// ROT13: letters moved by half the alphabet, everything else as it was, byte for byte.

@@ -86,6 +86,11 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             statements(text, out);
         }
         Role::Sql => statements(text, out),
+        Role::Document => {
+            let mut found = Vec::new();
+            commands(text, false, &mut found);
+            out.extend(found.into_iter().filter(|found| DEADLY.iter().any(|rule| *rule as usize == found.rule)));
+        }
         Role::Prose | Role::Search => {}
     }
     if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Search)
@@ -200,6 +205,9 @@ fn push(out: &mut Vec<Match>, rule: Rule, range: std::ops::Range<usize>) {
         out.push(Match { rule, range });
     }
 }
+
+/// What counts in a document too: nobody writes it by accident.
+const DEADLY: [Rule; 4] = [Rule::DiskWipe, Rule::ForkBomb, Rule::ReverseShell, Rule::DecodedExecution];
 
 /// What is told about one text; more says nothing new.
 const MAX_MATCHES: usize = 32;

@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use super::checks::is_example_login;
 use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::shell::Role;
 use super::{Direction, Surface};
@@ -109,7 +110,7 @@ fn place(input: &Input<'_>, role: Role) -> Place {
     match role {
         Role::Command | Role::Code => Place::Program,
         Role::Url => Place::Target,
-        Role::Prose | Role::Search | Role::Sql => Place::Prose,
+        Role::Prose | Role::Document | Role::Search | Role::Sql => Place::Prose,
         Role::Path | Role::Value if is_target_member(input.member.unwrap_or("")) => Place::Target,
         // A value that is one URL as a whole.
         Role::Path | Role::Value | Role::Unknown => {
@@ -426,6 +427,7 @@ fn credentials(url: &Found<'_>, out: &mut Vec<Match>) -> bool {
     if user.len() > 128
         || is_placeholder(password)
         || is_placeholder_name(user)
+        || is_example_login(user.as_bytes(), password.as_bytes())
         || finder::host(url.authority).is_empty()
     {
         return false;

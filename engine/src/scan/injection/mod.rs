@@ -80,8 +80,13 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         let Some(part) = text.get(window.clone()) else { continue };
         let words = Words::read(part, window.start);
         let concepts = lexicon::concepts(&words);
-        grammar::run(&words, &concepts, place, |found| add(found.rule, found.range));
-        if let Some(range) = model::judge(&words, &concepts, place) {
+        let verdict = model::judge(&words, &concepts, place);
+        grammar::run(&words, &concepts, place, |found| {
+            if verdict.bears_out(&found.range) {
+                add(found.rule, found.range);
+            }
+        });
+        if let Some(range) = verdict.injection {
             add(LEARNED, range);
         }
         for (index, _) in &concepts {

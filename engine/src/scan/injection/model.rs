@@ -9,17 +9,42 @@ use super::Place;
 use super::lexicon::Concepts;
 use super::words::Words;
 
-/// The place of the passage that the model takes for an injection with the most confidence, if any.
-pub(super) fn judge(words: &Words, concepts: &[(usize, Concepts)], place: Place) -> Option<Range<usize>> {
-    let model = MODEL.as_ref()?;
-    let mut best: Option<(f32, Range<usize>)> = None;
+/// What the model says about a stretch of text.
+pub(super) struct Verdict {
+    /// The place of the passage that it takes for an injection with the most confidence, if any.
+    pub(super) injection: Option<Range<usize>>,
+    /// The log-odds of each passage, in order; the places overlap.
+    passages: Vec<(f32, Range<usize>)>,
+    floor: f32,
+}
+
+impl Verdict {
+    /// Whether what the grammar found may be an injection: words that mean one may stand in a page that
+    /// has nothing of one otherwise. A short text says too little about itself to be overruled.
+    pub(super) fn bears_out(&self, found: &Range<usize>) -> bool {
+        self.passages.len() <= 1
+            || self
+                .passages
+                .iter()
+                .any(|(score, range)| *score >= self.floor && range.start < found.end && found.start < range.end)
+    }
+}
+
+/// Judges the passages of a stretch of text.
+pub(super) fn judge(words: &Words, concepts: &[(usize, Concepts)], place: Place) -> Verdict {
+    let mut verdict = Verdict { injection: None, passages: Vec::new(), floor: f32::MIN };
+    let Some(model) = MODEL.as_ref() else { return verdict };
+    verdict.floor = FLOOR;
+    let mut best = model.threshold(place);
     passages(words, concepts, place, |features, range| {
         let score = model.score(features);
-        if score >= model.threshold(place) && best.as_ref().is_none_or(|(most, _)| score > *most) {
-            best = Some((score, range));
+        if score >= best {
+            best = score;
+            verdict.injection = Some(range.clone());
         }
+        verdict.passages.push((score, range));
     });
-    best.map(|(_, range)| range)
+    verdict
 }
 
 /// Calls `found` with the features and the place of each passage: [`PASSAGE`] words, every half of
@@ -148,6 +173,8 @@ fn bucket(hash: u32) -> u32 {
     HASHED_FROM + (hash.wrapping_mul(0x85eb_ca6b) >> 14)
 }
 
+/// Below these log-odds the model is as good as certain that a passage is honest.
+const FLOOR: f32 = -4.5;
 const PASSAGE: usize = 48;
 const NEAR: usize = 6;
 const CONCEPT: u32 = 0;

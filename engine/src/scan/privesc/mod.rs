@@ -73,7 +73,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
                 commands(text, role, out);
             }
         }
-        Role::Prose | Role::Search => {
+        Role::Prose | Role::Document | Role::Search => {
             if let Some(range) = chaining::in_prose(text) {
                 push(out, Rule::Chaining, range);
             }

@@ -24,12 +24,22 @@ pub enum Role {
     Value,
     /// Nothing is known about it.
     Unknown,
+    /// Nothing is known about it but that it is long and has lines, as no name, id, path or command has: a page, a
+    /// file, a record of text. What is a command in it and what is quoted cannot be told.
+    Document,
 }
 
 impl Role {
     /// The role of an input: by the name of the member, then by that of the tool.
     #[must_use]
     pub fn of(input: &Input<'_>) -> Self {
+        match Self::named(input) {
+            Self::Unknown | Self::Value if is_document(input.text) => Self::Document,
+            role => role,
+        }
+    }
+
+    fn named(input: &Input<'_>) -> Self {
         let Some(member) = input.member else { return Self::Unknown };
         let mut buffer = [0u8; 40];
         let name = fold(member, &mut buffer);
@@ -74,6 +84,17 @@ impl Role {
     }
 }
 
+/// Lines of words, several of them. A script or a query that says so in its first word is none.
+fn is_document(text: &str) -> bool {
+    text.len() >= MIN_DOCUMENT
+        && !text.trim_start().starts_with("#!")
+        && !text
+            .split_whitespace()
+            .next()
+            .is_some_and(|word| STATEMENTS.iter().any(|verb| verb.eq_ignore_ascii_case(word)))
+        && text.lines().filter(|line| line.split_whitespace().nth(2).is_some()).take(MIN_LINES).count() == MIN_LINES
+}
+
 /// What a name says by itself; some only together with the tool's.
 #[derive(Clone, Copy, Debug)]
 enum Named {
@@ -112,6 +133,16 @@ static SHELLS: &[&str] =
 
 static DATABASES: &[&str] =
     &["sql", "query", "database", "postgres", "mongo", "db", "redshift", "aurora", "clickhouse", "snowflake", "athena"];
+
+/// What a query begins with.
+static STATEMENTS: &[&str] =
+    &["select", "with", "insert", "update", "delete", "drop", "truncate", "alter", "create", "begin", "--", "exec"];
+
+/// Labelled attacks on arguments of unknown names are shorter, but for programs.
+const MIN_DOCUMENT: usize = 400;
+
+/// Lines of at least three words.
+const MIN_LINES: usize = 5;
 
 /// Names of members, folded, sorted.
 static NAMES: &[(&str, Named)] = &[
@@ -232,6 +263,23 @@ static NAMES: &[(&str, Named)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::{Context, Direction, Surface};
+
+    #[test]
+    fn documents_are_long_and_have_lines() {
+        let of = |text: &str, member: &str| {
+            let context = Context { direction: Direction::Request, surface: Surface::Arguments };
+            Role::of(&Input { text, member: Some(member), tool: None, context })
+        };
+        let page = "A line of several words that says something.\n".repeat(12);
+        assert_eq!(of(&page, "input"), Role::Document);
+        assert_eq!(of(&page, "readme"), Role::Document);
+        assert_eq!(of(&page, "path"), Role::Path);
+        assert_eq!(of(&page, "command"), Role::Command);
+        assert_eq!(of(&page.replace('\n', " "), "input"), Role::Unknown);
+        assert_eq!(of(&format!("#!/bin/sh\n{page}"), "input"), Role::Unknown);
+        assert_eq!(of(&format!("main{}; id", "\n".repeat(500)), "branch"), Role::Value);
+    }
 
     #[test]
     fn names_are_sorted() {

@@ -1,4 +1,4 @@
-//! `portcullis config explain`: what happens to one call, and why.
+//! `portcullis policy explain`: what happens to one call, and why.
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,12 @@ use portcullis_engine::policy::{Action, Call, Decision};
 use portcullis_engine::principal::{Principal, PrincipalKind};
 use serde_json::json;
 
+use super::remedy::{self, Remedy};
+use super::summary;
 use super::trial::{self, Standing, Trial};
-use super::{load, summary};
+use crate::config::{self, Built, Environment};
 use crate::failure::Failure;
+use crate::source::Node;
 use crate::style::Style;
 use crate::{Report, input, style};
 
@@ -19,18 +22,20 @@ use crate::{Report, input, style};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  portcullis config explain policy.json
+  portcullis policy explain policy.json
       a summary of the policy
-  portcullis config explain policy.json --principal-kind agent --id bot --role dev \\
+  portcullis policy explain policy.json --principal-kind agent --id bot --role dev \\
       --server files --tool read_file --args '{\"path\": \"/data/a.txt\"}'
       the decision about one call, and why each rule did or did not match
-  portcullis config explain policy.json --method resources/read --name file:///data/a.txt --json
+  portcullis policy explain policy.json --method resources/read --name file:///data/a.txt --json
 
 Exit codes: 0 the call passes, 1 it is refused or needs an approval, 2 wrong usage or unreadable input")]
 pub(crate) struct Args {
     /// The configuration; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    environment: Environment,
     #[command(flatten)]
     caller: Caller,
     #[command(flatten)]
@@ -83,7 +88,7 @@ struct CallArgs {
 }
 
 pub(super) fn run(args: &Args) -> Result<Report, Failure> {
-    let firewall = load(&args.file)?;
+    let Built { node: policy, firewall } = config::build(&args.file, &args.environment)?;
     let caller = &args.caller;
     let call = &args.call;
     let nothing_asked = caller.principal_kind.is_none()
@@ -127,7 +132,7 @@ pub(super) fn run(args: &Args) -> Result<Report, Failure> {
         name: call.name.as_deref(),
         arguments: document.as_ref().map(Document::root),
     };
-    explain(&firewall, &principal, &asked, args.json)
+    explain(&policy, &firewall, &principal, &asked, args.json)
 }
 
 impl Caller {
@@ -169,12 +174,20 @@ fn capability(method: &str) -> Capability {
     }
 }
 
-fn explain(firewall: &Firewall, principal: &Principal, call: &Call<'_>, as_json: bool) -> Result<Report, Failure> {
+fn explain(
+    policy: &Node,
+    firewall: &Firewall,
+    principal: &Principal,
+    call: &Call<'_>,
+    as_json: bool,
+) -> Result<Report, Failure> {
+    let config = firewall.policy.config();
     let decision = firewall.policy.decide(principal, call);
-    let trials = trial::all(firewall.policy.config(), principal, call, &decision)?;
+    let trials = trial::all(config, principal, call, &decision)?;
+    let remedy = remedy::find(policy, config, principal, call, &decision, &trials);
     let refused = !decision.lets_through();
     if as_json {
-        return Report::json(&explained(firewall, call, &decision, &trials), refused);
+        return Report::json(&explained(firewall, call, &decision, &trials, remedy.as_ref()), refused);
     }
     let style = style::stdout();
     let mut text = format!(
@@ -205,7 +218,26 @@ fn explain(firewall: &Firewall, principal: &Principal, call: &Call<'_>, as_json:
             text += &line(style, trial);
         }
     }
+    text += &match &remedy {
+        Some(remedy) => change(style, remedy, principal),
+        None => "\nNo rule changes this decision.\n".to_owned(),
+    };
     Ok(Report::new(text, refused))
+}
+
+/// The narrowest change, ready to be put into the policy.
+fn change(style: Style, remedy: &Remedy, principal: &Principal) -> String {
+    let mut text = format!("\nNarrowest rule that makes it {}:\n", verdict(style, remedy.action));
+    for line in Node::array([remedy.rule.clone()]).to_yaml().lines() {
+        text += &format!("  {line}\n");
+    }
+    if principal.is_anonymous() {
+        text += "  It is about every caller: nobody is known about this one.\n";
+    }
+    if let Some((id, why_not)) = &remedy.nearest {
+        text += &format!("The nearest rule there is: {} ({})\n", style.bold(id), why_not.join("; "));
+    }
+    text
 }
 
 fn verdict(style: Style, action: Action) -> String {
@@ -240,7 +272,13 @@ fn line(style: Style, trial: &Trial) -> String {
     }
 }
 
-fn explained(firewall: &Firewall, call: &Call<'_>, decision: &Decision, trials: &[Trial]) -> serde_json::Value {
+fn explained(
+    firewall: &Firewall,
+    call: &Call<'_>,
+    decision: &Decision,
+    trials: &[Trial],
+    remedy: Option<&Remedy>,
+) -> serde_json::Value {
     json!({
         "decision": decision.action.as_str(),
         "rule": &*decision.rule,
@@ -262,6 +300,11 @@ fn explained(firewall: &Firewall, call: &Call<'_>, decision: &Decision, trials: 
             "standing": trial.standing.as_str(),
             "why_not": trial.why_not,
         })).collect::<Vec<_>>(),
+        "change": remedy.map(|remedy| json!({
+            "decision": remedy.action.as_str(),
+            "rule": remedy.rule.to_serde(),
+            "nearest": remedy.nearest.as_ref().map(|(id, why_not)| json!({"id": id, "why_not": why_not})),
+        })),
     })
 }
 

@@ -8,6 +8,7 @@ use portcullis_engine::mcp::Capability;
 use portcullis_engine::policy::{Action, Call, Decision, Policy};
 use portcullis_engine::principal::Principal;
 
+use super::literal;
 use crate::failure::Failure;
 
 /// One rule tried on the call.
@@ -192,9 +193,4 @@ fn op(op: Op) -> String {
 
 fn list(globs: &Option<Vec<String>>) -> Vec<String> {
     globs.iter().flatten().cloned().collect()
-}
-
-/// A glob that matches this text alone.
-fn literal(text: &str) -> String {
-    text.chars().flat_map(|c| matches!(c, '*' | '?' | '\\').then_some('\\').into_iter().chain([c])).collect()
 }

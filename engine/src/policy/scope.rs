@@ -1,0 +1,316 @@
+//! What a rule or a check is about: the compiled form of a `match`, and of the conditions beside it.
+
+use super::compile::{globs, not_empty};
+use super::glob::Glob;
+use super::predicate::{Conditions, Lookups, Paths};
+use super::template::{Fit, Template};
+use crate::config::{Config, ConfigError, MatchConfig, PredicateConfig, PrincipalMatch};
+use crate::json::Value;
+use crate::mcp::Capability;
+use crate::principal::{Principal, PrincipalKind};
+
+/// A `match`, compiled: who, where, what.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    principal: PrincipalMatcher,
+    server: Globs,
+    capability: CapabilitySet,
+    method: Globs,
+    name: Globs,
+    /// Whether the environment fits: that is known from the start.
+    here: bool,
+}
+
+impl Scope {
+    /// Compiles a `match` that stands at `at` (a JSON Pointer) within the configuration `whole`, which
+    /// knows the servers' names and the environment.
+    ///
+    /// # Errors
+    /// A glob that is none, an empty list, a server that does not exist.
+    pub(crate) fn compile(config: &MatchConfig, whole: &Config, at: &str) -> Result<Self, ConfigError> {
+        let server_at = format!("{at}/server");
+        let server = globs(config.server.as_deref(), &server_at)?;
+        known_servers(&server, config.server.as_deref().unwrap_or_default(), whole, &server_at)?;
+        let capability = match &config.capability {
+            Some(capabilities) => {
+                not_empty(capabilities, &format!("{at}/capability"))?;
+                CapabilitySet::of(capabilities)
+            }
+            None => CapabilitySet::ALL,
+        };
+        let environment = globs(config.environment.as_deref(), &format!("{at}/environment"))?;
+        Ok(Self {
+            principal: principal_matcher(&config.principal, &format!("{at}/principal"))?,
+            server,
+            capability,
+            method: globs(config.method.as_deref(), &format!("{at}/method"))?,
+            name: globs(config.name.as_deref(), &format!("{at}/name"))?,
+            here: environment.fit(Some(&whole.environment)),
+        })
+    }
+
+    /// The same scope where it has `conditions` on arguments. They fail closed on what is missing, and an
+    /// `initialize` has no arguments: a rule about some tool's arguments must not end every session.
+    pub(super) fn about(self, conditions: &Conditions) -> Self {
+        if conditions.is_empty() || self.method.0.is_some() {
+            return self;
+        }
+        let capability = self.capability.without(Capability::Protocol).without(Capability::List);
+        Self { capability, ..self }
+    }
+
+    /// Whether anything fits it in this environment.
+    pub(crate) fn is_here(&self) -> bool {
+        self.here
+    }
+
+    /// Whether a message fits. A `method` of `None` fits every matcher.
+    pub(crate) fn fits(
+        &self,
+        principal: &Principal,
+        server: &str,
+        method: Option<&str>,
+        capability: Capability,
+        name: Option<&str>,
+    ) -> bool {
+        self.here
+            && self.capability.contains(capability)
+            && self.name.fit(name)
+            && method.is_none_or(|method| self.method.fit(Some(method)))
+            && self.server.fit(Some(server))
+            && self.principal.fits(principal)
+    }
+
+    /// Whether reading a resource by this template's URIs fits: always, for some of them, or never.
+    pub(super) fn fits_template(&self, principal: &Principal, server: &str, template: &Template<'_>) -> Fit {
+        let others = self.here
+            && self.capability.contains(Capability::Resource)
+            && self.method.fit(Some("resources/read"))
+            && self.server.fit(Some(server))
+            && self.principal.fits(principal);
+        match &self.name.0 {
+            _ if !others => Fit::None,
+            None => Fit::All,
+            Some(globs) => globs.iter().map(|glob| template.fit(glob)).max().unwrap_or(Fit::None),
+        }
+    }
+
+    pub(super) fn fits_server(&self, server: &str) -> bool {
+        self.server.fit(Some(server))
+    }
+
+    /// Globs of the names this is about; `None` where it is about every name, and none.
+    pub(super) fn names(&self) -> Option<&[Glob]> {
+        self.name.0.as_deref()
+    }
+}
+
+/// What a check outside of the rules applies to: a `match` and the conditions beside it.
+#[derive(Debug)]
+pub(crate) struct Selector {
+    scope: Scope,
+    conditions: Conditions,
+    /// The paths that the conditions ask for.
+    paths: Paths,
+}
+
+impl Selector {
+    /// Compiles `match` and `arguments` of the entry that stands at `at` (a JSON Pointer) within the
+    /// configuration `whole`. `side` says what becomes of conditions that cannot be decided.
+    ///
+    /// # Errors
+    /// The first mistake found, with its JSON Pointer.
+    pub(crate) fn compile(
+        matcher: &MatchConfig,
+        arguments: &[PredicateConfig],
+        side: Side,
+        whole: &Config,
+        at: &str,
+    ) -> Result<Self, ConfigError> {
+        let mut conditions = Conditions::compile(arguments, side, &format!("{at}/arguments"))?;
+        let mut paths = Paths::default();
+        conditions.number_paths(&mut paths);
+        let scope = Scope::compile(matcher, whole, &format!("{at}/match"))?.about(&conditions);
+        Ok(Self { scope, conditions, paths })
+    }
+
+    /// Whether anything fits it in this environment.
+    pub(crate) fn is_here(&self) -> bool {
+        self.scope.is_here()
+    }
+
+    /// Whether a message fits: by one of its `names` where it has several, without a name where it has none.
+    pub(crate) fn fits<N: AsRef<str>>(
+        &self,
+        principal: &Principal,
+        server: &str,
+        method: &str,
+        capability: Capability,
+        names: &[N],
+        arguments: Option<Value<'_>>,
+    ) -> bool {
+        let fits = |name| self.scope.fits(principal, server, Some(method), capability, name);
+        let in_scope = if names.is_empty() { fits(None) } else { names.iter().any(|name| fits(Some(name.as_ref()))) };
+        in_scope && (self.conditions.is_empty() || self.conditions.hold(&Lookups::new(arguments, &self.paths)))
+    }
+}
+
+/// What becomes of a condition that cannot be decided: the value is absent, of the wrong type, or can be
+/// read in two ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// It fails: what it guards lets something through.
+    Permits,
+    /// It holds: what it guards restricts.
+    Restricts,
+}
+
+/// Globs of which one must match; `None` fits everything, an absent text included.
+#[derive(Debug, Default)]
+pub(crate) struct Globs(pub(super) Option<Vec<Glob>>);
+
+impl Globs {
+    pub(crate) fn fit(&self, text: Option<&str>) -> bool {
+        match (&self.0, text) {
+            (None, _) => true,
+            (Some(globs), Some(text)) => globs.iter().any(|glob| glob.matches(text)),
+            (Some(_), None) => false,
+        }
+    }
+
+    fn fit_any(&self, texts: &[String]) -> bool {
+        match &self.0 {
+            None => true,
+            Some(globs) => texts.iter().any(|text| globs.iter().any(|glob| glob.matches(text))),
+        }
+    }
+}
+
+/// Who a rule is about.
+#[derive(Debug, Default)]
+pub(crate) struct PrincipalMatcher {
+    pub(super) kinds: Option<Vec<PrincipalKind>>,
+    pub(super) id: Globs,
+    pub(super) tenant: Globs,
+    pub(super) roles: Globs,
+    pub(super) teams: Globs,
+    pub(super) agent: Globs,
+}
+
+impl PrincipalMatcher {
+    pub(crate) fn fits(&self, principal: &Principal) -> bool {
+        let id = (!principal.is_anonymous()).then_some(principal.id.as_str());
+        self.kinds.as_ref().is_none_or(|kinds| principal.kind.is_some_and(|kind| kinds.contains(&kind)))
+            && self.id.fit(id)
+            && self.tenant.fit(principal.tenant.as_deref())
+            && self.roles.fit_any(&principal.roles)
+            && self.teams.fit_any(&principal.teams)
+            && self.agent.fit(principal.agent.as_deref())
+    }
+}
+
+/// A set of capabilities as bits: the first and cheapest test of every rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CapabilitySet(u16);
+
+impl CapabilitySet {
+    pub(super) const ALL: Self = Self(u16::MAX);
+
+    pub(super) fn of(capabilities: &[Capability]) -> Self {
+        Self(capabilities.iter().fold(0, |bits, capability| bits | 1 << *capability as u16))
+    }
+
+    pub(super) fn contains(self, capability: Capability) -> bool {
+        self.0 & 1 << capability as u16 != 0
+    }
+
+    pub(super) fn without(self, capability: Capability) -> Self {
+        Self(self.0 & !(1 << capability as u16))
+    }
+}
+
+/// Compiles a matcher of principals that stands at `at`.
+pub(crate) fn principal_matcher(who: &PrincipalMatch, at: &str) -> Result<PrincipalMatcher, ConfigError> {
+    if let Some(kinds) = &who.kind {
+        not_empty(kinds, &format!("{at}/kind"))?;
+    }
+    Ok(PrincipalMatcher {
+        kinds: who.kind.clone(),
+        id: globs(who.id.as_deref(), &format!("{at}/id"))?,
+        tenant: globs(who.tenant.as_deref(), &format!("{at}/tenant"))?,
+        roles: globs(who.roles.as_deref(), &format!("{at}/roles"))?,
+        teams: globs(who.teams.as_deref(), &format!("{at}/teams"))?,
+        agent: globs(who.agent.as_deref(), &format!("{at}/agent"))?,
+    })
+}
+
+/// A rule for a server that does not exist is a typing mistake, and a deny rule without effect.
+fn known_servers(globs: &Globs, patterns: &[String], whole: &Config, at: &str) -> Result<(), ConfigError> {
+    if whole.servers.is_empty() {
+        return Ok(());
+    }
+    for (index, (glob, pattern)) in globs.0.iter().flatten().zip(patterns).enumerate() {
+        let mut servers = whole.servers.iter().map(|server| server.name.as_str());
+        if !servers.clone().any(|server| glob.matches(server)) {
+            let error = ConfigError::new(format!("{at}/{index}"), format!("no server is called `{pattern}`"));
+            let nearest = crate::config::nearest(pattern, &mut servers);
+            return Err(match nearest {
+                Some(name) => error.remedy(format!("did you mean `{name}`?")),
+                None => error.remedy("name one of `servers`"),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Selector, Side};
+    use crate::config::{Config, MatchConfig, PredicateConfig};
+    use crate::json::{Document, Limits};
+    use crate::mcp::Capability;
+    use crate::principal::Principal;
+
+    fn selector(matcher: &str, arguments: &str, side: Side) -> Selector {
+        let config = Config::from_json(br#"{"version": "1", "environment": "prod", "servers": [{"name": "files"}]}"#);
+        let matcher: MatchConfig = serde_json::from_str(matcher).unwrap();
+        let arguments: Vec<PredicateConfig> = serde_json::from_str(arguments).unwrap();
+        Selector::compile(&matcher, &arguments, side, &config.unwrap(), "/quotas/0").unwrap()
+    }
+
+    fn fits(selector: &Selector, names: &[&str], arguments: &str) -> bool {
+        let document = Document::parse(arguments.as_bytes(), &Limits::default()).unwrap();
+        let anybody = Principal::default();
+        selector.fits(&anybody, "files", "tools/call", Capability::Tool, names, Some(document.root()))
+    }
+
+    #[test]
+    fn one_of_several_names_is_enough() {
+        let some = selector(r#"{"name": ["read_*"]}"#, "[]", Side::Restricts);
+        assert!(fits(&some, &["write", "read_all"], "{}"));
+        assert!(!fits(&some, &["write"], "{}"));
+        assert!(!fits(&some, &[], "{}"));
+        assert!(fits(&selector("{}", "[]", Side::Restricts), &[], "{}"));
+    }
+
+    #[test]
+    fn conditions_fail_to_the_given_side() {
+        let large = r#"[{"path": "amount", "op": "gt", "value": 5}]"#;
+        for (arguments, restricts, permits) in
+            [(r#"{"amount": 6}"#, true, true), (r#"{"amount": 5}"#, false, false), ("{}", true, false)]
+        {
+            assert_eq!(fits(&selector("{}", large, Side::Restricts), &["t"], arguments), restricts, "{arguments}");
+            assert_eq!(fits(&selector("{}", large, Side::Permits), &["t"], arguments), permits, "{arguments}");
+        }
+        let all = selector("{}", large, Side::Restricts);
+        let anybody = Principal::default();
+        assert!(!all.fits::<&str>(&anybody, "files", "initialize", Capability::Protocol, &[], None));
+    }
+
+    #[test]
+    fn another_environment_fits_nothing() {
+        let elsewhere = selector(r#"{"environment": ["dev"]}"#, "[]", Side::Restricts);
+        assert!(!elsewhere.is_here());
+        assert!(!fits(&elsewhere, &["t"], "{}"));
+    }
+}
