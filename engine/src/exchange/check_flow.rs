@@ -113,9 +113,8 @@ impl Exchange {
         said: Value<'_>,
         lists: &[List<'_>],
         record: &mut Record,
-        now_us: u64,
     ) -> Option<Decision> {
-        let flow = &self.firewall.flow;
+        let (flow, now_us) = (&self.firewall.flow, origin.now_us);
         if flow.is_idle() {
             return None;
         }

@@ -115,8 +115,8 @@ impl Exchange {
             record.method = "response".to_owned();
             record.rule = Arc::from("builtin:protocol");
             let held = self.firewall.obligations.perhaps(&self.scene.principal, &self.scene.server);
-            let origin = Origin { method: "", traits: None, held: &held };
-            let passed = self.judge_content_of(value, id, result, origin, edits, &mut record, now_us);
+            let origin = Origin { method: "", id: id.map_or("null", Value::raw), traits: None, held: &held, now_us };
+            let passed = self.judge_content_of(value, result, origin, edits, &mut record);
             self.done.push(record);
             return passed;
         };
@@ -126,8 +126,9 @@ impl Exchange {
             true => self.firewall.obligations.perhaps(&self.scene.principal, &self.scene.server),
             false => std::mem::take(&mut call.held),
         };
-        let origin = Origin { method: &call.method, traits: Some(&call.traits), held: &held };
-        let passed = self.judge_content_of(value, id, result, origin, edits, &mut call.record, now_us);
+        let id = id.map_or("null", Value::raw);
+        let origin = Origin { method: &call.method, id, traits: Some(&call.traits), held: &held, now_us };
+        let passed = self.judge_content_of(value, result, origin, edits, &mut call.record);
         call.id = None;
         self.calls.insert(position, call);
         passed
@@ -136,15 +137,12 @@ impl Exchange {
     fn judge_content_of(
         &mut self,
         value: Value<'_>,
-        id: Option<Value<'_>>,
         result: Option<Value<'_>>,
         origin: Origin<'_>,
         edits: &mut Edits,
         record: &mut Record,
-        now_us: u64,
     ) -> Passed {
-        let method = origin.method;
-        let id = id.map_or("null", Value::raw);
+        let Origin { method, id, now_us, .. } = origin;
         if let Some(refused) = result.and_then(|result| self.refused_input_request(result)) {
             record.decision = Decided::Deny;
             record.rule = Arc::clone(&refused.rule);
@@ -180,7 +178,7 @@ impl Exchange {
                     return passed;
                 }
                 // Labels are gained by what passes, so this comes last.
-                let Some(lost) = self.flow_passed(&origin, result.unwrap_or(value), &lists, record, now_us) else {
+                let Some(lost) = self.flow_passed(&origin, result.unwrap_or(value), &lists, record) else {
                     return passed;
                 };
                 super::client::note(record, &lost);
@@ -257,10 +255,14 @@ impl Exchange {
 pub(super) struct Origin<'a> {
     /// JSON-RPC method of the request; empty where it is not known (streams of the old transport).
     pub(super) method: &'a str,
+    /// The id as it is written.
+    pub(super) id: &'a str,
     /// What flow knows of the request; `None` where it is not known.
     pub(super) traits: Option<&'a Traits>,
     /// The obligations that hold for the request, or could.
     pub(super) held: &'a [u16],
+    /// Microseconds since the Unix epoch.
+    pub(super) now_us: u64,
 }
 
 fn note_block(record: &mut Record, block: &content::Block) {
