@@ -12,7 +12,8 @@ use crate::principal::PrincipalKind;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleConfig {
-    /// Its name in audit records and answers; unique. `default` and `builtin:` are taken.
+    /// Its name in audit records and answers; unique. `default` is taken, and what begins with `builtin:`
+    /// or with the name of a check (`quota:`, `obligation:`, `schema:`, `pins:`, `risk:`, `flow:`).
     pub id: String,
     /// What it is for; read by people only.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -204,7 +204,7 @@ fn rules(config: &Config) -> Result<Vec<Rule>, ConfigError> {
     for (index, rule) in config.rules.iter().enumerate() {
         let at = format!("/rules/{index}");
         name(&rule.id, &format!("{at}/id"))?;
-        if rule.id == "default" || rule.id.starts_with("builtin:") {
+        if rule.id == "default" || OURS.iter().any(|prefix| rule.id.starts_with(prefix)) {
             return Err(ConfigError::new(format!("{at}/id"), format!("`{}` is a name of our own", rule.id)));
         }
         if !ids.insert(rule.id.as_str()) {
@@ -332,4 +332,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| Some((digit(*high)? * 16 + digit(*low)?) as u8)).collect()
 }
 
+/// What the ids of built-in rules and of checks begin with: a record must not leave open which of them decided.
+const OURS: [&str; 7] = ["builtin:", "quota:", "obligation:", "schema:", "pins:", "risk:", "flow:"];
 const MAX_PRIORITY: i32 = 1_000_000;

@@ -49,7 +49,7 @@ impl Limit {
 
     /// Whether the calendar day is a whole number of such windows.
     pub(super) fn divides_a_day(self) -> bool {
-        DAY_US % self.window_us == 0
+        DAY_US.is_multiple_of(self.window_us)
     }
 }
 

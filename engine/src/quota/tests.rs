@@ -319,8 +319,7 @@ fn run(plan: Plan, steps: usize) -> usize {
     }
     let nothing_kept = plan.fail == 1000 && plan.crash == 0;
     world.drain(if nothing_kept { 0 } else { WINDOW + 2 * LEASE });
-    let admitted = world.model.lock().unwrap().admitted;
-    admitted
+    world.model.into_inner().unwrap().admitted
 }
 
 fn calm(seed: u64, algorithm: &'static str) -> Plan {
