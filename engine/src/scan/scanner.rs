@@ -145,8 +145,11 @@ impl Scanners {
         let mut hits = Vec::new();
         self.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
         let input = Input { text, member: None, tool: site.tool, context: site.context };
-        let mut examination = Examination { scanners: self, keyed: 0, work: 0, matches: Vec::new() };
         let look = self.look(&input);
+        if hits.is_empty() && look.is_plain(text) {
+            return 0;
+        }
+        let mut examination = Examination { scanners: self, keyed: 0, work: 0, matches: Vec::new() };
         examination.examine(&input, &hits, look, &mut Budget::of(text.len()), found);
         examination.work
     }
