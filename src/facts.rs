@@ -136,5 +136,6 @@ const LEARNED: &str = "portcullis.path";
 const MOST_LEARNED: u8 = 200;
 const OWED_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Bits of `response.flags` (Envoy, `StreamInfo::CoreResponseFlag`): UT, UR, UF, UC.
-const UPSTREAM_BROKE: u64 = 0x4 | 0x10 | 0x20 | 0x40;
+/// Bits of `response.flags` (Envoy, `StreamInfo::CoreResponseFlag`): UR, UF, UC, UPE. Timeouts are not among
+/// them: behind the headers a client that does not read can bring one about.
+const UPSTREAM_BROKE: u64 = 0x10 | 0x20 | 0x40 | 0x80_0000;

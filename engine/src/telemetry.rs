@@ -76,6 +76,9 @@ pub fn of_record(record: &Record, count: &mut dyn FnMut(Sample<'_>)) {
     if let Some((decision, rule)) = &record.would {
         add(count, "portcullis_shadow_total", &[("decision", decision.as_str()), ("rule", rule)]);
     }
+    for rule in &record.rules_fired {
+        add(count, "portcullis_checks_total", &[("server", server), ("rule", rule)]);
+    }
     for found in &record.findings {
         let action = found.action.as_str();
         let labels = [("scanner", found.scanner), ("rule", &found.rule), ("action", action)];

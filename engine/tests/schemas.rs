@@ -96,8 +96,8 @@ fn unknown_properties_by_option() {
             let removed = [
                 "/params/arguments/a/evil",
                 "/params/arguments/list/0/y",
-                "/params/arguments/note",
                 "/params/arguments/more",
+                "/params/arguments/note",
             ];
             assert_eq!(outcome.records[0].redacted, if option == "remove" { &removed[..] } else { &[] });
         }

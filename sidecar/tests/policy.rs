@@ -268,6 +268,26 @@ fn explain_shows_the_narrowest_change() {
     assert_eq!(by_default["nearest"]["id"], "reads");
     assert_eq!(explain("rm")["rule"]["priority"], 6, "above the rule that denies");
     assert_eq!(explain("read_x")["decision"], "deny");
+    let caught = run(
+        &[
+            "policy",
+            "explain",
+            &policy,
+            "--principal-kind",
+            "agent",
+            "--id",
+            "b",
+            "--role",
+            "dev",
+            "--tool",
+            "read_x",
+            "--args",
+            r#"{"cmd": "rm -rf / --no-preserve-root"}"#,
+        ],
+        "",
+    );
+    assert_eq!(caught.code, 1, "what the rules allow a scanner may stop");
+    assert!(caught.out.contains("then     deny by destructive:") && !caught.out.contains("rm -rf"), "{}", caught.out);
     let text = run(&["policy", "explain", &policy, "--tool", "write"], "");
     assert!(
         text.out.contains("Narrowest rule that makes it allow:") && text.out.contains("about every caller"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import urllib.request
 
 import pytest
 from e2e.harness.clients import PYTHON_1, PYTHON_2_PINNED, STATELESS_ERA, TYPESCRIPT_1, TYPESCRIPT_2_PINNED
@@ -26,12 +27,20 @@ def plugin(name, **blocks):
     return {"version": "1", "default": "allow", "servers": [{"name": name}], "scanners": scanners, **blocks}
 
 
+@pytest.fixture(scope="module")
+def servers():
+    """One for each era."""
+    with python_server("server_changing_session.py", "session") as session:
+        with python_server("server_changing_stateless.py", "stateless") as stateless:
+            yield [session, stateless]
+
+
 @pytest.fixture
-def changing(request):
+def changing(servers, client):
     """A server of the client's era, as it was before anybody changed it."""
-    era = "stateless" if request.getfixturevalue("client") in STATELESS_ERA else "session"
-    with python_server(f"server_changing_{era}.py", era) as port:
-        yield port
+    port = servers[client in STATELESS_ERA]
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/reset", timeout=10).close()
+    return port
 
 
 def text(outcome):

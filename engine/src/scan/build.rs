@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::actions::{self, NAMES, Table};
-use super::checks::Words;
 use super::detect::Detector;
+use super::literals::Literals;
 use super::pattern::Pattern;
 use super::prefilter::{GRAM, Prefilter};
 use super::rule::{Matcher, Rule};
@@ -219,8 +219,7 @@ impl Builder {
             group: rule.group,
             entropy: rule.entropy,
             checks: rule.checks.clone(),
-            deny_words: (!rule.deny_words.is_empty())
-                .then(|| Words::new(&rule.deny_words.iter().map(String::as_str).collect::<Vec<_>>())),
+            deny_words: (!rule.deny_words.is_empty()).then(|| Literals::new(&rule.deny_words)),
             at_boundary: rule.pattern.starts_with(r"\b"),
         };
         let word = rule.placeholder.as_deref().unwrap_or(&rule.id);

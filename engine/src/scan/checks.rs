@@ -2,8 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-
+use super::literals::Literals;
 use super::rule::Check;
 
 /// True if `secret` passes `check`.
@@ -58,7 +57,7 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
     if trimmed.windows(5).any(|five| matches!(five, [a, rest @ ..] if matches!(a, b'x' | b'X' | b'*' | b'.' | b'-' | b'#' | b'?') && rest.iter().all(|b| b == a))) {
         return true;
     }
-    PLACEHOLDERS.found_in(trimmed)
+    PLACEHOLDERS.is_in(trimmed)
 }
 
 /// True for the words documentation writes where a password goes.
@@ -93,23 +92,6 @@ pub(super) fn is_template(text: &[u8]) -> bool {
         || inner(b"$(")
         || inner(b"<%")
         || inner(b"%s") && text.len() < 12
-}
-
-/// Words looked for all at once, without regard to ASCII case: one step a byte however many there are.
-#[derive(Debug)]
-pub(super) struct Words(Option<AhoCorasick>);
-
-impl Words {
-    /// Compiles the words. Where that fails nothing is found, so nothing is taken for harmless.
-    pub(super) fn new(words: &[&str]) -> Self {
-        let kind = Some(AhoCorasickKind::DFA);
-        Self(AhoCorasick::builder().ascii_case_insensitive(true).kind(kind).build(words).ok())
-    }
-
-    /// True if one of the words stands in `text`.
-    pub(super) fn found_in(&self, text: &[u8]) -> bool {
-        self.0.as_ref().is_some_and(|automaton| automaton.is_match(text))
-    }
 }
 
 /// True if `word` stands in `text`, without regard to ASCII case.
@@ -230,8 +212,8 @@ const EXAMPLE_PASSWORDS: &[&str] =
     &["passw", "word", "bar", "baz", "passphrase", "mypassword", "contraseña", "passwort", "p", "passwd1"];
 
 /// Words that stand in what is no secret.
-static PLACEHOLDERS: LazyLock<Words> = LazyLock::new(|| {
-    Words::new(&[
+static PLACEHOLDERS: LazyLock<Literals> = LazyLock::new(|| {
+    Literals::new(&[
         "example",
         "changeme",
         "change_me",

@@ -7,7 +7,8 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::checks::{Words, distinct, entropy, is_placeholder, is_template};
+use super::checks::{distinct, entropy, is_placeholder, is_template};
+use super::literals::Literals;
 use super::rule::Matcher;
 
 /// A name and the value it is given.
@@ -276,7 +277,7 @@ fn password(a: &Assignment<'_>) -> bool {
     if looks_like_code(value)
         || is_path_or_url(value)
         || is_word(value)
-        || COMMON.found_in(value) && value.len() < 12 && !has_digit(value)
+        || COMMON.is_in(value) && value.len() < 12 && !has_digit(value)
     {
         return false;
     }
@@ -394,7 +395,7 @@ fn names_something_else(a: &Assignment<'_>) -> bool {
             && last.get(last.len() - word.len()..).is_some_and(|end| end.eq_ignore_ascii_case(word))
             && (last.len() == word.len() || last.get(last.len() - word.len()).is_some_and(u8::is_ascii_uppercase))
     };
-    !last.is_empty() && SUFFIXES.iter().any(tail) || NAMES.found_in(a.name)
+    !last.is_empty() && SUFFIXES.iter().any(tail) || NAMES.is_in(a.name)
 }
 
 /// The credential of `Bearer x`, `Basic x`, `token x`, `oauth2:x`.
@@ -423,7 +424,7 @@ fn is_path_or_url(value: &[u8]) -> bool {
     }
     let slashes = value.iter().filter(|byte| **byte == b'/').count();
     slashes > 0 && value.split(|byte| *byte == b'/').filter(|part| part.len() > 2).all(is_words)
-        || EXTENSIONS.found_in(value)
+        || EXTENSIONS.is_in(value)
             && value.iter().rposition(|byte| *byte == b'.').is_some_and(|dot| value.len() - dot <= 6)
 }
 
@@ -732,8 +733,8 @@ const SUFFIXES: &[&str] = &[
 ];
 
 /// Words in a name that make it no credential.
-static NAMES: LazyLock<Words> = LazyLock::new(|| {
-    Words::new(&[
+static NAMES: LazyLock<Literals> = LazyLock::new(|| {
+    Literals::new(&[
         "public",
         "primary",
         "foreign",
@@ -786,14 +787,14 @@ const WEAK: &[&str] =
 const SCHEMES: &[&str] = &["bearer ", "basic ", "token ", "apikey ", "oauth2:", "oauth ", "digest ", "key=", "bot "];
 
 /// Words so common in code and interfaces that a short value with one of them is no password.
-static COMMON: LazyLock<Words> = LazyLock::new(|| {
-    Words::new(&[
+static COMMON: LazyLock<Literals> = LazyLock::new(|| {
+    Literals::new(&[
         "password", "passwd", "secret", "string", "null", "none", "true", "false", "token", "optional", "required",
     ])
 });
 
-static EXTENSIONS: LazyLock<Words> = LazyLock::new(|| {
-    Words::new(&[
+static EXTENSIONS: LazyLock<Literals> = LazyLock::new(|| {
+    Literals::new(&[
         ".json", ".yml", ".yaml", ".txt", ".pem", ".key", ".crt", ".cer", ".p12", ".jks", ".js", ".ts", ".py", ".go",
         ".java", ".xml", ".html", ".php", ".rb", ".md", ".sh", ".com", ".org", ".net", ".io",
     ])

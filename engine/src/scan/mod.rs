@@ -39,6 +39,7 @@ pub mod detect;
 pub mod exfil;
 mod generic;
 pub mod injection;
+mod literals;
 mod pattern;
 pub mod pii;
 mod prefilter;

@@ -1,16 +1,21 @@
 //! The one pass over every byte: which keywords of which rules stand where.
 //!
-//! Every keyword is stood for by its rarest four consecutive bytes. Each position of the text is
-//! folded to lower case, hashed and looked up in a bitmap of 8 KiB, which stays in the first-level
-//! cache; only where the bit is set are keywords compared. There is no state from byte to byte, so
-//! the processor overlaps the look-ups, in WebAssembly as well, where the vector searches of
-//! `aho-corasick` do not run.
+//! Every keyword is stood for by its rarest six consecutive bytes, or four if it is shorter than six. The
+//! six (and four) bytes at each position of the text are folded to lower case, hashed and looked up
+//! in a bitmap of 16 KiB, which stays in the first-level cache; only where both bits of a hash are set are
+//! keywords compared. There is no state from byte to byte, so the processor overlaps the look-ups, in
+//! WebAssembly as well, where the vector searches of `aho-corasick` do not run. Six bytes because four of an
+//! ordinary word are also part of some keyword at every tenth position of a text, and each such place
+//! costs a mispredicted branch.
 
 /// All keywords, compiled.
 #[derive(Debug)]
 pub(super) struct Prefilter {
-    bitmap: Box<[u64; BITMAP]>,
-    slots: Vec<Slot>,
+    /// 1 where a window begins with four bytes of this hash.
+    firsts: Box<[u8; FIRSTS]>,
+    map: Box<[u32; MAP]>,
+    /// For each value of [`Window::slot`] where its entries begin; one more for the end.
+    slots: Vec<u16>,
     entries: Vec<Entry>,
     keywords: Vec<Box<[u8]>>,
 }
@@ -31,132 +36,186 @@ impl Prefilter {
     pub(super) fn new(keywords: &[String]) -> Self {
         let keywords: Vec<Box<[u8]>> =
             keywords.iter().map(|keyword| keyword.to_ascii_lowercase().into_bytes().into()).collect();
-        let mut grams: Vec<(u32, Entry)> = keywords
-            .iter()
-            .enumerate()
-            .filter_map(|(index, keyword)| {
-                let (offset, gram) = rarest(keyword)?;
-                Some((gram, Entry { keyword: u16::try_from(index).ok()?, offset: u16::try_from(offset).ok()? }))
-            })
-            .collect();
-        grams.sort_unstable_by_key(|(gram, entry)| (*gram, entry.keyword));
-        let size = (grams.len() * 2).next_power_of_two().max(16);
-        let mut this = Self {
-            bitmap: Box::new([0; BITMAP]),
-            slots: vec![Slot { gram: 0, first: 0, count: 0 }; size],
-            entries: grams.iter().map(|(_, entry)| *entry).collect(),
-            keywords,
-        };
-        let mut first = 0;
-        for same in grams.chunk_by(|a, b| a.0 == b.0) {
-            let gram = same.first().map_or(0, |(gram, _)| *gram);
-            this.insert(Slot { gram, first, count: same.len() });
-            first += same.len();
+        let (mut firsts, mut map) = (Box::new([0; FIRSTS]), Box::new([0; MAP]));
+        let mut all: Vec<(u16, Entry)> = Vec::with_capacity(keywords.len());
+        for (index, keyword) in keywords.iter().enumerate() {
+            let (Ok(index), Some((offset, bytes, window))) = (u16::try_from(index), rarest(keyword)) else { continue };
+            if let Some(first) = firsts.get_mut(place(bytes as u32)) {
+                *first = 1;
+            }
+            if let Some(place) = map.get_mut(window.place()) {
+                *place |= window.bits();
+            }
+            all.push((window.slot(), Entry { keyword: index, offset: offset as u8, tag: window.tag() }));
         }
-        this
+        all.sort_unstable_by_key(|(slot, entry)| (*slot, entry.keyword));
+        let mut slots = Vec::with_capacity(SLOTS + 1);
+        for slot in 0..=SLOTS {
+            slots.push(all.partition_point(|(other, _)| usize::from(*other) < slot) as u16);
+        }
+        Self { firsts, map, slots, entries: all.into_iter().map(|(_, entry)| entry).collect(), keywords }
     }
 
     /// Calls `found` for every keyword in `text`, in the order of their rarest bytes.
     pub(super) fn scan(&self, text: &[u8], mut found: impl FnMut(Hit)) {
         let mut at = 0;
-        while let Some(&[a, b, c, d, e, f, g, _]) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let eight = u64::from_le_bytes([a, b, c, d, e, f, g, 0]) | FOLD;
-            // Four positions at a time: one branch for all of them.
-            let (h0, h1, h2, h3) =
-                (hash(eight as u32), hash((eight >> 8) as u32), hash((eight >> 16) as u32), hash((eight >> 24) as u32));
-            let any = self.bit(h0) | self.bit(h1) | self.bit(h2) | self.bit(h3);
-            if any & 1 != 0 {
-                for step in 0..4 {
-                    let gram = (eight >> (8 * step)) as u32;
-                    if self.bit(hash(gram)) & 1 != 0 {
-                        self.candidates(text, at + step, gram, &mut found);
-                    }
+        while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+            let mut starts = [0; 4];
+            for (index, starts) in starts.iter_mut().enumerate() {
+                if let Some(chunk) = block.get(index * 16..).and_then(|rest| rest.first_chunk::<20>()) {
+                    *starts = self.sixteen(chunk);
                 }
             }
-            at += 4;
-        }
-        while let Some(&four) = text.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
-            let gram = u32::from_le_bytes(four) | FOLD as u32;
-            if self.bit(hash(gram)) & 1 != 0 {
-                self.candidates(text, at, gram, &mut found);
+            let [a, b, c, d] = starts.map(u64::from);
+            let mut starts = a | b << 16 | c << 32 | d << 48;
+            while starts != 0 {
+                self.examine(text, at + starts.trailing_zeros() as usize, &mut found);
+                starts &= starts - 1;
             }
+            at += 64;
+        }
+        while at < text.len() {
+            self.examine(text, at, &mut found);
             at += 1;
         }
     }
 
-    /// The bit of a hash, as the lowest of the word that is returned.
+    /// At which of sixteen positions a window may begin, as bits.
     #[inline(always)]
-    fn bit(&self, hash: u32) -> u64 {
-        self.bitmap.get((hash >> 22) as usize).copied().unwrap_or(0) >> ((hash >> 16) & 63)
+    fn sixteen(&self, chunk: &[u8; 20]) -> u32 {
+        self.first(four::<0>(chunk))
+            | self.first(four::<1>(chunk)) << 1
+            | self.first(four::<2>(chunk)) << 2
+            | self.first(four::<3>(chunk)) << 3
+            | self.first(four::<4>(chunk)) << 4
+            | self.first(four::<5>(chunk)) << 5
+            | self.first(four::<6>(chunk)) << 6
+            | self.first(four::<7>(chunk)) << 7
+            | self.first(four::<8>(chunk)) << 8
+            | self.first(four::<9>(chunk)) << 9
+            | self.first(four::<10>(chunk)) << 10
+            | self.first(four::<11>(chunk)) << 11
+            | self.first(four::<12>(chunk)) << 12
+            | self.first(four::<13>(chunk)) << 13
+            | self.first(four::<14>(chunk)) << 14
+            | self.first(four::<15>(chunk)) << 15
     }
 
+    /// 1 if a window may begin with these four bytes.
+    #[inline(always)]
+    fn first(&self, four: u32) -> u32 {
+        u32::from(self.firsts.get(place(four)).copied().unwrap_or(0))
+    }
+
+    /// Looks closer at a position.
+    #[inline(always)]
+    fn examine(&self, text: &[u8], at: usize, found: &mut impl FnMut(Hit)) {
+        let rest = text.get(at..).unwrap_or_default();
+        let bytes = match rest.first_chunk::<8>() {
+            Some(eight) => u64::from_le_bytes(*eight),
+            // What is behind the end is no letter.
+            None => rest.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)),
+        };
+        let (six, four) = (Window::six(bytes | FOLD), Window::four(bytes | FOLD));
+        if self.has(six) | self.has(four) {
+            self.candidates(text, at, six, found);
+            self.candidates(text, at, four, found);
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, window: Window) -> bool {
+        let bits = window.bits();
+        self.map.get(window.place()).copied().unwrap_or(0) & bits == bits
+    }
+
+    /// Compares the keywords of a window that was seen at `at`.
     #[inline(never)]
-    fn candidates(&self, text: &[u8], at: usize, gram: u32, found: &mut impl FnMut(Hit)) {
-        let mut probe = (hash(gram) >> 16) as usize;
-        loop {
-            let Some(slot) = self.slots.get(probe & (self.slots.len() - 1)) else { return };
-            if slot.count == 0 {
-                return;
+    fn candidates(&self, text: &[u8], at: usize, window: Window, found: &mut impl FnMut(Hit)) {
+        let slot = usize::from(window.slot());
+        let (Some(first), Some(end)) = (self.slots.get(slot), self.slots.get(slot + 1)) else { return };
+        for entry in self.entries.get(usize::from(*first)..usize::from(*end)).unwrap_or_default() {
+            if entry.tag != window.tag() {
+                continue;
             }
-            if slot.gram == gram {
-                let entries = self.entries.get(slot.first..slot.first + slot.count).unwrap_or_default();
-                for entry in entries {
-                    let keyword = usize::from(entry.keyword);
-                    let Some(literal) = self.keywords.get(keyword) else { continue };
-                    let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
-                    let end = start + literal.len();
-                    if text.get(start..end).is_some_and(|bytes| bytes.eq_ignore_ascii_case(literal)) {
-                        found(Hit { keyword, start, end });
-                    }
-                }
-                return;
+            let keyword = usize::from(entry.keyword);
+            let Some(literal) = self.keywords.get(keyword) else { continue };
+            let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
+            let end = start + literal.len();
+            if text.get(start..end).is_some_and(|bytes| bytes.eq_ignore_ascii_case(literal)) {
+                found(Hit { keyword, start, end });
             }
-            probe += 1;
-        }
-    }
-
-    fn insert(&mut self, slot: Slot) {
-        let h = hash(slot.gram);
-        if let Some(word) = self.bitmap.get_mut((h >> 22) as usize) {
-            *word |= 1 << ((h >> 16) & 63);
-        }
-        let mut probe = (h >> 16) as usize;
-        let mask = self.slots.len() - 1;
-        while let Some(place) = self.slots.get_mut(probe & mask) {
-            if place.count == 0 {
-                *place = slot;
-                return;
-            }
-            probe += 1;
         }
     }
 }
 
-/// All keywords whose rarest bytes are `gram`.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    gram: u32,
-    first: usize,
-    count: usize,
+/// The hash of six or four folded bytes; its upper bits are the good ones.
+#[derive(Clone, Copy)]
+struct Window(u64);
+
+impl Window {
+    /// The lowest six of eight bytes in little-endian order.
+    #[inline(always)]
+    fn six(bytes: u64) -> Self {
+        Self((bytes << 16).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// The lowest four.
+    #[inline(always)]
+    fn four(bytes: u64) -> Self {
+        Self((bytes << 32).wrapping_mul(0xd6e8_feb8_6659_fd93))
+    }
+
+    /// Which word of the map is looked at.
+    #[inline(always)]
+    fn place(self) -> usize {
+        (self.0 >> (64 - MAP.trailing_zeros())) as usize
+    }
+
+    /// Which bits of it: out of a table, as shifts by a variable are slow in WebAssembly.
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        BITS.get((self.0 >> 40 & 255) as usize).copied().unwrap_or(0)
+    }
+
+    /// Tells the windows of one list apart.
+    fn tag(self) -> u8 {
+        (self.0 >> 40) as u8
+    }
+
+    fn slot(self) -> u16 {
+        (self.0 >> (64 - SLOTS.trailing_zeros())) as u16
+    }
 }
 
+/// A keyword, and where in it its window begins.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     keyword: u16,
-    offset: u16,
+    offset: u8,
+    tag: u8,
 }
 
-/// A multiplicative hash; its upper bits are the good ones.
+/// Four of twenty bytes, folded, in little-endian order.
 #[inline(always)]
-fn hash(gram: u32) -> u32 {
-    gram.wrapping_mul(0x9e37_79b1)
+fn four<const FROM: usize>(chunk: &[u8; 20]) -> u32 {
+    let bytes = chunk.get(FROM..).and_then(|rest| rest.first_chunk::<4>());
+    bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes)) | FOLD as u32
 }
 
-/// The offset and the folded bytes of the four consecutive bytes least common in JSON and prose.
-fn rarest(keyword: &[u8]) -> Option<(usize, u32)> {
-    let cost = |gram: &[u8]| gram.iter().map(|byte| commonness(*byte)).sum::<u32>();
-    let (offset, gram) = keyword.windows(GRAM).enumerate().min_by_key(|(_, gram)| cost(gram))?;
-    Some((offset, u32::from_le_bytes(*gram.first_chunk()?) | FOLD as u32))
+/// Where four folded bytes are looked up among the beginnings of windows.
+#[inline(always)]
+fn place(four: u32) -> usize {
+    (four.wrapping_mul(0x9e37_79b1) >> (32 - FIRSTS.trailing_zeros())) as usize
+}
+
+/// The window of a keyword that is least common in JSON and prose, its offset and its bytes.
+fn rarest(keyword: &[u8]) -> Option<(usize, u64, Window)> {
+    let cost = |window: &[u8]| window.iter().map(|byte| commonness(*byte)).sum::<u32>();
+    let size = if keyword.len() >= SIX { SIX } else { GRAM };
+    let (offset, window) = keyword.windows(size).take(200).enumerate().min_by_key(|(_, window)| cost(window))?;
+    let bytes = window.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)) | FOLD;
+    Some((offset, bytes, if size == SIX { Window::six(bytes) } else { Window::four(bytes) }))
 }
 
 /// How common a byte is in JSON and prose, roughly: the figures only rank.
@@ -174,11 +233,38 @@ fn commonness(byte: u8) -> u32 {
 /// comparison and nothing else.
 const FOLD: u64 = 0x2020_2020_2020_2020;
 
-/// How many bytes stand for a keyword.
+/// The shortest keyword, in bytes.
 pub(super) const GRAM: usize = 4;
 
-/// Words of the bitmap: one bit for each value of the upper 16 bits of the hash.
-const BITMAP: usize = 1024;
+/// From this length on a keyword is stood for by so many bytes.
+const SIX: usize = 6;
+
+/// How many bytes are looked at for 64 positions.
+const BLOCK: usize = 68;
+
+/// Size of the table of beginnings; a power of two.
+const FIRSTS: usize = 1 << 15;
+
+/// Words of the map; a power of two: 32 KiB, of whose bits three thousand windows set a fortieth.
+const MAP: usize = 1 << 13;
+
+/// Two bits of a word for each of 256 values.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const BITS: [u32; 256] = {
+    let mut bits = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        let first = index & 31;
+        // Another one, whatever the upper three bits are.
+        let second = (first + 1 + (index >> 5) * 4) & 31;
+        bits[index] = 1 << first | 1 << second;
+        index += 1;
+    }
+    bits
+};
+
+/// Into how many lists the keywords are dealt out; a power of two.
+const SLOTS: usize = 4096;
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::Check;
-use super::checks::{Words, contains_folded, entropy, holds, is_filler};
+use super::checks::{contains_folded, entropy, holds, is_filler};
 use super::generic::{self, Assignment, Link};
+use super::literals::Literals;
 use super::pattern::Pattern;
 use super::prefilter::Hit;
 use super::rule::Matcher;
@@ -165,7 +166,7 @@ pub(super) struct Compiled {
     pub(super) group: usize,
     pub(super) entropy: f64,
     pub(super) checks: Vec<Check>,
-    pub(super) deny_words: Option<Words>,
+    pub(super) deny_words: Option<Literals>,
     /// The pattern starts with `\\b`: within a word it need not be tried.
     pub(super) at_boundary: bool,
 }
@@ -193,7 +194,7 @@ impl Compiled {
         (generic || self.matcher == Matcher::PrivateKey || !is_filler(secret))
             && (self.entropy <= 0.0 || generic || entropy(secret) >= self.entropy)
             && self.checks.iter().all(|check| holds(*check, secret))
-            && !self.deny_words.as_ref().is_some_and(|words| words.found_in(secret))
+            && !self.deny_words.as_ref().is_some_and(|words| words.is_in(secret))
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use portcullis_engine::config::Config;
 use portcullis_engine::firewall::Firewall;
-use portcullis_engine::json::{Document, Limits, Value};
+use portcullis_engine::json::{Document, Limits, Value, quote};
 use portcullis_engine::mcp::Capability;
 use portcullis_engine::policy::{Action, Call, Decision};
 use portcullis_engine::principal::{Principal, PrincipalKind};
 use serde_json::json;
 
+use super::cases::{Bench, Outcome, Step};
 use super::remedy::{self, Remedy};
 use super::summary;
 use super::trial::{self, Standing, Trial};
@@ -185,9 +187,11 @@ fn explain(
     let decision = firewall.policy.decide(principal, call);
     let trials = trial::all(config, principal, call, &decision)?;
     let remedy = remedy::find(policy, config, principal, call, &decision, &trials);
-    let refused = !decision.lets_through();
+    let further = further(policy, config, principal, call, &decision)?;
+    let refused = !decision.lets_through() || further.is_some();
     if as_json {
-        return Report::json(&explained(firewall, call, &decision, &trials, remedy.as_ref()), refused);
+        let value = explained(firewall, call, &decision, &trials, remedy.as_ref(), further.as_ref());
+        return Report::json(&value, refused);
     }
     let style = style::stdout();
     let mut text = format!(
@@ -202,6 +206,10 @@ fn explain(
     }
     if let Some(would) = &decision.would {
         text += &format!("shadow   would be {} by rule {}\n", would.action.as_str(), would.rule);
+    }
+    if let Some(end) = &further {
+        let word = style.red(&end.decision);
+        text += &format!("then     {word} by {}: {}\n", style.bold(&end.rule), end.reason);
     }
     text += &format!("call     {}\n", describe(principal, call));
     if principal.is_anonymous() && firewall.policy.config().identity.required {
@@ -223,6 +231,34 @@ fn explain(
         None => "\nNo rule changes this decision.\n".to_owned(),
     };
     Ok(Report::new(text, refused))
+}
+
+/// What scanners and checks decide after the rules, on a firewall that has seen nothing yet; `None` where they leave
+/// it at what the rules decided.
+fn further(
+    policy: &Node,
+    config: &Config,
+    principal: &Principal,
+    call: &Call<'_>,
+    decision: &Decision,
+) -> Result<Option<Outcome>, Failure> {
+    let unidentified = principal.is_anonymous() && config.identity.required;
+    if config.servers.is_empty() || unidentified || !decision.lets_through() {
+        return Ok(None);
+    }
+    let name = call.name.map(quote);
+    let arguments = call.arguments.map(Value::raw);
+    let params = match (call.method, name) {
+        ("tools/call" | "prompts/get", Some(name)) => {
+            let arguments = arguments.map(|arguments| format!(",\"arguments\":{arguments}")).unwrap_or_default();
+            format!("{{\"name\":{name}{arguments}}}")
+        }
+        ("resources/read", Some(uri)) => format!("{{\"uri\":{uri}}}"),
+        _ => arguments.unwrap_or("{}").to_owned(),
+    };
+    let step = Step::call(principal.clone(), Some(call.server.to_owned()), call.method, call.name, params);
+    let end = Bench::new(policy)?.call(&step)?;
+    Ok(Some(end).filter(|end| ["deny", "require_approval", "malformed"].contains(&end.decision.as_str())))
 }
 
 /// The narrowest change, ready to be put into the policy.
@@ -278,6 +314,7 @@ fn explained(
     decision: &Decision,
     trials: &[Trial],
     remedy: Option<&Remedy>,
+    further: Option<&Outcome>,
 ) -> serde_json::Value {
     json!({
         "decision": decision.action.as_str(),
@@ -285,6 +322,7 @@ fn explained(
         "reason": &*decision.reason,
         "hide": decision.hide,
         "shadow": decision.would.as_ref().map(|would| json!({"decision": would.action.as_str(), "rule": &*would.rule})),
+        "further": further.map(|end| json!({"decision": end.decision, "rule": end.rule, "reason": end.reason})),
         "policy_version": firewall.version(),
         "call": {
             "server": call.server,

@@ -25,7 +25,7 @@ Examples:
 Learns from calls that went through and that the server answered. Callers who made the same calls are put
 together by a role or team that only they have, otherwise they are named. Names are listed one by one; only where
 there are more than --max-names they become patterns, none of which fits a name that others used. A bound on the
-size of arguments is set above the largest request. Calls that a scanner or check would have stopped are not
+size of arguments is set above the largest request, and with --quotas on the calls of an hour. Calls that a scanner or check would have stopped are not
 learnt from. Read what you get: what an attacker did while you recorded is in it.
 
 Exit codes: 0 a policy was written, 2 wrong usage, unreadable input, or nothing to learn from")]
@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// How many names a rule may list before they become patterns
     #[arg(long, value_name = "NUMBER", default_value_t = 12)]
     max_names: usize,
+    /// Also limit each caller to twice the calls of its busiest hour
+    #[arg(long)]
+    quotas: bool,
     /// Print one JSON object with the policy and what was learnt
     #[arg(long)]
     json: bool,
@@ -60,6 +63,9 @@ pub(super) fn run(args: &Args) -> Result<Report, Failure> {
     policy.set("default", "deny".into());
     policy.take("mode");
     policy.set("rules", Node::array(rules.iter().map(|rule| rule.node.clone())));
+    if args.quotas {
+        policy.set("quotas", Node::array(rules.iter().map(Learnt::quota)));
+    }
     let built = config::compile(policy)?;
     let denied = refused(&built, &learnt)?;
     let calls: u64 = learnt.iter().map(|group| group.count).sum();
@@ -122,6 +128,21 @@ struct Learnt {
     node: Node,
     calls: u64,
     callers: usize,
+    /// Most calls of one caller in one hour.
+    peak: u64,
+}
+
+impl Learnt {
+    fn quota(&self) -> Node {
+        let id = self.node.get("id").and_then(Node::as_str).unwrap_or_default();
+        Node::object([
+            ("id", Node::from(id)),
+            ("description", format!("at most {} of one caller in one hour", count(self.peak, "call")).into()),
+            ("match", self.node.get("match").cloned().unwrap_or(Node::object::<&str>([]))),
+            ("limit", format!("{}/hour", self.peak.saturating_mul(2)).into()),
+            ("per", Node::array(["principal"])),
+        ])
+    }
 }
 
 struct Learner<'l> {
@@ -265,7 +286,14 @@ impl Learner<'_> {
             node.set("arguments", Node::array(conditions));
         }
         node.set("action", "allow".into());
-        Learnt { node, calls, callers: callers.len() }
+        let mut by_hour: BTreeMap<(&Caller, &str), u64> = BTreeMap::new();
+        for group in &groups {
+            for (hour, calls) in &group.by_hour {
+                *by_hour.entry((&group.record.principal, hour)).or_default() += calls;
+            }
+        }
+        let peak = by_hour.into_values().max().unwrap_or_default();
+        Learnt { node, calls, callers: callers.len(), peak }
     }
 
     /// Names of the same place that these callers were not seen to use.

@@ -43,7 +43,59 @@ pub(super) fn text(firewall: &Firewall) -> String {
     if config.rules.is_empty() {
         text += "  none\n";
     }
+    for (name, value) in further(config) {
+        text += &format!("\n{}\n", style.bold(&title(&name)));
+        text += &block(&value);
+    }
     text
+}
+
+/// The parts of the configuration that are not shown above and are not as they would be anyway.
+fn further(config: &Config) -> Vec<(String, Value)> {
+    let members = |config: &Config| match serde_json::to_value(config) {
+        Ok(Value::Object(members)) => members,
+        _ => serde_json::Map::new(),
+    };
+    let usual = members(&Config::default());
+    let further = |name: &str, value: &Value| !SHOWN.contains(&name) && usual.get(name) != Some(value);
+    members(config).into_iter().filter(|(name, value)| further(name, value)).collect()
+}
+
+/// A part of the configuration, one line for each entry of a list and for each setting.
+fn block(value: &Value) -> String {
+    let entry = |value: &Value| {
+        let id = value.get("id").and_then(Value::as_str).map(|id| format!("{} ", style::stdout().bold(id)));
+        let rest = pairs(value, "").filter(|(name, value)| name != "id" && !value.is_empty());
+        let rest: Vec<String> = rest.map(|(name, value)| format!("{name} {value}")).collect();
+        format!("{}{}", id.unwrap_or_default(), rest.join("; "))
+    };
+    let mut text = String::new();
+    match value {
+        Value::Array(entries) => entries.iter().for_each(|one| text += &format!("  {}\n", entry(one))),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::Array(entries) if entries.iter().any(Value::is_object) => {
+                        text += &format!("  {name}\n");
+                        entries.iter().for_each(|one| text += &format!("    {}\n", entry(one)));
+                    }
+                    Value::Array(entries) if entries.is_empty() => {}
+                    _ => {
+                        for (name, value) in pairs(&json!({ name: value }), "") {
+                            text += &format!("  {name} {value}\n");
+                        }
+                    }
+                }
+            }
+        }
+        other => text += &format!("  {other}\n"),
+    }
+    text
+}
+
+fn title(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// The same for machines.
@@ -56,6 +108,7 @@ pub(super) fn json(firewall: &Firewall) -> Value {
         "unmatched": config.unmatched,
         "environment": config.environment,
         "servers": config.servers.iter().map(|server| &server.name).collect::<Vec<_>>(),
+        "further": further(config).into_iter().collect::<serde_json::Map<_, _>>(),
         "rules": ranked(config).iter().map(|rule| json!({
             "id": rule.id, "action": rule.action, "priority": rule.priority, "mode": rule.mode.unwrap_or(config.mode),
         })).collect::<Vec<_>>(),
@@ -150,3 +203,21 @@ fn scanners(config: &Config) -> String {
 fn word(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
+
+/// Members of the configuration that have a place of their own in the summary.
+const SHOWN: [&str; 14] = [
+    "$schema",
+    "version",
+    "mode",
+    "default",
+    "environment",
+    "hide_denied",
+    "unmatched",
+    "servers",
+    "identity",
+    "rules",
+    "scanners",
+    "limits",
+    "headers",
+    "audit",
+];

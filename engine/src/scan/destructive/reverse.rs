@@ -3,8 +3,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
-
+use super::super::literals::Literals;
 use super::Rule;
 use crate::scan::shell::{Script, is_shell};
 
@@ -84,13 +83,13 @@ pub(super) fn in_text(text: &str) -> Option<Range<usize>> {
     let (mut connects, mut runs, mut shell) = (None, false, false);
     let mut start = usize::MAX;
     let mut end = 0;
-    for found in WORDS.as_ref()?.find_iter(text).take(64) {
-        let kind = KINDS.get(found.pattern().as_usize()).map_or(0, |kind| kind.1);
-        start = start.min(found.start());
-        end = end.max(found.end());
+    for found in WORDS.find(text.as_bytes(), 0..text.len()).take(64) {
+        let kind = KINDS.get(found.number).map_or(0, |kind| kind.1);
+        start = start.min(found.range.start);
+        end = end.max(found.range.end);
         match kind {
-            ALONE => return Some(found.range()),
-            CONNECT => connects = connects.or(Some(found.start())),
+            ALONE => return Some(found.range),
+            CONNECT => connects = connects.or(Some(found.range.start)),
             RUN => runs = true,
             SHELL => shell = true,
             RUNS_SHELL => {
@@ -98,14 +97,14 @@ pub(super) fn in_text(text: &str) -> Option<Range<usize>> {
                 shell = true;
             }
             BOTH => {
-                connects = connects.or(Some(found.start()));
+                connects = connects.or(Some(found.range.start));
                 runs = true;
             }
             DEVICE => {
                 // A redirection from or to the device, or `exec` of it; a mention in prose has none.
-                let before = text.get(..found.start()).unwrap_or("").trim_end_matches([' ', '"', '\'']);
+                let before = text.get(..found.range.start).unwrap_or("").trim_end_matches([' ', '"', '\'']);
                 if before.ends_with(['>', '<', '&']) || before.ends_with("cat") {
-                    return Some(found.range());
+                    return Some(found.range);
                 }
             }
             _ => {}
@@ -122,13 +121,7 @@ const DEVICE: u8 = 4;
 const BOTH: u8 = 5;
 const RUNS_SHELL: u8 = 6;
 
-static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .match_kind(aho_corasick::MatchKind::LeftmostLongest)
-        .ascii_case_insensitive(true)
-        .build(KINDS.iter().map(|kind| kind.0))
-        .ok()
-});
+static WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(KINDS.iter().map(|kind| kind.0)));
 
 static KINDS: &[(&str, u8)] = &[
     ("/dev/tcp/", DEVICE),

@@ -8,9 +8,8 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-
 use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
+use super::literals::{Found, Literals};
 use super::{Direction, Surface};
 
 mod fold;
@@ -76,7 +75,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     if !text.is_ascii() || text.as_bytes().contains(&0x1b) {
         hidden::find(text, &mut add);
     }
-    let windows = Windows::of(text, |hit| markup::look(text, hit.pattern().as_usize(), &hit.range(), place, &mut add));
+    let windows = Windows::of(text, |hit| markup::look(text, hit.number, &hit.range, place, &mut add));
     for window in windows.list {
         let Some(part) = text.get(window.clone()) else { continue };
         let words = Words::read(part, window.start);
@@ -138,10 +137,10 @@ struct Windows {
 
 impl Windows {
     /// A short text whole if there is a sign in it, of a long one what stands around the signs.
-    fn of(text: &str, mut sign: impl FnMut(&aho_corasick::Match)) -> Self {
+    fn of(text: &str, mut sign: impl FnMut(&Found)) -> Self {
         let mut windows = Self::default();
-        for hit in SIGNS.find_iter(text) {
-            windows.add(text, hit.range());
+        for hit in SIGNS.find(text.as_bytes(), 0..text.len()) {
+            windows.add(text, hit.range.clone());
             sign(&hit);
         }
         if text.len() <= WHOLE && !windows.list.is_empty() {
@@ -168,24 +167,8 @@ fn floor(text: &str, mut offset: usize) -> usize {
 }
 
 /// Where to look closely, and the signs to judge on the spot.
-static SIGNS: LazyLock<Signs> = LazyLock::new(Signs::build);
-
-struct Signs {
-    automaton: Option<AhoCorasick>,
-}
-
-impl Signs {
-    fn build() -> Self {
-        let all = markup::TEMPLATES.iter().chain(markup::MARKS).chain(triggers::WORDS);
-        let automaton =
-            AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(all).ok();
-        Self { automaton }
-    }
-
-    fn find_iter<'t>(&'t self, text: &'t str) -> impl Iterator<Item = aho_corasick::Match> + 't {
-        self.automaton.iter().flat_map(move |automaton| automaton.find_iter(text))
-    }
-}
+static SIGNS: LazyLock<Literals> =
+    LazyLock::new(|| Literals::new(markup::TEMPLATES.iter().chain(markup::MARKS).chain(triggers::WORDS)));
 
 const WHOLE: usize = 8 * 1024;
 const BEFORE: usize = 512;

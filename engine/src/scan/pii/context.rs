@@ -1,13 +1,13 @@
 //! Words that say what a number is: "passport", "Steuer-ID", "cpf", in many languages.
 //!
-//! One automaton finds all of them in one pass, and only in texts that hold a number which needs
+//! One search finds all of them in one pass, and only in texts that hold a number which needs
 //! one. A number asks whether a word of its kind stands near it, or in the name of its member.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use crate::scan::literals::Literals;
 
 /// A set of kinds of words.
 pub(super) type Kinds = u128;
@@ -91,11 +91,10 @@ impl<'t> Contexts<'t> {
 
 /// Calls `each` for every context word within `window`, in the order of the text.
 fn words_in(bytes: &[u8], window: Range<usize>, mut each: impl FnMut(Word)) {
-    let Some(automaton) = WORDS.automaton.as_ref() else { return };
-    for found in automaton.find_iter(aho_corasick::Input::new(bytes).range(window)) {
-        let kinds = WORDS.kinds.get(found.pattern().as_usize()).copied().unwrap_or(0);
-        if starts_word(bytes, found.start()) && ends_word(bytes, found.start(), found.end()) {
-            each(Word { start: found.start(), end: found.end(), kinds });
+    for found in WORDS.literals.find(bytes, window) {
+        let kinds = WORDS.kinds.get(found.number).copied().unwrap_or(0);
+        if starts_word(bytes, found.range.start) && ends_word(bytes, found.range.start, found.range.end) {
+            each(Word { start: found.range.start, end: found.range.end, kinds });
         }
     }
 }
@@ -128,7 +127,7 @@ struct Word {
 }
 
 struct Words {
-    automaton: Option<AhoCorasick>,
+    literals: Literals,
     kinds: Vec<Kinds>,
 }
 
@@ -143,16 +142,11 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
             }
         }
     }
-    let automaton = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::LeftmostLongest)
-        .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .build(words.keys())
-        .ok();
-    Words { automaton, kinds: words.into_values().collect() }
+    let literals = Literals::new(words.keys());
+    Words { literals, kinds: words.into_values().collect() }
 });
 
-/// The word, and where it has letters beyond ASCII, whose case the automaton does not fold, in capitals too.
+/// The word, and where it has letters beyond ASCII, whose case the search does not fold, in capitals too.
 fn cases(word: String) -> Vec<String> {
     if word.is_ascii() {
         return vec![word];

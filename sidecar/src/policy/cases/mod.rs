@@ -14,7 +14,7 @@ use portcullis_engine::principal::Principal;
 use crate::source::{Node, Place};
 
 pub(super) use read::read;
-pub(super) use run::Bench;
+pub(super) use run::{Bench, Outcome};
 
 /// A file of cases.
 pub(super) struct Suite {
@@ -54,6 +54,29 @@ pub(super) struct Step {
     pub(super) repeat: u64,
     pub(super) upstream: Upstream,
     pub(super) expect: Expect,
+}
+
+impl Step {
+    /// A call without anything expected of it.
+    pub(super) fn call(
+        principal: Principal,
+        server: Option<String>,
+        method: &str,
+        name: Option<&str>,
+        params: String,
+    ) -> Self {
+        Self {
+            place: None,
+            principal,
+            server,
+            sent: Sent::Message { method: method.to_owned(), name: name.map(str::to_owned), params },
+            headers: Vec::new(),
+            after: Duration::ZERO,
+            repeat: 1,
+            upstream: Upstream::Nothing,
+            expect: Expect::default(),
+        }
+    }
 }
 
 /// What travels.

@@ -65,6 +65,11 @@ impl Bench {
         Ok(Self { firewall: Arc::new(firewall), servers })
     }
 
+    /// The outcome of one call on a firewall that has seen nothing.
+    pub(in crate::policy) fn call(&self, step: &Step) -> Result<Outcome, Failure> {
+        self.step(&mut Driver::new(Arc::clone(&self.firewall)), step)
+    }
+
     /// The outcome of every step of a case.
     pub(in crate::policy) fn run(&self, case: &Case) -> Result<Vec<Outcome>, Failure> {
         let mut driver = Driver::new(Arc::clone(&self.firewall));

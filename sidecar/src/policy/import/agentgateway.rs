@@ -1,6 +1,6 @@
 //! agentgateway's authorization rules: CEL expressions that allow, deny or are required.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cel::{self, Clause, Test};
 use super::draft::{Draft, Effect, rule};
@@ -71,6 +71,7 @@ pub(super) fn translate(node: &Node, mut draft: Draft) -> Result<Draft, Failure>
         let why = "no rule allows anything; all is refused, unless you add a rule that allows";
         draft.note(node, at, Effect::Stricter, why);
     }
+    servers(node, &mut draft);
     if !claims.is_empty() {
         let claims = claims.iter().map(|(slot, claim): (&&str, &String)| (*slot, Node::from(claim.as_str())));
         let mut identity = Node::object([("payload", Node::from("jwt"))]);
@@ -80,6 +81,41 @@ pub(super) fn translate(node: &Node, mut draft: Draft) -> Result<Draft, Failure>
         draft.note(node, "", Effect::Assumed, said);
     }
     Ok(draft)
+}
+
+/// Where rules name targets, the targets become servers.
+fn servers(node: &Node, draft: &mut Draft) {
+    let named = |rule: &Node| rule.get("match").and_then(|matcher| matcher.get("server")).cloned();
+    let in_rules: Vec<Node> = draft.rules.iter().filter_map(named).flat_map(|list| list.elements().to_vec()).collect();
+    if in_rules.is_empty() {
+        return;
+    }
+    let mut names = BTreeSet::new();
+    targets(node, &mut names);
+    // Patterns need a server that they fit.
+    let plain = in_rules.iter().filter_map(Node::as_str).filter(|name| !name.contains(['*', '\\']));
+    names.extend(plain.map(str::to_owned));
+    for name in &names {
+        let path: String =
+            name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).collect();
+        draft.servers.push(Node::object([
+            ("name", Node::from(name.as_str())),
+            ("match", Node::object([("path_prefix", Node::from(format!("/{path}")))])),
+        ]));
+    }
+    let said = "requests of a target are told by the path `/NAME`; say how yours are told apart in `servers[].match`";
+    draft.note(node, "", Effect::Assumed, said);
+}
+
+/// The names of all targets in the document.
+fn targets(node: &Node, names: &mut BTreeSet<String>) {
+    for (key, value) in node.members() {
+        if key == "targets" {
+            names.extend(value.elements().iter().filter_map(|target| Some(target.get("name")?.as_str()?.to_owned())));
+        }
+        targets(value, names);
+    }
+    node.elements().iter().for_each(|element| targets(element, names));
 }
 
 /// One rule of theirs.
@@ -263,7 +299,12 @@ impl Matcher {
     }
 
     fn title(&self, action: &str) -> String {
-        let first = |slot: &str| self.fields.get(slot).and_then(|globs| globs.first()).cloned();
+        let first = |slot: &str| match self.fields.get(slot)?.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            [one, other] => Some(format!("{one}-or-{other}")),
+            [one, more @ ..] => Some(format!("{one}-or-{}-more", more.len())),
+        };
         let what = first("name").or_else(|| self.capability.map(str::to_owned)).unwrap_or_else(|| "all".to_owned());
         match ["id", "roles", "teams", "agent", "tenant"].into_iter().find_map(first) {
             Some(who) => format!("{action}-{what}-for-{who}"),

@@ -136,81 +136,108 @@ impl Parser<'_> {
         self.test()
     }
 
+    /// One test; what matchers cannot say becomes one that is named and passed over.
     fn test(&mut self) -> Result<Vec<Clause>, String> {
+        let from = self.at;
+        let read = self.plain_test();
+        let ended = match self.tokens.get(self.at) {
+            None => true,
+            Some(Token::Sign(sign)) => ["&&", "||", ")"].contains(sign),
+            Some(_) => false,
+        };
+        match read {
+            Ok(clauses) if ended => Ok(clauses),
+            Ok(_) => Ok(self.pass_over(from, "what follows a test")),
+            Err(what) => Ok(self.pass_over(from, &what)),
+        }
+    }
+
+    /// Goes to the end of the test that began at `from`.
+    fn pass_over(&mut self, from: usize, what: &str) -> Vec<Clause> {
+        self.at = from;
+        let mut depth = 0_usize;
+        while let Some(token) = self.tokens.get(self.at) {
+            match token {
+                Token::Sign("(" | "[") => depth += 1,
+                Token::Sign(")" | "]") if depth > 0 => depth -= 1,
+                Token::Sign("&&" | "||" | ")") if depth == 0 => break,
+                _ => {}
+            }
+            self.at += 1;
+        }
+        vec![vec![Test::Other(what.to_owned())]]
+    }
+
+    fn plain_test(&mut self) -> Result<Vec<Clause>, String> {
         let one = |test| Ok(vec![vec![test]]);
         match self.next() {
             Some(Token::Name(name)) if name == "true" => Ok(vec![Vec::new()]),
             Some(Token::Name(name)) if name == "false" => Ok(Vec::new()),
             Some(Token::Text(value)) => {
                 if self.take("==") {
-                    let field = self.field()?;
-                    return one(Test::OneOf(field, vec![value]));
+                    return one(Test::OneOf(self.field()?, vec![value]));
                 }
                 if self.take_name("in") {
-                    let field = self.field()?;
-                    return one(Test::Holds(field, value));
+                    return one(Test::Holds(self.field()?, value));
                 }
-                Err("begins a comparison that is not read here".to_owned())
+                Err("a comparison that begins with a text".to_owned())
             }
             Some(Token::Name(_)) => {
                 self.at -= 1;
                 let (field, called) = self.field_or_call()?;
                 if let Some((method, argument)) = called {
-                    return one(match method.as_str() {
-                        "startsWith" => Test::Begins(field, argument),
-                        "endsWith" => Test::Ends(field, argument),
-                        "contains" => Test::Holds(field, argument),
-                        other => Test::Other(format!("`{other}`")),
-                    });
+                    return match method.as_str() {
+                        "startsWith" => one(Test::Begins(field, argument)),
+                        "endsWith" => one(Test::Ends(field, argument)),
+                        "contains" => one(Test::Holds(field, argument)),
+                        other => Err(format!("`{other}`")),
+                    };
                 }
                 if self.take("==") {
-                    return one(match self.next() {
-                        Some(Token::Text(value)) => Test::OneOf(field, vec![value]),
-                        _ => Test::Other(format!("`{field}` compared with no string")),
-                    });
+                    return match self.next() {
+                        Some(Token::Text(value)) => one(Test::OneOf(field, vec![value])),
+                        _ => Err(format!("`{field}` compared with no string")),
+                    };
                 }
                 if self.take_name("in") {
                     return Ok(vec![vec![Test::OneOf(field, self.list()?)]]);
                 }
-                for sign in ["!=", "<=", ">=", "<", ">"] {
-                    if self.take(sign) {
-                        self.next();
-                        return one(Test::Other(format!("`{sign}`")));
-                    }
+                match ["!=", "<=", ">=", "<", ">"].into_iter().find(|sign| self.take(sign)) {
+                    Some(sign) => Err(format!("`{sign}`")),
+                    None => Err(format!("`{field}` by itself")),
                 }
-                one(Test::Other(format!("`{field}` by itself")))
             }
-            _ => Err("is not understood".to_owned()),
+            _ => Err("a test of another kind".to_owned()),
         }
     }
 
     fn field(&mut self) -> Result<String, String> {
         match self.field_or_call()? {
             (field, None) => Ok(field),
-            (_, Some((method, _))) => Err(format!("calls `{method}` in a place that is not read here")),
+            (_, Some((method, _))) => Err(format!("`{method}`")),
         }
     }
 
     /// `a.b["c"]`, perhaps with a call of a method that takes one string at its end.
     fn field_or_call(&mut self) -> Result<(String, Option<(String, String)>), String> {
-        let Some(Token::Name(mut path)) = self.next() else { return Err("is not understood".to_owned()) };
+        let Some(Token::Name(mut path)) = self.next() else { return Err("a test of another kind".to_owned()) };
         loop {
             if self.take(".") {
-                let Some(Token::Name(name)) = self.next() else { return Err("is not understood".to_owned()) };
+                let Some(Token::Name(name)) = self.next() else { return Err("a test of another kind".to_owned()) };
                 if self.take("(") {
                     return match (self.next(), self.take(")")) {
                         (Some(Token::Text(argument)), true) => Ok((path, Some((name, argument)))),
-                        _ => Err(format!("calls `{name}` in a way that is not read here")),
+                        _ => Err(format!("`{name}`")),
                     };
                 }
                 path = format!("{path}.{name}");
             } else if self.take("[") {
                 match (self.next(), self.take("]")) {
                     (Some(Token::Text(name)), true) if !name.contains('.') => path = format!("{path}.{name}"),
-                    _ => return Err("has an index that is not read here".to_owned()),
+                    _ => return Err("an index".to_owned()),
                 }
             } else if self.take("(") {
-                return Err(format!("calls `{path}`, which is not read here"));
+                return Err(format!("`{path}(…)`"));
             } else {
                 return Ok((path, None));
             }
@@ -219,16 +246,16 @@ impl Parser<'_> {
 
     fn list(&mut self) -> Result<Vec<String>, String> {
         if !self.take("[") {
-            return Err("has `in` with no list of strings".to_owned());
+            return Err("`in` with no list of strings".to_owned());
         }
         let mut all = Vec::new();
         while !self.take("]") {
             match self.next() {
                 Some(Token::Text(value)) => all.push(value),
-                _ => return Err("has `in` with no list of strings".to_owned()),
+                _ => return Err("`in` with no list of strings".to_owned()),
             }
             if !self.take(",") && self.tokens.get(self.at) != Some(&Token::Sign("]")) {
-                return Err("has a list that is not closed".to_owned());
+                return Err("a list that is not closed".to_owned());
             }
         }
         Ok(all)
@@ -257,8 +284,10 @@ fn bounded(clauses: &[Clause]) -> Result<(), String> {
     if clauses.len() <= MAX_CLAUSES { Ok(()) } else { Err(format!("has more than {MAX_CLAUSES} alternatives")) }
 }
 
-/// Longer ones first.
-const SIGNS: [&str; 15] = ["||", "&&", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ".", ","];
+/// Longer ones first. Without those of the conditional operator: it binds looser than `||`, so that what stands before
+/// it is no alternative of its own.
+const SIGNS: [&str; 20] =
+    ["||", "&&", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ".", ",", "+", "-", "*", "/", "%"];
 const MAX_TOKENS: usize = 2_000;
 const MAX_DEPTH: usize = 32;
 const MAX_CLAUSES: usize = 64;
@@ -285,14 +314,21 @@ mod tests {
             ("a[\"b\"].startsWith(\"x\")", vec![vec![Test::Begins("a.b".into(), "x".into())]]),
             ("a != 'x'", vec![vec![Test::Other("`!=`".into())]]),
             ("!(a == 'x')", vec![vec![Test::Other("a negation".into())]]),
+            ("size(args) > (3 + f([1])) && a == 'x'", vec![vec![Test::Other("`size(…)`".into()), one_of("a", &["x"])]]),
+            (
+                "a in b || a == 'x'",
+                vec![vec![Test::Other("`in` with no list of strings".into())], vec![one_of("a", &["x"])]],
+            ),
         ] {
             assert_eq!(alternatives(text), Ok(expected), "{text}");
         }
-        let many = vec!["(a == 'x' || a == 'y')"; 10].join(" && ");
+        let many = ["(a == 'x' || a == 'y')"; 10].join(" && ");
         for text in ["a ==", "f(a)", "a == 'x", "a == 'x' b", &"(".repeat(100), &many, "a in b", "#"] {
             let _ = alternatives(text)
                 .map(|clauses| assert!(clauses.iter().flatten().any(|t| matches!(t, Test::Other(_))), "{text}"));
         }
+        assert!(alternatives("a == 'x' || b == 'y' ? c : d").is_err());
+        assert_eq!(alternatives("a == 'x' == false"), Ok(vec![vec![Test::Other("what follows a test".into())]]));
         assert!(alternatives(&many).unwrap_err().contains("alternatives"));
     }
 }

@@ -1,0 +1,225 @@
+//! Many literals looked for at once: a trie, walked from each position that can begin one.
+//!
+//! Where the shared pass ([`super::prefilter`]) says only that something stands in a text, this says what and where,
+//! as leftmost-longest search does. From one position at most as many bytes are read as the longest literal has, so the
+//! work is linear in the text; two bytes decide whether a position is walked from at all. `aho-corasick` does the
+//! same with 85 KB of code in the filter and, without its vector searches, no faster there.
+
+use std::ops::Range;
+
+/// A set of literals, compared without regard to ASCII case.
+#[derive(Debug)]
+pub(super) struct Literals {
+    /// Folded, sorted, each once.
+    words: Vec<Box<[u8]>>,
+    /// For each word its number in the list that was given.
+    numbers: Vec<usize>,
+    nodes: Vec<Node>,
+    edges: Vec<(u8, u32)>,
+    /// One bit for each pair of folded bytes that a word begins with.
+    pairs: Box<[u64; 1024]>,
+}
+
+/// A literal in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Its index in the list that was given; of equal ones the first.
+    pub(super) number: usize,
+    /// Where it stands, in bytes.
+    pub(super) range: Range<usize>,
+}
+
+impl Literals {
+    /// Compiles the literals; empty ones are never found.
+    pub(super) fn new<T: AsRef<str>>(literals: impl IntoIterator<Item = T>) -> Self {
+        let fold = |literal: T| literal.as_ref().to_ascii_lowercase().into_bytes().into_boxed_slice();
+        let mut all: Vec<(Box<[u8]>, usize)> =
+            literals.into_iter().enumerate().map(|(number, literal)| (fold(literal), number)).collect();
+        all.retain(|(word, _)| !word.is_empty());
+        all.sort_unstable();
+        all.dedup_by(|next, kept| next.0 == kept.0);
+        let (words, numbers) = all.into_iter().unzip();
+        let mut this = Self { words, numbers, nodes: Vec::new(), edges: Vec::new(), pairs: Box::new([0; 1024]) };
+        this.grow();
+        this
+    }
+
+    /// The leftmost literals of `text` within `window` that do not overlap, of those at one place the longest.
+    pub(super) fn find<'t>(&'t self, text: &'t [u8], window: Range<usize>) -> impl Iterator<Item = Found> + 't {
+        let text = text.get(..window.end).unwrap_or(text);
+        let mut at = window.start;
+        std::iter::from_fn(move || {
+            loop {
+                let first = *text.get(at)?;
+                if self.may_begin(first, text.get(at + 1).copied())
+                    && let Some(found) = self.longest(text, at)
+                {
+                    at = found.range.end;
+                    return Some(found);
+                }
+                at += 1;
+            }
+        })
+    }
+
+    /// True if one of the literals stands in `text`.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        self.find(text, 0..text.len()).next().is_some()
+    }
+
+    fn may_begin(&self, first: u8, second: Option<u8>) -> bool {
+        let Some(second) = second else { return true };
+        let (word, bit) = pair(first.to_ascii_lowercase(), second.to_ascii_lowercase());
+        self.pairs.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// The longest literal that begins at `at`.
+    fn longest(&self, text: &[u8], at: usize) -> Option<Found> {
+        let mut best = None;
+        let (mut node, mut end) = (0, at);
+        while let Some(Node { word, edges, depth }) = self.nodes.get(node) {
+            let edges = self.edges.get(edges.0 as usize..edges.1 as usize).unwrap_or_default();
+            if edges.is_empty() {
+                // What is left of the only word that goes on here.
+                let rest = self.words.get(*word as usize).and_then(|word| word.get(*depth as usize..))?;
+                let there = text.get(end..end + rest.len());
+                if there.is_some_and(|there| there.eq_ignore_ascii_case(rest)) {
+                    best = Some((*word, end + rest.len()));
+                }
+                break;
+            }
+            if *word != NONE {
+                best = Some((*word, end));
+            }
+            let Some(next) = text.get(end).map(u8::to_ascii_lowercase) else { break };
+            let Some((_, to)) = edges.iter().find(|(byte, _)| *byte == next) else { break };
+            node = *to as usize;
+            end += 1;
+        }
+        let (word, end) = best?;
+        Some(Found { number: self.numbers.get(word as usize).copied()?, range: at..end })
+    }
+
+    /// Builds the trie, node by node; a node with one word below it has no edges.
+    fn grow(&mut self) {
+        self.nodes.push(Node { word: NONE, edges: (0, 0), depth: 0 });
+        let mut open = vec![(0, 0..self.words.len(), 0)];
+        while let Some((index, mut words, depth)) = open.pop() {
+            let mut node = Node { word: NONE, edges: (0, 0), depth: depth as u32 };
+            if self.words.get(words.start).is_some_and(|word| word.len() == depth || words.len() == 1) {
+                node.word = words.start as u32;
+                words.start += 1;
+            }
+            node.edges.0 = self.edges.len() as u32;
+            while let Some(byte) = self.byte(words.start, depth).filter(|_| !words.is_empty()) {
+                let same = words.clone().take_while(|word| self.byte(*word, depth) == Some(byte)).count();
+                let group = words.start..words.start + same;
+                words.start += same;
+                if depth == 1 {
+                    self.begin(self.byte(group.start, 0).unwrap_or(0), byte);
+                }
+                self.edges.push((byte, self.nodes.len() as u32));
+                open.push((self.nodes.len(), group, depth + 1));
+                self.nodes.push(Node { word: NONE, edges: (0, 0), depth: 0 });
+            }
+            node.edges.1 = self.edges.len() as u32;
+            if depth <= 1 && node.word != NONE {
+                self.lone(node.word as usize);
+            }
+            if let Some(place) = self.nodes.get_mut(index) {
+                *place = node;
+            }
+        }
+    }
+
+    /// Marks the beginnings of a word that the trie does not tell from others by two bytes.
+    fn lone(&mut self, word: usize) {
+        match (self.byte(word, 0), self.byte(word, 1)) {
+            (Some(first), Some(second)) => self.begin(first, second),
+            (Some(first), None) => (0..=255).for_each(|second| self.begin(first, second)),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, first: u8, second: u8) {
+        let (word, bit) = pair(first, second);
+        if let Some(word) = self.pairs.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    fn byte(&self, word: usize, at: usize) -> Option<u8> {
+        self.words.get(word)?.get(at).copied()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// The word that ends here, or without edges the only one that goes on; or [`NONE`].
+    word: u32,
+    /// Its edges, as a range.
+    edges: (u32, u32),
+    /// How many bytes lead here.
+    depth: u32,
+}
+
+/// The bit of a pair.
+fn pair(first: u8, second: u8) -> (usize, u64) {
+    let index = u16::from_le_bytes([first, second]);
+    (usize::from(index >> 6), 1 << (index & 63))
+}
+
+const NONE: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Leftmost-longest search as its definition says.
+    fn slow(literals: &[String], text: &str, window: Range<usize>) -> Vec<Found> {
+        let mut found = Vec::new();
+        let mut at = window.start;
+        while at < window.end {
+            let longest = literals
+                .iter()
+                .enumerate()
+                .filter(|(_, literal)| {
+                    let there =
+                        text.as_bytes().get(at..at + literal.len()).filter(|_| at + literal.len() <= window.end);
+                    !literal.is_empty() && there.is_some_and(|there| there.eq_ignore_ascii_case(literal.as_bytes()))
+                })
+                .max_by_key(|(number, literal)| (literal.len(), std::cmp::Reverse(*number)));
+            match longest {
+                Some((number, literal)) => {
+                    found.push(Found { number, range: at..at + literal.len() });
+                    at += literal.len();
+                }
+                None => at += 1,
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn nothing_is_in_nothing() {
+        for (literals, text) in [(&[] as &[&str], "text"), (&[""], "text"), (&["a"], ""), (&["ab"], "a")] {
+            assert!(!Literals::new(literals).is_in(text.as_bytes()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_its_definition_says(
+            literals in prop::collection::vec("[aAbBé]{0,5}", 0..12),
+            text in "[aAbBcé]{0,40}",
+            cut in (0_usize..40, 0_usize..40),
+        ) {
+            let end = cut.1.min(text.len());
+            let window = cut.0.min(end)..end;
+            let found: Vec<Found> = Literals::new(&literals).find(text.as_bytes(), window.clone()).collect();
+            prop_assert_eq!(found, slow(&literals, &text, window));
+        }
+    }
+}
