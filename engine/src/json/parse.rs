@@ -398,6 +398,31 @@ mod tests {
     }
 
     #[test]
+    fn finds_duplicate_keys_among_any_number_and_wherever_they_stand() {
+        // Alike in their first and last eight bytes, and names of every short length.
+        let name = |index: usize| match index % 3 {
+            0 => format!("createdAt{index:04}createdAt"),
+            1 => "x".repeat(index),
+            _ => format!("{index}"),
+        };
+        for count in 2..40 {
+            let object = |names: &[String]| {
+                let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":1")).collect();
+                format!("{{{}}}", members.join(","))
+            };
+            let names: Vec<String> = (0..count).map(name).collect();
+            assert_eq!(kind(&object(&names)), None, "{names:?}");
+            for (first, second) in [(0, count - 1), (0, 1), (count / 2, count - 1), (count - 2, count - 1)] {
+                let mut names = names.clone();
+                if first != second {
+                    names[second] = names[first].clone();
+                    assert_eq!(kind(&object(&names)), Some(ErrorKind::DuplicateKey), "{names:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn bounds_depth_and_size() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(kind(&nested(64)), None);
