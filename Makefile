@@ -135,6 +135,7 @@ dev-keys: $(TOOLS)/venv.stamp ## certificates and token keys for envoy/tls-jwt.y
 test: ## everything below, as CI runs it
 	@$(MAKE) --no-print-directory test-rust
 	@$(MAKE) --no-print-directory test-schema
+	@$(MAKE) --no-print-directory test-schemas
 	@$(MAKE) --no-print-directory test-config
 	@$(MAKE) --no-print-directory test-e2e
 	@$(MAKE) --no-print-directory test-run
@@ -152,6 +153,19 @@ test-rust: $(TOOLS)/rust.stamp | need-rust ## format, lints for host and wasm, u
 	@cargo clippy --locked --quiet -p portcullis-filter --target wasm32-wasip1 -- -D warnings
 	$(say) 'unit and property tests'
 	@cargo test --locked --quiet --workspace --exclude portcullis-filter
+
+# The official test suite of JSON Schema comes with the sources of a Python package.
+SCHEMA_SUITE := jsonschema-4.25.1
+$(TOOLS)/schema-suite.stamp: $(TOOLS)/venv.stamp
+	@$(PY) -m pip download --quiet --no-deps --no-binary :all: -d $(TOOLS)/schema-suite jsonschema==$(SCHEMA_SUITE:jsonschema-%=%)
+	@tar -xzf $(TOOLS)/schema-suite/$(SCHEMA_SUITE).tar.gz -C $(TOOLS)/schema-suite
+	@touch $@
+
+.PHONY: test-schemas
+test-schemas: $(TOOLS)/rust.stamp $(TOOLS)/schema-suite.stamp ## our validator against the official suite of JSON Schema 2020-12
+	$(say) 'JSON Schema 2020-12'
+	@PORTCULLIS_SCHEMA_SUITE=$(abspath $(TOOLS))/schema-suite/$(SCHEMA_SUITE)/json/tests/draft2020-12 \
+	  cargo test --locked --quiet -p portcullis-engine --test schema_suite
 
 .PHONY: test-schema
 test-schema: $(TOOLS)/rust.stamp | need-rust ## the committed JSON Schema is the one of the types

@@ -20,6 +20,8 @@ pub struct Denial<'a> {
     pub policy_version: &'a str,
     /// The correlation id of the audit record.
     pub correlation_id: &'a str,
+    /// What would have to come with a next try: `mfa`.
+    pub needs: Option<&'static str>,
     /// When the same message may be let through, in milliseconds from now; `None` where waiting does not help.
     pub retry_after_ms: Option<u64>,
 }
@@ -54,8 +56,9 @@ impl Denial<'_> {
 
     fn facts(&self) -> String {
         let retry = self.retry_after_ms.map_or_else(String::new, |wait| format!(r#","retryAfterMs":{wait}"#));
+        let needs = self.needs.map_or(String::new(), |needs| format!(",{}:\"required\"", quote(needs)));
         format!(
-            r#"{{"rule":{},"policyVersion":{},"correlationId":{}{retry}}}"#,
+            r#"{{"rule":{},"policyVersion":{},"correlationId":{}{retry}{needs}}}"#,
             quote(self.rule),
             quote(self.policy_version),
             quote(self.correlation_id),
@@ -132,6 +135,8 @@ pub const CODE_APPROVAL: i32 = -31003;
 pub const CODE_RESPONSE: i32 = -31004;
 /// A quota is used up.
 pub const CODE_QUOTA: i32 = -31005;
+/// A one-time code is required.
+pub const CODE_MFA: i32 = -31006;
 /// The `_meta` key of our facts in a denied tool result.
 const META_KEY: &str = "dev.portcullis/decision";
 
@@ -147,6 +152,7 @@ mod tests {
             rule: "r",
             policy_version: "v",
             correlation_id: "c",
+            needs: Some("mfa"),
             retry_after_ms: Some(1500),
         };
         for id in ["1", "\"a\\u0062\"", "1.50"] {

@@ -294,10 +294,8 @@ impl Run<'_> {
             RequestStep::Ask(question) => {
                 self.outcome.questions.push(question);
                 let now = self.driver.tick();
-                match self.exchange.answer(self.driver.answer, now) {
-                    RequestStep::Ask(_) => Settled::Gone,
-                    step => self.settle(step, message),
-                }
+                let step = self.exchange.answer(self.driver.answer, now);
+                self.settle(step, message)
             }
         }
     }

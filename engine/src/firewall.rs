@@ -3,6 +3,7 @@
 use crate::config::{Config, ConfigError, Fallback, Mode, SchemasConfig};
 use crate::flow::Flow;
 use crate::json;
+use crate::obligations::Obligations;
 use crate::pins::Pins;
 use crate::policy::{FactNeeds, Policy};
 use crate::quota::Quotas;
@@ -26,6 +27,8 @@ pub struct Firewall {
     /// What is counted.
     pub(crate) quotas: Quotas,
     hash_key: [u8; 32],
+    /// What must be done to calls that pass.
+    pub(crate) obligations: Obligations,
     lists_depend_on_caller: bool,
     passive: bool,
 }
@@ -47,8 +50,12 @@ impl Firewall {
             Some(key) => blake3::derive_key(KEY_CONTEXT, key.as_bytes()),
             None => fallback_key,
         };
-        let lists_depend_on_caller = !(config.rules.is_empty() && config.default == Fallback::Allow);
-        let mut modes = config.rules.iter().map(|rule| rule.mode).chain(config.quotas.iter().map(|quota| quota.mode));
+        let obligations = Obligations::compile(&config)?;
+        let lists_depend_on_caller =
+            !(config.rules.is_empty() && config.default == Fallback::Allow) || obligations.hide_by_caller();
+        let rules = config.rules.iter().map(|rule| rule.mode);
+        let quotas = config.quotas.iter().map(|quota| quota.mode);
+        let mut modes = rules.chain(quotas).chain(config.obligations.iter().map(|one| one.mode));
         let passive = config.mode != Mode::Enforce && modes.all(|mode| mode != Some(Mode::Enforce));
         let schemas = config.schemas.clone();
         let flow = Flow::compile(&config)?;
@@ -56,7 +63,19 @@ impl Firewall {
         let policy = Policy::of_text(config)?;
         let pins = Pins::compile(policy.config(), policy.version())?;
         let needs = policy.fact_needs();
-        Ok(Self { policy, scanners, needs, pins, schemas, flow, quotas, hash_key, lists_depend_on_caller, passive })
+        Ok(Self {
+            policy,
+            scanners,
+            needs,
+            pins,
+            schemas,
+            flow,
+            quotas,
+            obligations,
+            hash_key,
+            lists_depend_on_caller,
+            passive,
+        })
     }
 
     /// SHA-256 of the canonical configuration, in hexadecimal.

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod audit;
+pub mod cel;
 pub mod config;
 pub mod driver;
 pub mod exchange;
@@ -14,6 +15,7 @@ mod flow;
 pub mod http;
 pub mod json;
 pub mod mcp;
+mod obligations;
 pub mod pins;
 pub mod policy;
 pub mod principal;

@@ -207,6 +207,8 @@ static FIREWALLS: LazyLock<Vec<Arc<Firewall>>> = LazyLock::new(|| {
         {"id": "hidden", "action": "deny", "hide": true, "match": {"name": ["secret_*"]}},
         {"id": "path", "action": "deny", "arguments": [{"path": "/path", "op": "path_within", "value": "/etc", "missing": "fails"}]}
     ]"#;
+    let obligations = r#"[{"id": "o", "redact_arguments": ["pin", "/a/*/b"], "redact_result": ["ssn", "a.**.b"],
+        "max_result_rows": 64, "egress": {"allow": ["example.com"], "emails": true, "action": "redact"}}]"#;
     let servers =
         r#"[{"name": "mcp", "match": {"path_prefix": "/mcp"}}, {"name": "old", "match": {"path_prefix": "/message"}}]"#;
     [("enforce", 1 << 20), ("enforce", 1024), ("shadow", 1024), ("disabled", 1024)]
@@ -214,7 +216,7 @@ static FIREWALLS: LazyLock<Vec<Arc<Firewall>>> = LazyLock::new(|| {
         .map(|(mode, limit)| {
             let text = format!(
                 r#"{{"version": "1", "mode": "{mode}", "default": "allow", "servers": {servers}, "rules": {rules},
-                    "limits": {{"max_body_bytes": {limit}, "max_event_bytes": {limit}}}}}"#
+                    "obligations": {obligations}, "limits": {{"max_body_bytes": {limit}, "max_event_bytes": {limit}}}}}"#
             );
             Arc::new(Firewall::from_json(text.as_bytes(), [7; 32]).expect("a configuration"))
         })

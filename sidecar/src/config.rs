@@ -41,6 +41,57 @@ pub(crate) fn build(path: &Path, environment: &Environment) -> Result<Built, Fai
 
 /// Loads a configuration. The inner error is one that the filter would refuse, or that cannot be built.
 pub(crate) fn try_build(path: &Path, environment: &Environment) -> Result<Result<Built, Refused>, Failure> {
+    Ok(read(path, environment)?.and_then(compile))
+}
+
+/// The same with as many mistakes as can be told apart, in the order in which they are found.
+pub(crate) fn try_build_all(path: &Path, environment: &Environment) -> Result<Result<Built, Vec<Refused>>, Failure> {
+    let mut node = match read(path, environment)? {
+        Ok(node) => node,
+        Err(refused) => return Ok(Err(vec![refused])),
+    };
+    let mut mistakes: Vec<Refused> = Vec::new();
+    loop {
+        let refused = match compile(node.clone()) {
+            Ok(built) if mistakes.is_empty() => return Ok(Ok(built)),
+            Ok(_) => return Ok(Err(mistakes)),
+            Err(refused) => refused,
+        };
+        let known = mistakes.iter().any(|mistake| mistake.error == refused.error);
+        let without = without(&node, &refused.error.pointer);
+        if !known {
+            mistakes.push(refused);
+        }
+        match without {
+            Some(without) if !known && mistakes.len() < MAX_MISTAKES => node = without,
+            _ => return Ok(Err(mistakes)),
+        }
+    }
+}
+
+/// The configuration without the mistake at `pointer`, so that the next one is seen: a rule gives way to one that is
+/// off, a setting is left out. `None` where others refer to what would be missing.
+fn without(node: &Node, pointer: &str) -> Option<Node> {
+    let mut tokens = pointer.split('/').skip(1);
+    let first = tokens.next().filter(|first| !first.is_empty())?;
+    let mut node = node.clone();
+    if first == "rules" {
+        let index: usize = tokens.next()?.parse().ok()?;
+        let mut rules = node.get("rules")?.elements().to_vec();
+        let off =
+            [("id", Node::from(format!("mistake {index}"))), ("mode", "disabled".into()), ("action", "deny".into())];
+        *rules.get_mut(index)? = Node::object(off);
+        node.set("rules", Node::array(rules));
+        return Some(node);
+    }
+    // Rules name servers; without a version nothing is read.
+    if ["servers", "version"].contains(&first) {
+        return None;
+    }
+    node.take(first).map(|_| node)
+}
+
+fn read(path: &Path, environment: &Environment) -> Result<Result<Node, Refused>, Failure> {
     let source = match source::read(path)? {
         Ok(source) => source,
         Err(refused) => return Ok(Err(refused)),
@@ -52,7 +103,7 @@ pub(crate) fn try_build(path: &Path, environment: &Environment) -> Result<Result
             Err(refused) => return Ok(Err(refused)),
         }
     }
-    Ok(assemble(source, environment.env.as_deref(), &overlays).and_then(compile))
+    Ok(assemble(source, environment.env.as_deref(), &overlays))
 }
 
 /// The names of the environments of a source file; none for one without.
@@ -109,3 +160,6 @@ fn locate(node: &Node, error: ConfigError) -> Refused {
     let position = at.place.as_ref().filter(|_| !error.pointer.is_empty()).map(|place| (place.line, place.column));
     Refused { file, position, error }
 }
+
+/// Most mistakes that are told at once.
+const MAX_MISTAKES: usize = 20;

@@ -9,6 +9,7 @@ mod policy;
 mod scan;
 mod source;
 mod style;
+mod tools;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,6 +36,9 @@ enum Command {
     Policy(policy::Command),
     /// Scan text or JSON for secrets and print where they are, never what they are
     Scan(scan::Args),
+    /// Fingerprint and compare the tools that a server lists
+    #[command(subcommand)]
+    Tools(tools::Command),
     /// Run labelled cases through the firewall and measure recall and false positives
     Eval(eval::Args),
 }
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Policy(command) => policy::run(&command),
         Command::Scan(args) => scan::run(&args),
+        Command::Tools(command) => tools::run(&command),
         Command::Eval(args) => eval::run(&args),
     };
     match result {

@@ -74,6 +74,26 @@ fn yaml_and_json_are_the_same_policy() {
 }
 
 #[test]
+fn check_tells_several_mistakes_at_once() {
+    let wrong = file(
+        "several.yaml",
+        "version: \"1\"\nmode: enforced\nlimits: {max_depth: 1000}\nrules:\n- {id: a, action: alow}\n- {id: b, action: deny}\n- {id: b, action: deny}\n- {id: c, action: deny, match: {name: []}}\n",
+    );
+    let checked = run(&["policy", "check", &wrong], "");
+    assert_eq!(checked.code, 1);
+    for part in [
+        "several.yaml:2:7: refused: /mode: unknown value `enforced`",
+        ":5:19: refused: /rules/0/action: unknown value `alow`",
+        ":7:8: refused: /rules/2/id: a second rule `b`",
+        ":8:39: refused: /rules/3/match/name: is an empty list",
+        ":3:21: refused: /limits/max_depth: 1000 is out of range",
+    ] {
+        assert!(checked.out.contains(part), "{part}: {}", checked.out);
+    }
+    assert_eq!(checked.out.lines().count(), 5, "{}", checked.out);
+}
+
+#[test]
 fn istio_resources_keep_what_is_not_the_policy() {
     let policy = file("istio.yaml", "version: \"1\"\nservers: [{name: a}]\nrules:\n- {id: only-this, action: allow}\n");
     for (format, resource, key) in

@@ -12,6 +12,7 @@ mod host;
 mod identity;
 mod literal;
 mod load;
+mod obligation;
 mod pins;
 mod quota;
 mod rule;
@@ -33,6 +34,9 @@ pub use flow::{
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
 pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
 pub use literal::Literal;
+pub use obligation::{
+    ClearanceConfig, ClearanceEntry, DlpAction, DlpConfig, EgressAction, EgressConfig, ObligationConfig,
+};
 pub use pins::{
     Acknowledged, ApprovedInstructions, ApprovedTool, Collisions, DriftThreshold, Drifted, PinMode, PinsConfig,
     RiskConfig, RiskThreshold, SchemaMode, SchemasConfig, Side, UnknownProperties,
@@ -79,6 +83,13 @@ pub struct Config {
     /// Limits on how many calls, or how much of an argument, in how much time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<QuotaConfig>,
+    /// What must be done to the calls that pass: members redacted, hosts and sizes bounded, clearance and
+    /// codes asked for. All that fit a call hold at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<ObligationConfig>,
+    /// The clearance of callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clearance: Option<ClearanceConfig>,
     /// The content scanners.
     #[serde(default)]
     pub scanners: ScannersConfig,

@@ -26,6 +26,9 @@ pub struct QuotaConfig {
     /// Conditions on the arguments; a call that fits all of them counts. What cannot be decided counts.
     #[serde(default)]
     pub arguments: Vec<PredicateConfig>,
+    /// A condition in CEL; a call for which it holds counts. One that fails to evaluate holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
     /// How much in which time: `100/hour`, `5/minute`, `20/15m`, `999.50/day`. Units are second, minute,
     /// hour and day, or a number of `s`, `m`, `h`, `d` (one second to 31 days).
     pub limit: String,

@@ -30,6 +30,10 @@ pub struct RuleConfig {
     /// Conditions on the call's arguments; all must hold.
     #[serde(default)]
     pub arguments: Vec<PredicateConfig>,
+    /// A condition in CEL on the call, the caller and the time, beside those on arguments. One that fails to
+    /// evaluate fails closed: a rule that lets through does not match, a rule that restricts does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
     /// What is decided where the rule matches.
     pub action: Action,
     /// For `deny`: answer as if the tool, resource or prompt did not exist.

@@ -9,16 +9,26 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Exchange;
-use super::checks::{Called, Changes, Ruling};
+use super::checks::{Called, Ruling};
 use super::lists::List;
 use super::server::Origin;
 use crate::audit::Record;
+use crate::cel::Taint;
 use crate::config::{Action, Carrier};
 use crate::flow::{self, Carried, Classes, Facts, Then, Traits};
-use crate::json::{Kind, Locator, Value};
+use crate::json::{Edits, Kind, Locator, Value};
 use crate::mcp::Capability;
 use crate::policy::Decision;
 use crate::state::{Change, Table, Unavailable};
+
+impl Taint for Exchange {
+    fn labels(&self, now_us: u64) -> Option<Vec<Arc<str>>> {
+        if self.firewall.flow.is_idle() {
+            return None;
+        }
+        Some(self.carried(false, now_us).ok()?.labels().map(Arc::from).collect())
+    }
+}
 
 impl Exchange {
     /// What flow knows of a call: the class of the tool, and the labels that its answer brings.
@@ -42,12 +52,7 @@ impl Exchange {
     }
 
     /// What the flow rules say about a call.
-    pub(super) fn flow_call(
-        &self,
-        called: &Called<'_, '_>,
-        changes: &mut Changes<'_>,
-        record: &mut Record,
-    ) -> Vec<Ruling> {
+    pub(super) fn flow_call(&self, called: &Called<'_, '_>, edits: &mut Edits, record: &mut Record) -> Vec<Ruling> {
         let flow = &self.firewall.flow;
         if flow.is_idle() || matches!(called.capability, Capability::List | Capability::Protocol) {
             return Vec::new();
@@ -91,7 +96,7 @@ impl Exchange {
                     let mut locator = Locator::new(called.message);
                     for value in heard.places.into_values() {
                         locator.seek(value);
-                        changes.mask(value, PLACEHOLDER);
+                        edits.set_string(value, PLACEHOLDER);
                         record.redacted.push(locator.location());
                     }
                 }
@@ -108,9 +113,8 @@ impl Exchange {
         said: Value<'_>,
         lists: &[List<'_>],
         record: &mut Record,
-        now_us: u64,
     ) -> Option<Decision> {
-        let flow = &self.firewall.flow;
+        let (flow, now_us) = (&self.firewall.flow, origin.now_us);
         if flow.is_idle() {
             return None;
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Exchange;
 use crate::audit::Record;
+use crate::cel::Moment;
 use crate::config::Action;
 use crate::flow::Traits;
 use crate::json::{Edits, Value};
@@ -63,36 +64,12 @@ pub(crate) struct Called<'a, 'd> {
     pub(crate) arguments: Option<Value<'d>>,
     /// The whole message.
     pub(crate) message: Value<'d>,
+    /// The obligations that hold for it.
+    pub(crate) held: &'a [u16],
     /// What flow knows of the call.
     pub(crate) traits: &'a Traits,
     /// Microseconds since the Unix epoch.
     pub(crate) now_us: u64,
-}
-
-/// Changes to a message that goes on, where no check refuses it.
-#[derive(Debug)]
-pub(crate) struct Changes<'e> {
-    edits: &'e mut Edits,
-    /// Strings that were replaced, with what stands in their place: a header that repeats one is changed too.
-    masked: &'e mut Vec<(String, String)>,
-}
-
-impl<'e> Changes<'e> {
-    /// Changes that become these edits.
-    pub(super) fn new(edits: &'e mut Edits, masked: &'e mut Vec<(String, String)>) -> Self {
-        Self { edits, masked }
-    }
-
-    /// The edits, for changes that no header repeats.
-    pub(crate) fn edits(&mut self) -> &mut Edits {
-        self.edits
-    }
-
-    /// Replaces a string by `placeholder`.
-    pub(crate) fn mask(&mut self, string: Value<'_>, placeholder: &str) {
-        self.edits.set_string(string, placeholder);
-        self.masked.push((string.as_str().unwrap_or_default().into_owned(), placeholder.to_owned()));
-    }
 }
 
 /// A result of the server that the scanners let through.
@@ -102,22 +79,22 @@ pub(crate) struct Answered<'a, 'd> {
     pub(crate) method: &'a str,
     /// The member `result`.
     pub(crate) result: Value<'d>,
+    /// The whole message.
+    pub(crate) message: Value<'d>,
+    /// The obligations that hold for the call it answers, or could.
+    pub(crate) held: &'a [u16],
     /// Microseconds since the Unix epoch.
     pub(crate) now_us: u64,
 }
 
 impl Exchange {
-    /// What the checks say about a message of the client, before it is scanned.
-    pub(super) fn check_call(
-        &self,
-        called: &Called<'_, '_>,
-        changes: &mut Changes<'_>,
-        record: &mut Record,
-    ) -> Vec<Ruling> {
+    /// What the checks say about a message of the client, before it is scanned: edits are noted.
+    pub(super) fn check_call(&self, called: &Called<'_, '_>, edits: &mut Edits, record: &mut Record) -> Vec<Ruling> {
         let mut rulings = Vec::new();
-        rulings.extend(self.schema_call(called, changes.edits(), record));
+        rulings.extend(self.oblige_call(called, edits, record));
+        rulings.extend(self.schema_call(called, edits, record));
         rulings.extend(self.pins_call(called, record));
-        rulings.extend(self.flow_call(called, changes, record));
+        rulings.extend(self.flow_call(called, edits, record));
         rulings
     }
 
@@ -130,8 +107,15 @@ impl Exchange {
     ) -> Vec<Ruling> {
         self.pins_result(answered, edits, record);
         let mut rulings = Vec::new();
+        rulings.extend(self.oblige_result(answered, edits, record));
         rulings.extend(self.schema_result(answered, record));
         rulings
+    }
+
+    /// What conditions in CEL may ask for beside the message.
+    pub(super) fn moment(&self, now_us: u64) -> Moment<'_> {
+        let session = self.scene.session.headers.iter().find(|(name, _)| name == "mcp-session-id");
+        Moment { now_us: Some(now_us), session: Some(session.map(|(_, id)| id.as_str())), taint: Some(self) }
     }
 
     /// Whose state a message counts for: the session of a caller where there are sessions, else the

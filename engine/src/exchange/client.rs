@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use super::checks::{self, Called, Changes};
+use super::check_obligations::SecondFactor;
+use super::checks::{self, Called};
 use super::content::{self, Content};
-use super::{Call, Exchange, Question};
-use crate::answer::{self, CODE_APPROVAL, CODE_CONTENT, CODE_POLICY, Denial};
+use super::request::reads_as;
+use super::{Asked, Call, Exchange, Question};
+use crate::answer::{self, CODE_APPROVAL, CODE_CONTENT, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Found, Record};
 use crate::config::Action;
 use crate::flow::Traits;
 use crate::http::{self, HeaderOp};
-use crate::json::{Edits, Kind, Value, quote};
+use crate::json::{Document, Edits, Kind, Value, quote};
 use crate::mcp::{self, Capability, Message};
+use crate::obligations::{Code, Held, MFA_META};
 use crate::policy::{self, Decision};
 use crate::quota::Charge;
 use crate::scan::{self, Context, Direction, ScanAction, Scanners, Site, Surface};
@@ -22,8 +25,10 @@ pub(super) struct Client<'x> {
     pub(super) edits: &'x mut Edits,
     pub(super) now_us: u64,
     pub(super) batch: bool,
-    /// Strings that checks replaced, with what stands in their place.
-    pub(super) masked: Vec<(String, String)>,
+    /// The one-time code of the request's header; the inner `None` is something that is none.
+    pub(super) code: Option<&'x Option<Code>>,
+    /// The obligations that hold for the message that is judged.
+    pub(super) held: Held,
     /// What the message that is being judged counts for.
     pub(super) charge: Charge,
 }
@@ -42,8 +47,8 @@ pub(super) enum Judged {
         answer: String,
         /// Sent to the server instead, where the answer cannot travel with this response.
         stand_in: Option<String>,
-        /// Somebody could still let it pass.
-        ask: Option<Question>,
+        /// Those who all could still let it pass.
+        ask: Vec<Asked>,
     },
 }
 
@@ -52,6 +57,7 @@ impl Client<'_> {
     pub(super) fn judge(&mut self, value: Value<'_>, message: &Message<'_>) -> (Call, Judged) {
         let mut record = self.exchange.record(Direction::Request, self.now_us);
         let method = message.method().unwrap_or_default().to_owned();
+        self.strip_code(value);
         let mut traits = Traits::default();
         let (capability, verdict) = match message {
             Message::Request { params, .. } | Message::Notification { params, .. } => {
@@ -69,7 +75,24 @@ impl Client<'_> {
             Message::Request { id, .. } => Some(id.raw().to_owned()),
             _ => None,
         };
-        (Call { id, method, record, traits, charge: std::mem::take(&mut self.charge) }, verdict)
+        let call = Call {
+            id,
+            method,
+            record,
+            traits,
+            charge: std::mem::take(&mut self.charge),
+            held: std::mem::take(&mut self.held),
+        };
+        (call, verdict)
+    }
+
+    /// A one-time code is for us alone: it goes no further, whether it was asked for or not.
+    fn strip_code(&mut self, message: Value<'_>) {
+        for place in ["params", "result"] {
+            if let Some(meta) = message.get(place).and_then(|value| value.get("_meta")) {
+                self.edits.retain_members(meta, |key| !key.is_str(MFA_META));
+            }
+        }
     }
 
     /// Scans mirrored argument headers of a single message: where the argument was redacted, the
@@ -77,18 +100,22 @@ impl Client<'_> {
     pub(super) fn scan_mirrored(
         &mut self,
         params: &[(String, Option<String>)],
+        arguments: Option<Value<'_>>,
         call: &mut Call,
         verdict: &mut Judged,
     ) -> Vec<HeaderOp> {
         let mut ops = Vec::new();
-        if !matches!(verdict, Judged::Forward) {
-            return ops;
+        match verdict {
+            Judged::Forward => {}
+            // Somebody may still let it pass.
+            Judged::Refuse { ask, .. } if !ask.is_empty() => {}
+            Judged::Refuse { .. } | Judged::Drop | Judged::Substitute(_) => return ops,
         }
         for (name, value) in params {
             let Some(value) = value else { continue };
-            if let Some((_, placeholder)) = self.masked.iter().find(|(masked, _)| masked == value) {
+            if let Some(op) = arguments.and_then(|arguments| self.mirrored_edit(arguments, name, value)) {
                 call.record.redacted.push(name.clone());
-                ops.push(HeaderOp::Set(name.clone(), http::encode_mirrored(placeholder)));
+                ops.push(op);
                 continue;
             }
             let context = Context { direction: Direction::Request, surface: Surface::Header };
@@ -130,6 +157,24 @@ impl Client<'_> {
         ops
     }
 
+    /// What becomes of a header that mirrors an argument which was edited.
+    fn mirrored_edit(&self, arguments: Value<'_>, name: &str, mirrored: &str) -> Option<HeaderOp> {
+        let value = scalars(arguments).find(|value| reads_as(*value, mirrored))?;
+        let span = value.span();
+        let clean = match self.edits.within(&span) {
+            Some(edits) if edits.is_empty() => return None,
+            Some(edits) => edits.apply(value.raw().as_bytes()),
+            None => Vec::new(),
+        };
+        let limits = self.exchange.firewall.json_limits();
+        let document = Document::parse(&clean, &limits).ok();
+        let text = document.as_ref().and_then(|document| document.root().as_str());
+        Some(match text {
+            Some(text) => HeaderOp::Set(name.to_owned(), http::encode_mirrored(&text)),
+            None => HeaderOp::Remove(name.to_owned()),
+        })
+    }
+
     fn judge_call(
         &mut self,
         value: Value<'_>,
@@ -166,35 +211,45 @@ impl Client<'_> {
         }
         record.name = names.first().map(|name| self.recordable(name));
         let mut decision = self.decide(method, capability, &names, arguments);
-        if decision.lets_through() {
+        let mut factor = SecondFactor::NotNeeded;
+        // An approval may still come: what checks refuse, nobody is asked about.
+        if decision.action != Action::Deny {
+            let (principal, server) = (&self.exchange.scene.principal, &self.exchange.scene.server);
+            let obligations = &self.exchange.firewall.obligations;
+            self.held = obligations.holding(
+                principal,
+                server,
+                method,
+                capability,
+                &names,
+                arguments,
+                &self.exchange.moment(self.now_us),
+            );
             *traits = self.exchange.flow_traits(method, capability, &names, arguments, self.now_us);
-            let called =
-                Called { method, capability, names: &names, arguments, message: value, traits, now_us: self.now_us };
-            let mut changes = Changes::new(self.edits, &mut self.masked);
-            decision = checks::restrict(decision, self.exchange.check_call(&called, &mut changes, record));
+            let (held, now_us) = (&self.held, self.now_us);
+            let called = Called { method, capability, names: &names, arguments, message: value, held, traits, now_us };
+            decision = checks::restrict(decision, self.exchange.check_call(&called, self.edits, record));
+            factor = self.exchange.second_factor(held, self.code, params, record);
+            if let SecondFactor::Missing(ruling) = &factor {
+                decision = checks::restrict(decision, [ruling.clone()]);
+            }
         }
         note(record, &decision);
-        if decision.lets_through() && !record.redacted.is_empty() {
-            record.decision = Decided::Redact;
-        }
         if decision.action != Action::Deny {
-            self.charge = self.exchange.charge(method, capability, &names, arguments);
+            self.charge = self.exchange.charge(method, capability, &names, arguments, self.now_us);
         }
         match decision.action {
-            Action::Deny | Action::RequireApproval => {
+            Action::Deny => {
                 let Some(id) = id else { return (capability, Judged::Drop) };
-                (capability, self.refuse_call(id, method, capability, record, &decision))
+                (capability, self.refuse_call(id, method, capability, record, &decision, &factor))
             }
-            Action::Allow | Action::LogOnly => {
+            Action::Allow | Action::LogOnly | Action::RequireApproval => {
                 let found = self.scan(value, Surface::Arguments, record);
                 let verdict = match (found, id) {
-                    (Content::Clean, _) => {
-                        if self.exchange.scene.old_transport {
-                            // Its answer comes by a stream that does not say what it answers.
-                            self.exchange.flow_expect(traits, self.now_us);
-                        }
-                        Judged::Forward
-                    }
+                    (Content::Clean, Some(id)) => self.ask(id, method, capability, record, &decision, &factor, traits),
+                    (Content::Clean, None) if !decision.lets_through() => Judged::Drop,
+                    (Content::Clean, None) if matches!(factor, SecondFactor::Given(..)) => Judged::Drop,
+                    (Content::Clean, None) => Judged::Forward,
                     (Content::Blocked(block), Some(id)) => self.refuse_content(id, method, &block, record),
                     (Content::Blocked(block), None) => {
                         self.note_block(&block, record);
@@ -236,9 +291,10 @@ impl Client<'_> {
         names: &[std::borrow::Cow<'_, str>],
         arguments: Option<Value<'_>>,
     ) -> Decision {
+        let moment = self.exchange.moment(self.now_us);
         let decide = |name: Option<&str>| {
             let call = policy::Call { server: &self.exchange.scene.server, method, capability, name, arguments };
-            self.exchange.firewall.policy.decide(&self.exchange.scene.principal, &call)
+            self.exchange.firewall.policy.decide_at(&self.exchange.scene.principal, &call, &moment)
         };
         let mut names = names.iter();
         let mut worst = decide(names.next().map(AsRef::as_ref));
@@ -266,10 +322,70 @@ impl Client<'_> {
     /// Scans every string of a message, keys included.
     fn scan(&mut self, value: Value<'_>, surface: Surface, record: &mut Record) -> Content {
         let context = Context { direction: Direction::Request, surface };
-        content::scan(self.exchange, context, value, &mut [], self.edits, record)
+        content::scan(self.exchange, context, value, &mut [], &self.held, self.edits, record)
     }
 
-    /// The answer to a call that policy refuses or wants approved.
+    /// What becomes of a request that only somebody's answer is missing to.
+    fn ask(
+        &self,
+        id: &str,
+        method: &str,
+        capability: Capability,
+        record: &mut Record,
+        decision: &Decision,
+        factor: &SecondFactor,
+        traits: &Traits,
+    ) -> Judged {
+        let mut ask = Vec::new();
+        let mut answer = None;
+        let mut asked = |question: Question, refused: String, unavailable: String| {
+            answer.get_or_insert_with(|| unavailable.clone());
+            let correlation_id = &self.exchange.scene.correlation_id;
+            let reply = |text: String| answer::json_reply(200, text, correlation_id);
+            if !self.batch {
+                ask.push(Asked { question, refused: reply(refused), unavailable: reply(unavailable) });
+            }
+        };
+        let what = self.refused(method, capability, record);
+        if let SecondFactor::Given(rule, code) = factor {
+            let answer = |code, reason: &str| {
+                let text = self.exchange.explain(&what, rule, reason);
+                Denial { needs: NEEDS_MFA, ..self.exchange.denial(code, rule, &text) }.message(id, method)
+            };
+            let refused = answer(CODE_MFA, "The one-time code is wrong, or was used before.");
+            let unavailable = match self.batch {
+                true => "A call that needs a one-time code must be sent by itself.",
+                false => "It needs a one-time code, and MFA verification is not configured.",
+            };
+            let question = Question::Mfa { rule: rule.to_string(), code: code.clone() };
+            asked(question, refused, answer(CODE_MFA, unavailable));
+            if decision.lets_through() {
+                record.decision = Decided::RequireApproval;
+                record.rule = Arc::clone(rule);
+                record.reason = Arc::from("It needs a one-time code.");
+            }
+        }
+        if !decision.lets_through() {
+            let reason =
+                format!("It needs an approval, and the approval service is not configured. {}", decision.reason);
+            let text = self.exchange.explain(&what, &decision.rule, &reason);
+            let answer = self.exchange.denial(CODE_APPROVAL, &decision.rule, &text).message(id, method);
+            let question = Question::Approval { rule: decision.rule.to_string(), name: record.name.clone() };
+            asked(question, answer.clone(), answer);
+        }
+        match answer {
+            None => {
+                if self.exchange.scene.old_transport {
+                    // Its answer comes by a stream that does not say what it answers.
+                    self.exchange.flow_expect(traits, self.now_us);
+                }
+                Judged::Forward
+            }
+            Some(answer) => self.refusal(id, method, record, answer, ask),
+        }
+    }
+
+    /// The answer to a call that is refused.
     fn refuse_call(
         &self,
         id: &str,
@@ -277,29 +393,31 @@ impl Client<'_> {
         capability: Capability,
         record: &Record,
         decision: &Decision,
+        factor: &SecondFactor,
     ) -> Judged {
-        let shown = self.recordable(method);
-        let name = record.name.as_deref().unwrap_or(&shown);
-        if decision.action == Action::Deny && decision.hide {
-            let answer = answer::not_found(id, method, name);
-            return self.refusal(id, method, record, answer, None);
+        if decision.hide {
+            let shown = self.recordable(method);
+            let answer = answer::not_found(id, method, record.name.as_deref().unwrap_or(&shown));
+            return self.refusal(id, method, record, answer, Vec::new());
         }
-        let what = if capability == Capability::Unknown || record.name.is_none() {
-            format!("method \"{shown}\" was refused")
-        } else {
-            format!("{} \"{name}\" was refused", capability.as_str())
+        let (code, needs) = match factor {
+            SecondFactor::Missing(ruling) if ruling.verdict.rule == decision.rule => (CODE_MFA, NEEDS_MFA),
+            _ => (CODE_POLICY, None),
         };
-        let (code, ask, reason) = if decision.action == Action::RequireApproval {
-            let question = Question::Approval { rule: decision.rule.to_string(), name: record.name.clone() };
-            let reason =
-                format!("It needs an approval, and the approval service is not configured. {}", decision.reason);
-            (CODE_APPROVAL, Some(question), reason)
-        } else {
-            (CODE_POLICY, None, decision.reason.to_string())
-        };
-        let text = self.exchange.explain(&what, &decision.rule, &reason);
-        let answer = self.exchange.denial(code, &decision.rule, &text).message(id, method);
-        self.refusal(id, method, record, answer, if self.batch { None } else { ask })
+        let what = self.refused(method, capability, record);
+        let text = self.exchange.explain(&what, &decision.rule, &decision.reason);
+        let answer = Denial { needs, ..self.exchange.denial(code, &decision.rule, &text) }.message(id, method);
+        self.refusal(id, method, record, answer, Vec::new())
+    }
+
+    /// What was refused, for a person.
+    fn refused(&self, method: &str, capability: Capability, record: &Record) -> String {
+        match record.name.as_deref() {
+            Some(name) if capability != Capability::Unknown => {
+                format!("{} \"{name}\" was refused", capability.as_str())
+            }
+            _ => format!("method \"{}\" was refused", self.recordable(method)),
+        }
     }
 
     fn refuse_content(&self, id: &str, method: &str, block: &content::Block, record: &mut Record) -> Judged {
@@ -314,19 +432,16 @@ impl Client<'_> {
             ..self.exchange.denial(CODE_CONTENT, &block.rule, &text)
         };
         let answer = denial.message(id, method);
-        let ask = (block.ask && !self.batch)
-            .then(|| Question::Approval { rule: block.rule.clone(), name: record.name.clone() });
+        let mut ask = Vec::new();
+        if block.ask && !self.batch {
+            let reply = answer::json_reply(200, answer.clone(), &self.exchange.scene.correlation_id);
+            let question = Question::Approval { rule: block.rule.clone(), name: record.name.clone() };
+            ask.push(Asked { question, refused: reply.clone(), unavailable: reply });
+        }
         self.refusal(id, method, record, answer, ask)
     }
 
-    pub(super) fn refusal(
-        &self,
-        id: &str,
-        method: &str,
-        record: &Record,
-        answer: String,
-        ask: Option<Question>,
-    ) -> Judged {
+    pub(super) fn refusal(&self, id: &str, method: &str, record: &Record, answer: String, ask: Vec<Asked>) -> Judged {
         let stand_in = self.exchange.scene.old_transport.then(|| stand_in(id, method, record));
         Judged::Refuse { answer, stand_in, ask }
     }
@@ -354,7 +469,7 @@ fn stand_in(id: &str, method: &str, record: &Record) -> String {
 
 fn refuse_with(id: Option<&str>, answer: String) -> Judged {
     match id {
-        Some(_) => Judged::Refuse { answer, stand_in: None, ask: None },
+        Some(_) => Judged::Refuse { answer, stand_in: None, ask: Vec::new() },
         None => Judged::Drop,
     }
 }
@@ -387,10 +502,15 @@ fn answered_method(capability: Capability) -> &'static str {
 
 /// Writes a decision of the policy into a record.
 pub(super) fn note(record: &mut Record, decision: &Decision) {
-    record.decision = decided(decision.action);
+    record.decision = match decided(decision.action) {
+        Decided::Allow | Decided::LogOnly if !record.redacted.is_empty() => Decided::Redact,
+        decided => decided,
+    };
     record.rule = Arc::clone(&decision.rule);
     record.reason = Arc::clone(&decision.reason);
-    record.would = decision.would.as_ref().map(|would| (decided(would.action), would.rule.to_string()));
+    if let Some(would) = &decision.would {
+        record.would = Some((decided(would.action), would.rule.to_string()));
+    }
 }
 
 pub(super) fn decided(action: Action) -> Decided {
@@ -401,6 +521,18 @@ pub(super) fn decided(action: Action) -> Decided {
         Action::Deny => Decided::Deny,
     }
 }
+
+/// The strings, numbers and booleans within a value.
+fn scalars<'d>(value: Value<'d>) -> Box<dyn Iterator<Item = Value<'d>> + 'd> {
+    match value.kind() {
+        Kind::Object => Box::new(value.members().flat_map(|(_, member)| scalars(member))),
+        Kind::Array => Box::new(value.elements().flat_map(scalars)),
+        _ => Box::new(std::iter::once(value)),
+    }
+}
+
+/// What a denial says is needed.
+const NEEDS_MFA: Option<&str> = Some("mfa");
 
 /// JSON-RPC: invalid params (JSON-RPC 2.0 section 5.1).
 const INVALID_PARAMS: i32 = -32602;

@@ -1,12 +1,14 @@
 //! Scanning one message: findings become edits, or stop it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::Exchange;
 use super::lists::List;
 use crate::audit::{Decided, Found, Record};
+use crate::config::DlpAction;
 use crate::json::{Edits, Locator, Value};
-use crate::scan::{self, Context, Direction, Finding, Located, ScanAction, Scanners, Site, Surface};
+use crate::scan::{self, Context, Direction, Finding, Located, NAMES as SCANNERS, ScanAction, Scanners, Site, Surface};
 
 /// What scanning a message came to.
 #[derive(Debug)]
@@ -36,12 +38,15 @@ pub(super) fn scan<'d>(
     context: Context,
     message: Value<'d>,
     lists: &mut [List<'d>],
+    held: &[u16],
     edits: &mut Edits,
     record: &mut Record,
 ) -> Content {
     if exchange.firewall.scanners.is_idle() {
         return Content::Clean;
     }
+    let replaced = if context.direction == Direction::Request { edits.spans() } else { Vec::new() };
+    let dlp = exchange.firewall.obligations.dlp(held, context.direction);
     let name = record.name.clone();
     let mut blocked: Option<Block> = None;
     let mut redacted_keys = 0;
@@ -62,7 +67,14 @@ pub(super) fn scan<'d>(
         for found in &located {
             locator.seek(found.value);
             let location = locator.location();
-            let action = effective(context.direction, found, &location);
+            let action = match dlp_action(&dlp, &found.finding) {
+                Some(DlpAction::Off) => continue,
+                Some(DlpAction::Log) => ScanAction::Log,
+                // What an obligation has redacted already does not go on.
+                _ if is_within(&replaced, &content_of(found.value)) => ScanAction::Log,
+                Some(DlpAction::Block) if !is_opaque(&location) => ScanAction::Block,
+                _ => effective(context.direction, found, &location),
+            };
             let location = without_keys(location, &secret_keys);
             record.findings.push(Found {
                 scanner: found.finding.scanner,
@@ -228,14 +240,38 @@ fn effective(direction: Direction, found: &Located<'_>, location: &str) -> ScanA
             ScanAction::Block
         }
         // Sealed by one side for itself; edited it is useless, and nobody else reads it.
-        _ if OPAQUE.contains(&location) => ScanAction::Log,
+        _ if is_opaque(location) => ScanAction::Log,
         Direction::Response if configured == ScanAction::Redact && decides(location) => ScanAction::Log,
         _ => configured,
     }
 }
 
+/// What obligations say about the findings of this scanner.
+fn dlp_action(dlp: &[Option<DlpAction>; SCANNERS.len()], finding: &Finding) -> Option<DlpAction> {
+    let index = SCANNERS.iter().position(|scanner| *scanner == finding.scanner)?;
+    dlp.get(index).copied().flatten()
+}
+
+/// The bytes of a string without its quotes.
+fn content_of(value: Value<'_>) -> Range<usize> {
+    let quote = usize::from(value.raw_str().is_some());
+    let span = value.span();
+    span.start + quote..span.end.saturating_sub(quote)
+}
+
+/// True where one of these spans, which are in order, holds all of `span`.
+fn is_within(spans: &[Range<usize>], span: &Range<usize>) -> bool {
+    let behind = spans.partition_point(|one| one.start <= span.start);
+    behind.checked_sub(1).and_then(|last| spans.get(last)).is_some_and(|one| span.end <= one.end)
+}
+
+/// True for fields that one side has sealed for itself.
+pub(super) fn is_opaque(location: &str) -> bool {
+    OPAQUE.contains(&location)
+}
+
 /// True for fields that say which call a message is, or which message it belongs to.
-fn decides(location: &str) -> bool {
+pub(super) fn decides(location: &str) -> bool {
     DECIDING.contains(&location) || location.starts_with("/params/ref/")
 }
 

@@ -10,6 +10,7 @@ use crate::audit::Decided;
 use crate::config::Mode;
 use crate::http::{self, HeaderOp, Headers};
 use crate::mcp::{Capability, HTTP_DELETE, HTTP_STREAM, Revision};
+use crate::obligations::Code;
 use crate::policy::{self, IdentityFacts, RouteFacts, Routed};
 use crate::scan::Direction;
 
@@ -37,6 +38,8 @@ pub(super) struct Awaited {
     pub(super) name: Option<Option<String>>,
     /// `Mcp-Param-*`: header name and decoded value.
     pub(super) params: Vec<(String, Option<String>)>,
+    /// The one-time code; the inner `None` is something that is none, or two of them.
+    pub(super) code: Option<Option<Code>>,
 }
 
 impl Exchange {
@@ -182,6 +185,7 @@ impl Exchange {
             method: headers.get("mcp-method").map(str::to_owned),
             name: decoded("mcp-name"),
             params: mirrored_params(headers)?,
+            code: code(headers),
         });
         if content_length.is_some_and(|length| length > self.max_body()) {
             return Err(self.too_large());
@@ -201,7 +205,7 @@ impl Exchange {
             name: None,
             arguments: None,
         };
-        let decision = self.firewall.policy.decide(&self.scene.principal, &call);
+        let decision = self.firewall.policy.decide_at(&self.scene.principal, &call, &self.moment(now_us));
         let mut record = self.record(Direction::Request, now_us);
         record.method = method.to_owned();
         record.capability = Capability::Protocol.as_str();
@@ -287,6 +291,15 @@ fn is_old_transport(headers: &Headers<'_>, path: &str) -> bool {
     let streamable = headers.get("accept").is_some_and(|accept| accept.contains("text/event-stream"))
         || headers.has("mcp-session-id");
     session_in_url && !streamable
+}
+
+/// The one-time code that came with a request. The header never goes on: it is one of ours.
+fn code(headers: &Headers<'_>) -> Option<Option<Code>> {
+    match headers.items_named("x-portcullis-mfa").as_slice() {
+        [] => None,
+        [one] => Some(std::str::from_utf8(one).ok().and_then(Code::parse)),
+        _ => Some(None),
+    }
 }
 
 fn mirrored_params(headers: &Headers<'_>) -> Result<Vec<(String, Option<String>)>, Refusal> {

@@ -25,10 +25,11 @@ pub(super) fn visible<'d>(exchange: &Exchange, result: Value<'d>) -> Vec<List<'d
             // An entry without a name cannot be judged, nor called.
             let Some(name) = entry.get(named).and_then(Value::as_str) else { return false };
             let (policy, scene) = (&exchange.firewall.policy, &exchange.scene);
-            match named {
+            let shown = match named {
                 "uriTemplate" => policy.template_visible(&scene.principal, &scene.server, &name),
                 _ => policy.visible(&scene.principal, &scene.server, capability, &name),
-            }
+            };
+            shown && exchange.firewall.obligations.visible(&scene.principal, &scene.server, capability, &name)
         };
         lists.push(List { member, array, named, kept: array.elements().map(visible).collect() });
     }

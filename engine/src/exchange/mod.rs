@@ -13,6 +13,7 @@
 //! ```
 
 mod check_flow;
+mod check_obligations;
 mod check_pins;
 mod check_schema;
 mod checks;
@@ -34,12 +35,14 @@ use crate::firewall::Firewall;
 use crate::flow::Traits;
 use crate::http::{HeaderOp, Reply};
 use crate::mcp::{Capability, Revision};
+use crate::obligations::Held;
 use crate::principal::Principal;
 use crate::quota::{Charge, End};
 use crate::scan::Direction;
 use crate::state::Store;
 use stream::Stream;
 
+pub use crate::obligations::Code;
 pub use head::Facts;
 
 /// One HTTP request and its response. See the [module](self).
@@ -203,6 +206,7 @@ impl Exchange {
             policy_version: self.firewall.version(),
             correlation_id: &self.scene.correlation_id,
             retry_after_ms: None,
+            needs: None,
         }
     }
 
@@ -297,6 +301,13 @@ pub enum Question {
         /// The tool, prompt or resource.
         name: Option<String>,
     },
+    /// Is this the caller's one-time code?
+    Mfa {
+        /// The rule that asks.
+        rule: String,
+        /// What the caller sent.
+        code: Code,
+    },
 }
 
 /// The answer to a [`Question`].
@@ -365,12 +376,21 @@ struct Call {
     traits: Traits,
     /// What it counts for, reserved when it went on.
     charge: Charge,
+    /// The obligations that hold for it.
+    held: Held,
 }
 
 impl Call {
     /// One that waits for no answer, brings nothing and counts for nothing.
     fn plain(method: &str, record: Record) -> Self {
-        Self { id: None, method: method.to_owned(), record, traits: Traits::default(), charge: Charge::default() }
+        Self {
+            id: None,
+            method: method.to_owned(),
+            record,
+            traits: Traits::default(),
+            charge: Charge::default(),
+            held: Held::new(),
+        }
     }
 }
 
@@ -396,7 +416,20 @@ enum State {
 #[derive(Debug)]
 struct Parked {
     forward: Forward,
-    refusal: Reply,
+    /// What was asked.
+    asked: Asked,
+    /// What is to be asked then.
+    rest: Vec<Asked>,
+}
+
+/// A question, and the answers to the client where it is not answered with yes.
+#[derive(Debug)]
+struct Asked {
+    question: Question,
+    /// Where the answer is no.
+    refused: Reply,
+    /// Where nobody is there to be asked.
+    unavailable: Reply,
 }
 
 /// A request refused before any message of it could be judged.

@@ -20,6 +20,7 @@ impl Exchange {
         capability: Capability,
         names: &[Cow<'_, str>],
         arguments: Option<Value<'_>>,
+        now_us: u64,
     ) -> Charge {
         if self.firewall.quotas.is_empty() {
             return Charge::default();
@@ -32,6 +33,7 @@ impl Exchange {
             capability,
             names,
             arguments,
+            moment: self.moment(now_us),
         })
     }
 
@@ -104,7 +106,7 @@ impl Client<'_> {
                 continue;
             };
             let answer = self.exchange.refuse_by_quota(&id, &call.method, &refusal, &mut call.record);
-            *verdict = self.refusal(&id, &call.method, &call.record, answer, None);
+            *verdict = self.refusal(&id, &call.method, &call.record, answer, Vec::new());
             refused = true;
             break;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::client::{Client, Judged};
 use super::head::Awaited;
-use super::{Answer, Call, Exchange, Forward, Parked, Question, Refusal, RequestStep, State};
+use super::{Answer, Asked, Call, Exchange, Forward, Parked, Question, Refusal, RequestStep, State};
 use crate::answer::{self, HEADER_MISMATCH, INVALID_REQUEST, PARSE_ERROR};
 use crate::audit::Decided;
 use crate::http::{HeaderOp, Reply};
@@ -43,7 +43,7 @@ impl Exchange {
 
     /// Goes on after a [`RequestStep::Ask`]. What the call counts for is reserved now: it may have waited long.
     pub fn answer(&mut self, answer: Answer, now_us: u64) -> RequestStep {
-        let parked = match std::mem::replace(&mut self.state, State::AwaitResponse) {
+        let mut parked = match std::mem::replace(&mut self.state, State::AwaitResponse) {
             State::Asking(parked) => parked,
             other => {
                 self.state = other;
@@ -51,6 +51,12 @@ impl Exchange {
             }
         };
         if answer == Answer::Approved {
+            if !parked.rest.is_empty() {
+                parked.asked = parked.rest.remove(0);
+                let question = parked.asked.question.clone();
+                self.state = State::Asking(parked);
+                return RequestStep::Ask(question);
+            }
             let mut calls = std::mem::take(&mut self.calls);
             let refusal = calls.iter_mut().find_map(|call| self.admit_approved(call, now_us));
             self.calls = calls;
@@ -59,13 +65,27 @@ impl Exchange {
             return RequestStep::Reply(answer::json_reply(200, refusal, &self.scene.correlation_id));
         }
         self.state = State::Ended;
-        RequestStep::Reply(parked.refusal)
+        if let Question::Mfa { rule, .. } = &parked.asked.question {
+            for record in self.calls.iter_mut().map(|call| &mut call.record) {
+                record.decision = Decided::Deny;
+                record.rule = Arc::from(rule.as_str());
+                record.reason = Arc::from("The one-time code could not be verified.");
+            }
+        }
+        RequestStep::Reply(match answer {
+            Answer::NotConfigured => parked.asked.unavailable,
+            Answer::Approved | Answer::Refused => parked.asked.refused,
+        })
     }
 
     /// Lets an approved call go on, unless a quota refuses it: then its answer is returned.
     fn admit_approved(&self, call: &mut Call, now_us: u64) -> Option<String> {
         if call.record.decision == Decided::RequireApproval {
-            call.record.decision = Decided::Allow;
+            let redacted = !call.record.redacted.is_empty();
+            call.record.decision = if redacted { Decided::Redact } else { Decided::Allow };
+        }
+        if self.scene.old_transport {
+            self.flow_expect(&call.traits, now_us);
         }
         let refused = self.reserve(&mut call.charge, &mut call.record, now_us).err()?;
         let id = call.id.as_deref().unwrap_or("null");
@@ -106,8 +126,8 @@ impl Exchange {
         self.compare_mirrored(awaited, &messages, batch)?;
 
         let mut edits = Edits::default();
-        let charge = Charge::default();
-        let mut client = Client { exchange: self, edits: &mut edits, now_us, batch, masked: Vec::new(), charge };
+        let (code, charge) = (awaited.code.as_ref(), Charge::default());
+        let mut client = Client { exchange: self, edits: &mut edits, now_us, batch, code, held: Vec::new(), charge };
         let mut judged = Vec::with_capacity(messages.len());
         let mut calls: Vec<Call> = Vec::with_capacity(messages.len());
         for (value, message) in &messages {
@@ -120,7 +140,9 @@ impl Exchange {
             && let [call] = calls.as_mut_slice()
             && !batch
         {
-            let header_edits = client.scan_mirrored(&awaited.params, call, verdict);
+            let arguments =
+                messages.first().and_then(|(_, message)| mcp::arguments(message.method()?, message.params()));
+            let header_edits = client.scan_mirrored(&awaited.params, arguments, call, verdict);
             ops.extend(header_edits);
         }
         client.reserve(&mut calls, &mut judged);
@@ -135,9 +157,10 @@ impl Exchange {
                 self.state = State::Ended;
                 RequestStep::Reply(reply)
             }
-            Settled::Ask(question, refusal) => {
+            Settled::Ask(asked, rest) => {
                 let forward = forward(ops, awaited.content_length, body, edits);
-                self.state = State::Asking(Box::new(Parked { forward, refusal }));
+                let question = asked.question.clone();
+                self.state = State::Asking(Box::new(Parked { forward, asked, rest }));
                 RequestStep::Ask(question)
             }
             Settled::Forward => RequestStep::Forward(forward(ops, awaited.content_length, body, edits)),
@@ -249,9 +272,12 @@ impl Exchange {
                 edits.replace(root.span(), message);
                 Settled::Forward
             }
-            Judged::Refuse { answer, ask: None, .. } => Settled::Answer(answer::json_reply(200, answer, id)),
-            Judged::Refuse { answer, ask: Some(question), .. } => {
-                Settled::Ask(question, answer::json_reply(200, answer, id))
+            Judged::Refuse { answer, ask, .. } => {
+                let mut ask = ask.into_iter();
+                match ask.next() {
+                    Some(first) => Settled::Ask(first, ask.collect()),
+                    None => Settled::Answer(answer::json_reply(200, answer, id)),
+                }
             }
         }
     }
@@ -305,7 +331,7 @@ impl Exchange {
 enum Settled {
     Forward,
     Answer(Reply),
-    Ask(Question, Reply),
+    Ask(Asked, Vec<Asked>),
 }
 
 fn mismatch(text: &str) -> Refusal {
@@ -318,13 +344,18 @@ fn mirrors_a_scalar(arguments: Value<'_>, text: &str) -> bool {
     match arguments.kind() {
         Kind::Object => arguments.members().any(|(_, value)| mirrors_a_scalar(value, text)),
         Kind::Array => arguments.elements().any(|value| mirrors_a_scalar(value, text)),
-        Kind::String | Kind::Key => arguments.is_str(text),
-        Kind::Number => {
-            arguments.raw() == text || (arguments.as_f64().is_some() && arguments.as_f64() == text.parse().ok())
-        }
+        _ => reads_as(arguments, text),
+    }
+}
+
+/// True where a scalar reads as `text`.
+pub(super) fn reads_as(scalar: Value<'_>, text: &str) -> bool {
+    match scalar.kind() {
+        Kind::String | Kind::Key => scalar.is_str(text),
+        Kind::Number => scalar.raw() == text || (scalar.as_f64().is_some() && scalar.as_f64() == text.parse().ok()),
         Kind::True => text == "true",
         Kind::False => text == "false",
-        Kind::Null => false,
+        Kind::Null | Kind::Object | Kind::Array => false,
     }
 }
 

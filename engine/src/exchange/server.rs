@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::checks::{self, Answered};
+use super::checks::{self, Answered, Ruling};
 use super::content::{self, Content};
 use super::{Exchange, lists};
 use crate::answer::{self, CODE_CONTENT, CODE_POLICY};
@@ -65,7 +65,7 @@ impl Exchange {
         };
         record.capability = capability.as_str();
         let call = policy::Call { server: &self.scene.server, method, capability, name: None, arguments: params };
-        let decision = self.firewall.policy.decide(&self.scene.principal, &call);
+        let decision = self.firewall.policy.decide_at(&self.scene.principal, &call, &self.moment(now_us));
         super::client::note(&mut record, &decision);
         if !decision.action.lets_through() {
             self.done.push(record);
@@ -76,13 +76,17 @@ impl Exchange {
             _ => Surface::Notification,
         };
         let context = Context { direction: Direction::Response, surface };
-        let passed = match content::scan(self, context, value, &mut [], edits, &mut record) {
-            Content::Clean => match self.flow_told(method, capability, value, &mut record, now_us) {
-                None => Passed::Forward,
-                Some(ruling) => {
-                    super::client::note(&mut record, &ruling);
-                    Passed::Drop
-                }
+        let held = self.held_by_server(method, capability, params);
+        let passed = match content::scan(self, context, value, &mut [], &held, edits, &mut record) {
+            Content::Clean => match self.pass_obliged(&held, value, edits, &mut record) {
+                Passed::Forward => match self.flow_told(method, capability, value, &mut record, now_us) {
+                    None => Passed::Forward,
+                    Some(ruling) => {
+                        super::client::note(&mut record, &ruling);
+                        Passed::Drop
+                    }
+                },
+                refused => refused,
             },
             Content::Blocked(block) => {
                 note_block(&mut record, &block);
@@ -110,14 +114,21 @@ impl Exchange {
             let mut record = self.record(Direction::Response, now_us);
             record.method = "response".to_owned();
             record.rule = Arc::from("builtin:protocol");
-            let origin = Origin { method: "", traits: None };
-            let passed = self.judge_content_of(value, id, result, origin, edits, &mut record, now_us);
+            let held = self.firewall.obligations.perhaps(&self.scene.principal, &self.scene.server);
+            let origin = Origin { method: "", id: id.map_or("null", Value::raw), traits: None, held: &held, now_us };
+            let passed = self.judge_content_of(value, result, origin, edits, &mut record);
             self.done.push(record);
             return passed;
         };
         self.settle(&mut call, super::quotas::end(result), now_us);
-        let origin = Origin { method: &call.method, traits: Some(&call.traits) };
-        let passed = self.judge_content_of(value, id, result, origin, edits, &mut call.record, now_us);
+        // What a task came to is the result of a call that is not known any more.
+        let held = match call.method.starts_with("tasks/") {
+            true => self.firewall.obligations.perhaps(&self.scene.principal, &self.scene.server),
+            false => std::mem::take(&mut call.held),
+        };
+        let id = id.map_or("null", Value::raw);
+        let origin = Origin { method: &call.method, id, traits: Some(&call.traits), held: &held, now_us };
+        let passed = self.judge_content_of(value, result, origin, edits, &mut call.record);
         call.id = None;
         self.calls.insert(position, call);
         passed
@@ -126,15 +137,12 @@ impl Exchange {
     fn judge_content_of(
         &mut self,
         value: Value<'_>,
-        id: Option<Value<'_>>,
         result: Option<Value<'_>>,
         origin: Origin<'_>,
         edits: &mut Edits,
         record: &mut Record,
-        now_us: u64,
     ) -> Passed {
-        let method = origin.method;
-        let id = id.map_or("null", Value::raw);
+        let Origin { method, id, now_us, .. } = origin;
         if let Some(refused) = result.and_then(|result| self.refused_input_request(result)) {
             record.decision = Decided::Deny;
             record.rule = Arc::clone(&refused.rule);
@@ -150,22 +158,27 @@ impl Exchange {
         };
         let context = Context { direction: Direction::Response, surface };
         let mut lists = result.map_or(Vec::new(), |result| lists::visible(self, result));
-        let content = content::scan(self, context, value, &mut lists, edits, record);
+        let content = content::scan(self, context, value, &mut lists, origin.held, edits, record);
         if let Some(result) = result {
             self.observe_lists(&mut lists, record, now_us);
             record.hidden += lists::filter(self, result, &lists, edits);
         }
         match content {
             Content::Clean => {
-                let passed = match result {
-                    Some(result) => self.check(&Answered { method, result, now_us }, id, edits, record),
-                    None => Passed::Forward,
+                let held = origin.held;
+                let rulings = match result {
+                    Some(result) => {
+                        let answered = Answered { method, result, message: value, held, now_us };
+                        self.check_result(&answered, edits, record)
+                    }
+                    None => self.oblige_message(held, value, value, edits, record),
                 };
+                let passed = self.check(rulings, method, id, record);
                 if !matches!(passed, Passed::Forward) {
                     return passed;
                 }
                 // Labels are gained by what passes, so this comes last.
-                let Some(lost) = self.flow_passed(&origin, result.unwrap_or(value), &lists, record, now_us) else {
+                let Some(lost) = self.flow_passed(&origin, result.unwrap_or(value), &lists, record) else {
                     return passed;
                 };
                 super::client::note(record, &lost);
@@ -184,9 +197,17 @@ impl Exchange {
         }
     }
 
-    /// Hears the checks about a result that the scanners let through.
-    fn check(&self, answered: &Answered<'_, '_>, id: &str, edits: &mut Edits, record: &mut Record) -> Passed {
-        let rulings = self.check_result(answered, edits, record);
+    /// Hears the obligations about what the server sends of itself.
+    fn pass_obliged(&self, held: &[u16], value: Value<'_>, edits: &mut Edits, record: &mut Record) -> Passed {
+        let rulings = self.oblige_message(held, value, value, edits, record);
+        match self.check(rulings, "", "null", record) {
+            Passed::Forward => Passed::Forward,
+            Passed::Replace(_) | Passed::Drop => Passed::Drop,
+        }
+    }
+
+    /// Hears the checks about an answer that the scanners let through.
+    fn check(&self, rulings: Vec<Ruling>, method: &str, id: &str, record: &mut Record) -> Passed {
         let allowed = Decision {
             action: Action::Allow,
             rule: Arc::clone(&record.rule),
@@ -204,7 +225,7 @@ impl Exchange {
         super::client::note(record, &decision);
         let what = "the server's answer may not reach the client";
         let text = self.explain(what, &decision.rule, &decision.reason);
-        Passed::Replace(self.denial(CODE_POLICY, &decision.rule, &text).message(id, answered.method))
+        Passed::Replace(self.denial(CODE_POLICY, &decision.rule, &text).message(id, method))
     }
 
     /// An `input_required` result carries requests to the client (2026-07-28); the first that policy refuses.
@@ -234,8 +255,14 @@ impl Exchange {
 pub(super) struct Origin<'a> {
     /// JSON-RPC method of the request; empty where it is not known (streams of the old transport).
     pub(super) method: &'a str,
+    /// The id as it is written.
+    pub(super) id: &'a str,
     /// What flow knows of the request; `None` where it is not known.
     pub(super) traits: Option<&'a Traits>,
+    /// The obligations that hold for the request, or could.
+    pub(super) held: &'a [u16],
+    /// Microseconds since the Unix epoch.
+    pub(super) now_us: u64,
 }
 
 fn note_block(record: &mut Record, block: &content::Block) {

@@ -76,6 +76,30 @@ impl Edits {
         }
     }
 
+    /// What is replaced, in the order of the text.
+    #[must_use]
+    pub fn spans(&self) -> Vec<Range<usize>> {
+        let mut spans: Vec<Range<usize>> = self.items.iter().map(|(span, _)| span.clone()).collect();
+        spans.sort_unstable_by_key(|span| (span.start, span.end));
+        spans
+    }
+
+    /// The edits of the bytes `span`, as edits of a text that consists of them alone; `None` where they are
+    /// replaced with more around them.
+    #[must_use]
+    pub fn within(&self, span: &Range<usize>) -> Option<Self> {
+        let mut items = Vec::new();
+        for (edited, with) in self.items.iter().filter(|(edited, _)| edited.start < span.end && span.start < edited.end)
+        {
+            let start = edited.start.checked_sub(span.start)?;
+            if edited.end > span.end {
+                return None;
+            }
+            items.push((start..edited.end - span.start, with.clone()));
+        }
+        Some(Self { items })
+    }
+
     /// Sets the member `key` of `object` to the JSON text `json`, adding it at the end where it is missing. Each
     /// key is to be set once at most.
     pub fn set_member(&mut self, object: Value<'_>, key: &str, json: &str) {

@@ -157,6 +157,42 @@ pub(super) fn raw_range(raw: &str, decoded: Range<usize>) -> Range<usize> {
     start.unwrap_or(raw.len())..raw.len()
 }
 
+/// [`raw_range`] of many ranges, in time linear in `raw` and their number. They must ascend and not overlap;
+/// one that does not is taken as empty.
+pub(crate) fn raw_ranges(raw: &str, decoded: &[Range<usize>]) -> Vec<Range<usize>> {
+    if !raw.contains('\\') {
+        return decoded.to_vec();
+    }
+    let mut out = Vec::with_capacity(decoded.len());
+    let mut pieces = Pieces::new(raw).peekable();
+    // How many decoded bytes come before the piece that is looked at.
+    let mut offset = 0;
+    for range in decoded {
+        let mut place = |wanted: usize, ends: bool| {
+            while let Some(piece) = pieces.peek() {
+                let length = piece.decoded.len();
+                let within = wanted.saturating_sub(offset);
+                if within < length || (ends && within == length) {
+                    return piece.at
+                        + match piece.decoded {
+                            Decoded::Plain(text) if ends => text.ceil_char_boundary(within),
+                            Decoded::Plain(text) => text.floor_char_boundary(within),
+                            Decoded::Char(_) if ends && within > 0 => piece.written,
+                            Decoded::Char(_) => 0,
+                        };
+                }
+                offset += length;
+                pieces.next();
+            }
+            raw.len()
+        };
+        let start = place(range.start, false);
+        let end = if range.is_empty() { start } else { place(range.end, true) };
+        out.push(start..end.max(start));
+    }
+    out
+}
+
 /// The text as the inside of a JSON string: only what must be escaped is.
 #[must_use]
 pub fn escape(text: &str) -> String {
@@ -299,6 +335,21 @@ mod tests {
             [(0..2, "ab"), (2..3, r"\u0063"), (1..4, r"b\u0063d"), (4..8, r"\ud83d\ude00"), (8..9, "f"), (0..9, raw)]
         {
             assert_eq!(raw.get(raw_range(raw, range.clone())), Some(written), "{range:?}");
+        }
+    }
+
+    #[test]
+    fn maps_many_ranges_as_it_maps_one() {
+        let raw = r"ab\u0063d\ud83d\ude00f é\n x\\y";
+        let length = unescape(raw).len();
+        for start in 0..length {
+            for end in start + 1..=length {
+                for next in end..length {
+                    let ranges = [start..end, next..length];
+                    let one_by_one = ranges.clone().map(|range| raw_range(raw, range));
+                    assert_eq!(raw_ranges(raw, &ranges), one_by_one, "{ranges:?}");
+                }
+            }
         }
     }
 

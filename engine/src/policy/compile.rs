@@ -12,6 +12,7 @@ use super::predicate::Conditions;
 use super::route::{AuthorityGlob, Routes, Server, prefix, split_port};
 use super::rule::{Rule, reason, side};
 use super::scope::{Globs, Scope};
+use super::when::When;
 use crate::config::{
     AuditConfig, Config, ConfigError, HeadersConfig, IdentityConfig, JwtConfig, KeysConfig, LimitsConfig, Mode,
     MtlsEntry, RuleConfig, ServerConfig, Unmatched, canonical_json, sha256_hex,
@@ -226,7 +227,9 @@ fn rule(config: &RuleConfig, mode: Mode, whole: &Config, at: &str) -> Result<Rul
             .remedy(format!("use a number from -{MAX_PRIORITY} to {MAX_PRIORITY}")));
     }
     let conditions = Conditions::compile(&config.arguments, side(config.action), &format!("{at}/arguments"))?;
-    let scope = Scope::compile(&config.r#match, whole, &format!("{at}/match"))?.about(&conditions);
+    let when = When::compile(config.when.as_deref(), side(config.action), whole, &format!("{at}/when"))?;
+    let scope = Scope::compile(&config.r#match, whole, &format!("{at}/match"))?
+        .about(!conditions.is_empty() || !when.is_empty());
     let reason = match &config.reason {
         Some(text) => {
             name(text, &format!("{at}/reason"))?;
@@ -242,6 +245,7 @@ fn rule(config: &RuleConfig, mode: Mode, whole: &Config, at: &str) -> Result<Rul
         verdict: Verdict { action: config.action, rule: Arc::from(config.id.as_str()), reason },
         scope,
         conditions,
+        when,
     })
 }
 

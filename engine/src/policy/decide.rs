@@ -7,6 +7,7 @@ use super::Call;
 use super::predicate::{Lookups, Paths};
 use super::rule::Rule;
 use super::template::{Fit, Template};
+use crate::cel::Moment;
 use crate::config::{Action, Fallback, Mode};
 use crate::mcp::Capability;
 use crate::principal::Principal;
@@ -74,7 +75,7 @@ impl Rules {
         Self { ranked: rules, paths, by_server, fallbacks }
     }
 
-    pub(super) fn decide(&self, principal: &Principal, call: &Call<'_>) -> Decision {
+    pub(super) fn decide(&self, principal: &Principal, call: &Call<'_>, moment: &Moment<'_>) -> Decision {
         let lookups = Lookups::new(call.arguments, &self.paths);
         let mut enforced = None;
         let mut would = None;
@@ -85,7 +86,7 @@ impl Rules {
             if would.is_some() && rule.shadow {
                 continue;
             }
-            if !rule.conditions.hold(&lookups) {
+            if !rule.conditions.hold(&lookups) || !rule.when.holds(principal, call, moment) {
                 continue;
             }
             would = would.or(Some(rule));
@@ -111,7 +112,7 @@ impl Rules {
             if rule.shadow || !rule.scope.fits(principal, server, method, capability, Some(name)) {
                 continue;
             }
-            match (rule.action, rule.conditions.is_empty()) {
+            match (rule.action, rule.conditions.is_empty() && rule.when.is_empty()) {
                 // It would refuse whatever the arguments.
                 (Action::Deny, true) => return false,
                 // It would for some arguments only: what comes behind it decides about the others.
@@ -126,7 +127,8 @@ impl Rules {
     /// The same for a URI template: false where every URI that it expands to would be refused.
     pub(super) fn template_visible(&self, principal: &Principal, server: &str, template: &Template<'_>) -> bool {
         for rule in self.ranked.iter().filter(|rule| !rule.shadow) {
-            match (rule.scope.fits_template(principal, server, template), rule.action, rule.conditions.is_empty()) {
+            let unconditional = rule.conditions.is_empty() && rule.when.is_empty();
+            match (rule.scope.fits_template(principal, server, template), rule.action, unconditional) {
                 (Fit::None, ..) | (Fit::Some, Action::Deny, _) | (Fit::All, Action::Deny, false) => {}
                 (Fit::All, Action::Deny, true) => return false,
                 (_, Action::Allow | Action::LogOnly | Action::RequireApproval, _) => return true,

@@ -31,9 +31,11 @@ mod route;
 mod rule;
 mod scope;
 mod template;
+mod when;
 
 use std::sync::Arc;
 
+use crate::cel::Moment;
 use crate::config::{Config, ConfigError};
 use crate::mcp::Capability;
 use crate::principal::Principal;
@@ -43,7 +45,7 @@ pub(crate) use compile::{globs, name};
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
 pub use glob::{Glob, GlobError};
-pub(crate) use predicate::{Decimal, Sum};
+pub(crate) use predicate::{Decimal, HostIn, Sum, same_but_for_case, size};
 pub use route::{Routed, Server};
 pub(crate) use scope::{Globs, PrincipalMatcher, Selector, Side, principal_matcher};
 
@@ -124,10 +126,17 @@ impl Policy {
         self.identity.identify(facts)
     }
 
-    /// Decides one message.
+    /// Decides one message of which nothing is known but what it says: a condition in CEL that asks for the
+    /// time or the session cannot be evaluated.
     #[must_use]
     pub fn decide(&self, principal: &Principal, call: &Call<'_>) -> Decision {
-        self.rules.decide(principal, call)
+        self.decide_at(principal, call, &Moment::default())
+    }
+
+    /// Decides one message at a moment.
+    #[must_use]
+    pub fn decide_at(&self, principal: &Principal, call: &Call<'_>, moment: &Moment<'_>) -> Decision {
+        self.rules.decide(principal, call, moment)
     }
 
     /// Whether an entry of a list is shown: false where any call by that name would be refused

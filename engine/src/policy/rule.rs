@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::decide::Verdict;
 use super::predicate::Conditions;
 use super::scope::{Scope, Side};
+use super::when::When;
 use crate::config::Action;
 
 /// One rule, ready to match.
@@ -18,6 +19,7 @@ pub(super) struct Rule {
     pub(super) verdict: Verdict,
     pub(super) scope: Scope,
     pub(super) conditions: Conditions,
+    pub(super) when: When,
 }
 
 impl Rule {

@@ -1,9 +1,12 @@
 //! What a rule or a check is about: the compiled form of a `match`, and of the conditions beside it.
 
 use super::compile::{globs, not_empty};
+use super::facts::Call;
 use super::glob::Glob;
 use super::predicate::{Conditions, Lookups, Paths};
 use super::template::{Fit, Template};
+use super::when::When;
+use crate::cel::Moment;
 use crate::config::{Config, ConfigError, MatchConfig, PredicateConfig, PrincipalMatch};
 use crate::json::Value;
 use crate::mcp::Capability;
@@ -51,8 +54,8 @@ impl Scope {
 
     /// The same scope where it has `conditions` on arguments. They fail closed on what is missing, and an
     /// `initialize` has no arguments: a rule about some tool's arguments must not end every session.
-    pub(super) fn about(self, conditions: &Conditions) -> Self {
-        if conditions.is_empty() || self.method.0.is_some() {
+    pub(super) fn about(self, conditions: bool) -> Self {
+        if !conditions || self.method.0.is_some() {
             return self;
         }
         let capability = self.capability.without(Capability::Protocol).without(Capability::List);
@@ -79,6 +82,16 @@ impl Scope {
             && method.is_none_or(|method| self.method.fit(Some(method)))
             && self.server.fit(Some(server))
             && self.principal.fits(principal)
+    }
+
+    /// Whether some message of this caller on this server could fit.
+    fn may_fit(&self, principal: &Principal, server: &str) -> bool {
+        self.here && self.server.fit(Some(server)) && self.principal.fits(principal)
+    }
+
+    /// Whether it says of itself which methods or capabilities it means.
+    fn is_explicit(&self) -> bool {
+        self.method.0.is_some() || self.capability.0 != CapabilitySet::ALL.0
     }
 
     /// Whether reading a resource by this template's URIs fits: always, for some of them, or never.
@@ -112,6 +125,7 @@ pub(crate) struct Selector {
     conditions: Conditions,
     /// The paths that the conditions ask for.
     paths: Paths,
+    when: When,
 }
 
 impl Selector {
@@ -130,13 +144,45 @@ impl Selector {
         let mut conditions = Conditions::compile(arguments, side, &format!("{at}/arguments"))?;
         let mut paths = Paths::default();
         conditions.number_paths(&mut paths);
-        let scope = Scope::compile(matcher, whole, &format!("{at}/match"))?.about(&conditions);
-        Ok(Self { scope, conditions, paths })
+        let scope = Scope::compile(matcher, whole, &format!("{at}/match"))?.about(!conditions.is_empty());
+        Ok(Self { scope, conditions, paths, when: When::default() })
+    }
+
+    /// The same with a condition in CEL, which stands at `{at}/when`.
+    ///
+    /// # Errors
+    /// A text that is no condition.
+    pub(crate) fn with_when(
+        self,
+        when: Option<&str>,
+        side: Side,
+        whole: &Config,
+        at: &str,
+    ) -> Result<Self, ConfigError> {
+        let when = When::compile(when, side, whole, &format!("{at}/when"))?;
+        Ok(Self { scope: self.scope.about(!when.is_empty()), when, ..self })
     }
 
     /// Whether anything fits it in this environment.
     pub(crate) fn is_here(&self) -> bool {
         self.scope.is_here()
+    }
+
+    /// Whether some message of this caller on this server could fit.
+    pub(crate) fn may_fit(&self, principal: &Principal, server: &str) -> bool {
+        self.scope.may_fit(principal, server)
+    }
+
+    /// Whether it says of itself which methods or capabilities it means.
+    pub(crate) fn is_explicit(&self) -> bool {
+        self.scope.is_explicit()
+    }
+
+    /// Whether a call by this name fits whatever its arguments.
+    pub(crate) fn fits_any(&self, principal: &Principal, server: &str, capability: Capability, name: &str) -> bool {
+        self.conditions.is_empty()
+            && self.when.is_empty()
+            && self.scope.fits(principal, server, None, capability, Some(name))
     }
 
     /// Whether a message fits: by one of its `names` where it has several, without a name where it has none.
@@ -149,7 +195,25 @@ impl Selector {
         names: &[N],
         arguments: Option<Value<'_>>,
     ) -> bool {
-        let fits = |name| self.scope.fits(principal, server, Some(method), capability, name);
+        self.fits_at(principal, server, method, capability, names, arguments, &Moment::default())
+    }
+
+    /// [`Selector::fits`] at a moment, which conditions in CEL may ask for.
+    #[allow(clippy::too_many_arguments, reason = "what a message is, as `fits` takes it")]
+    pub(crate) fn fits_at<N: AsRef<str>>(
+        &self,
+        principal: &Principal,
+        server: &str,
+        method: &str,
+        capability: Capability,
+        names: &[N],
+        arguments: Option<Value<'_>>,
+        moment: &Moment<'_>,
+    ) -> bool {
+        let fits = |name| {
+            self.scope.fits(principal, server, Some(method), capability, name)
+                && self.when.holds(principal, &Call { server, method, capability, name, arguments }, moment)
+        };
         let in_scope = if names.is_empty() { fits(None) } else { names.iter().any(|name| fits(Some(name.as_ref()))) };
         in_scope && (self.conditions.is_empty() || self.conditions.hold(&Lookups::new(arguments, &self.paths)))
     }

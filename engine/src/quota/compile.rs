@@ -56,7 +56,12 @@ fn compile(quota: &QuotaConfig, mode: Mode, whole: &Config, at: &str) -> Result<
     Ok(Quota {
         rule: Arc::from(format!("quota:{}", quota.id)),
         shadow: mode == Mode::Shadow,
-        selector: Selector::compile(&quota.r#match, &quota.arguments, Side::Restricts, whole, at)?,
+        selector: Selector::compile(&quota.r#match, &quota.arguments, Side::Restricts, whole, at)?.with_when(
+            quota.when.as_deref(),
+            Side::Restricts,
+            whole,
+            at,
+        )?,
         everything: quota.r#match.capability.is_some() || quota.r#match.method.is_some(),
         terms,
         per: quota.per.clone(),

@@ -17,6 +17,7 @@ mod window;
 use std::sync::Arc;
 
 use self::counter::{Counter, Held, Terms, UsedUp};
+use crate::cel::Moment;
 use crate::config::{QuotaOnToolError, QuotaPer};
 use crate::json::Value;
 use crate::mcp::Capability;
@@ -57,6 +58,7 @@ pub(crate) struct Counted<'a, 'd, N> {
     pub(crate) capability: Capability,
     pub(crate) names: &'a [N],
     pub(crate) arguments: Option<Value<'d>>,
+    pub(crate) moment: Moment<'a>,
 }
 
 /// What one message counts for. Dropped without [`Charge::settle`], what is reserved comes back when
@@ -244,9 +246,10 @@ impl Part {
 
 impl Quota {
     fn counts<N: AsRef<str>>(&self, message: &Counted<'_, '_, N>) -> bool {
-        let Counted { principal, server, method, capability, names, arguments, .. } = *message;
+        let Counted { principal, server, method, capability, names, arguments, ref moment, .. } = *message;
         let uses = !matches!(capability, Capability::Protocol | Capability::List | Capability::Task);
-        (uses || self.everything) && self.selector.fits(principal, server, method, capability, names, arguments)
+        (uses || self.everything)
+            && self.selector.fits_at(principal, server, method, capability, names, arguments, moment)
     }
 
     /// The counters that a message counts in: one for each of its names where tools are counted apart.

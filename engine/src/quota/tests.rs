@@ -32,6 +32,7 @@ fn charge(quotas: &Quotas, tool: &str, amount: u64) -> Charge {
         capability: Capability::Tool,
         names: &[tool],
         arguments: Some(document.root()),
+        moment: crate::cel::Moment::default(),
     })
 }
 
@@ -430,6 +431,7 @@ fn each_counts_for_itself() {
                     capability: Capability::Tool,
                     names: &[tool],
                     arguments: None,
+                    moment: crate::cel::Moment::default(),
                 });
                 admitted += usize::from(charge.reserve(&store, START).is_ok());
             }
@@ -458,6 +460,7 @@ fn sessions_and_lists_count_only_where_they_are_named() {
         capability,
         names: &[],
         arguments: None,
+        moment: crate::cel::Moment::default(),
     };
     let broad = quotas(r#"[{"id": "q", "limit": "1/day"}]"#);
     assert!(broad.charge(&message("initialize", Capability::Protocol)).is_empty());
@@ -490,6 +493,7 @@ fn a_refusal_says_when_to_come_again() {
         capability: Capability::Tool,
         names: &["t"],
         arguments: None,
+        moment: crate::cel::Moment::default(),
     });
     assert!({ nothing }.reserve(&store, START).is_err());
 }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
     #[command(flatten)]
     environment: Environment,
-    /// Print one JSON object a file, as an array
+    /// Print one JSON object for each file, or each mistake of it, as an array
     #[arg(long)]
     json: bool,
 }
@@ -59,14 +59,16 @@ pub(super) fn run(args: &Args) -> Result<Report, Failure> {
                         version.get(..12).unwrap_or(version),
                     );
                 }
-                Err(refused) => {
+                Err(mistakes) => {
                     found = true;
-                    objects.push(describe(&refused, environment.as_deref()));
+                    objects.extend(mistakes.iter().map(|refused| describe(refused, environment.as_deref())));
                     let place = match environment {
                         Some(name) => format!(" ({name}): {}: ", style.red("refused")),
                         None => format!(": {}: ", style.red("refused")),
                     };
-                    text += &format!("{}\n", refused.to_string().replacen(": ", &place, 1));
+                    for refused in mistakes {
+                        text += &format!("{}\n", refused.to_string().replacen(": ", &place, 1));
+                    }
                 }
             }
         }
@@ -75,23 +77,23 @@ pub(super) fn run(args: &Args) -> Result<Report, Failure> {
 }
 
 /// What a check of one file comes to: the environment, and what was built for it.
-type Checked = (Option<String>, Result<config::Built, Refused>);
+type Checked = (Option<String>, Result<config::Built, Vec<Refused>>);
 
 /// The file in every environment it has, or in the one that is asked for.
 fn each(file: &Path, asked: &Environment) -> Result<Vec<Checked>, Failure> {
     if asked.env.is_some() || file == Path::new("-") {
-        return Ok(vec![(asked.env.clone(), config::try_build(file, asked)?)]);
+        return Ok(vec![(asked.env.clone(), config::try_build_all(file, asked)?)]);
     }
     let names = match config::environments(file)? {
         Ok(names) => names,
-        Err(refused) => return Ok(vec![(None, Err(refused))]),
+        Err(refused) => return Ok(vec![(None, Err(vec![refused]))]),
     };
     if names.is_empty() {
-        return Ok(vec![(None, config::try_build(file, asked)?)]);
+        return Ok(vec![(None, config::try_build_all(file, asked)?)]);
     }
     let in_each = |name: String| {
         let environment = Environment { env: Some(name.clone()), overlay: asked.overlay.clone() };
-        Ok((Some(name), config::try_build(file, &environment)?))
+        Ok((Some(name), config::try_build_all(file, &environment)?))
     };
     names.into_iter().map(in_each).collect()
 }

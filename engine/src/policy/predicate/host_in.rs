@@ -8,29 +8,45 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
 use super::{Check, Outcome, Problem, one_or_list, string};
+use crate::config::ConfigError;
 use crate::json::{Kind, Value};
 
 /// On one of these hosts.
 #[derive(Debug)]
-pub(super) struct HostIn(Vec<Entry>);
+pub(crate) struct HostIn(Vec<Entry>);
 
 impl HostIn {
     pub(super) fn new(value: Value<'_>) -> Result<Self, Problem> {
         one_or_list(value, |value| {
             let text = string(value)?;
-            Entry::new(&text).ok_or_else(|| {
-                Problem::new(
-                    "is no host",
-                    "write it as `example.com`, `*.example.com`, `10.1.2.3`, `::1` or `10.0.0.0/8`, without scheme and port",
-                )
-            })
+            Entry::new(&text).ok_or_else(no_host)
         })
         .map(Self)
+    }
+
+    /// A list of the configuration that stands at `at` (a JSON Pointer). An empty one allows no host.
+    pub(crate) fn compile(hosts: &[String], at: &str) -> Result<Self, ConfigError> {
+        let entry =
+            |(index, text): (usize, &String)| Entry::new(text).ok_or_else(|| no_host().at(&format!("{at}/{index}")));
+        hosts.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether a URL, or a bare `host[:port]`, leads to one of the list for every reader; false where
+    /// that cannot be said.
+    pub(crate) fn allows(&self, text: &str) -> bool {
+        self.judge(text) == Outcome::Holds
     }
 
     fn judge(&self, text: &str) -> Outcome {
         host(text).map_or(Outcome::Unknown, |host| Outcome::from(self.0.iter().any(|entry| entry.fits(&host))))
     }
+}
+
+fn no_host() -> Problem {
+    Problem::new(
+        "is no host",
+        "write it as `example.com`, `*.example.com`, `10.1.2.3`, `::1` or `10.0.0.0/8`, without scheme and port",
+    )
 }
 
 impl Check for HostIn {

@@ -23,8 +23,11 @@ use super::scope::Side;
 use crate::config::{ConfigError, Missing, Op, PredicateConfig};
 use crate::json::{Document, Kind, Limits, Value};
 
+pub(crate) use self::host_in::HostIn;
 pub(crate) use self::number::Decimal;
+pub(crate) use self::path::same_but_for_case;
 pub(super) use self::path::{Lookups, Paths};
+pub(crate) use self::size::size;
 pub(crate) use self::sum::Sum;
 
 /// The conditions of one rule or check; all must hold.

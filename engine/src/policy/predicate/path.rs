@@ -170,7 +170,7 @@ fn member<'d>(object: Value<'d>, name: &str) -> Leaf<'d> {
 }
 
 /// Equal under simple case folding (Go's `strings.EqualFold`: `ſ` is `s`, the Kelvin sign is `k`).
-pub(super) fn same_but_for_case(a: &str, b: &str) -> bool {
+pub(crate) fn same_but_for_case(a: &str, b: &str) -> bool {
     if a.is_ascii() && b.is_ascii() {
         return a.eq_ignore_ascii_case(b);
     }

@@ -1,7 +1,8 @@
 //! `max_len`, `max_size`: how long a value may be.
 
 use super::{Check, Outcome, Problem};
-use crate::json::{Kind, Value};
+use crate::config::Literal;
+use crate::json::{Document, Kind, Limits, Value};
 
 /// A string of at most so many characters (Unicode scalar values, as JSON Schema counts), or a list
 /// of at most so many elements.
@@ -48,6 +49,12 @@ impl Check for MaxSize {
         };
         Outcome::from(size as u64 <= self.0)
     }
+}
+
+/// A number of bytes of the configuration: `1024`, `"10MB"`, `"4KiB"`.
+pub(crate) fn size(literal: &Literal) -> Option<u64> {
+    let document = Document::parse(literal.as_json().as_bytes(), &Limits::default()).ok()?;
+    MaxSize::new(document.root()).ok().map(|size| size.0)
 }
 
 fn whole(value: Value<'_>) -> Option<u64> {

@@ -64,18 +64,16 @@ impl Budget {
     }
 }
 
+/// Which bytes of a text a range of what came out of it comes from.
+pub(crate) type Original<'o> = &'o dyn Fn(Range<usize>) -> Range<usize>;
+
 /// Calls `found` with every text that comes out of `text` by taking off coats, and with the bytes of `text`
 /// that a range of it comes from.
-pub(crate) fn each_layer(text: &str, found: &mut dyn FnMut(&str, &dyn Fn(Range<usize>) -> Range<usize>)) {
+pub(crate) fn each_layer(text: &str, found: &mut dyn FnMut(&str, Original<'_>)) {
     below(text, &mut Budget::of(text.len()), &|range| range, found);
 }
 
-fn below(
-    text: &str,
-    budget: &mut Budget,
-    original: &dyn Fn(Range<usize>) -> Range<usize>,
-    found: &mut dyn FnMut(&str, &dyn Fn(Range<usize>) -> Range<usize>),
-) {
+fn below(text: &str, budget: &mut Budget, original: Original<'_>, found: &mut dyn FnMut(&str, Original<'_>)) {
     budget.layers(text, Marks::of(text), |layer, budget| {
         let original = |range| original(layer.spans.original(range));
         found(&layer.text, &original);
