@@ -1,13 +1,15 @@
 //! The compiled firewall: everything an exchange needs that outlives it.
 
-use crate::config::{Config, ConfigError, Fallback, Mode, SchemasConfig};
+use std::collections::BTreeMap;
+
+use crate::config::{Action, Config, ConfigError, Fallback, Mode, SchemasConfig};
 use crate::flow::Flow;
 use crate::json;
 use crate::obligations::Obligations;
 use crate::pins::Pins;
 use crate::policy::{FactNeeds, Policy};
 use crate::quota::Quotas;
-use crate::scan::Scanners;
+use crate::scan::{Redaction, ScanConfigError, Scanners, Suppressions};
 
 /// A policy and its scanners, compiled once and shared by all exchanges.
 #[derive(Debug)]
@@ -26,9 +28,12 @@ pub struct Firewall {
     pub(crate) flow: Flow,
     /// What is counted.
     pub(crate) quotas: Quotas,
-    hash_key: [u8; 32],
     /// What must be done to calls that pass.
     pub(crate) obligations: Obligations,
+    /// By the id of the rule that has them.
+    suppressions: BTreeMap<Box<str>, Suppressions>,
+    hash_key: [u8; 32],
+    pseudonyms: bool,
     lists_depend_on_caller: bool,
     passive: bool,
 }
@@ -41,11 +46,14 @@ impl Firewall {
     /// The first mistake found, with its JSON Pointer.
     pub fn from_json(configuration: &[u8], fallback_key: [u8; 32]) -> Result<Self, ConfigError> {
         let config = Config::from_json(configuration)?;
-        let scanners = Scanners::compile(&config.scanners).map_err(|error| ConfigError {
-            pointer: format!("/scanners{}", error.pointer),
+        let refuse = |at: &str, error: ScanConfigError| ConfigError {
+            pointer: format!("{at}{}", error.pointer),
             message: error.message,
             remedy: None,
-        })?;
+        };
+        let scanners = Scanners::compile(&config.scanners).map_err(|error| refuse("/scanners", error))?;
+        let suppressions = suppressions(&config, refuse)?;
+        let pseudonyms = config.scanners.redaction == Redaction::Pseudonym;
         let hash_key = match &config.audit.hash_key {
             Some(key) => blake3::derive_key(KEY_CONTEXT, key.as_bytes()),
             None => fallback_key,
@@ -72,7 +80,9 @@ impl Firewall {
             flow,
             quotas,
             obligations,
+            suppressions,
             hash_key,
+            pseudonyms,
             lists_depend_on_caller,
             passive,
         })
@@ -107,11 +117,46 @@ impl Firewall {
         format!("blake3:{}", hash.to_hex().get(..32).unwrap_or_default())
     }
 
+    /// What the rule of this id suppresses in what it lets through.
+    pub(crate) fn suppressions(&self, rule: &str) -> Option<&Suppressions> {
+        self.suppressions.get(rule)
+    }
+
+    /// The placeholder with six digits that are the same for equal values of one caller and session, where the
+    /// configuration wants that. A keyed hash: who does not have the key cannot try values.
+    pub(crate) fn pseudonym(&self, placeholder: &str, scope: &[u8], value: &str) -> Option<String> {
+        let name = placeholder.strip_suffix(']').filter(|_| self.pseudonyms)?;
+        let mut key = blake3::Hasher::new_keyed(&self.hash_key);
+        key.update(PSEUDONYM.as_bytes()).update(&(scope.len() as u64).to_le_bytes()).update(scope);
+        let hash = key.update(value.as_bytes()).finalize().to_hex();
+        Some(format!("{name}-{}]", hash.get(..6)?))
+    }
+
     /// True where two callers may see different lists.
     pub(crate) fn lists_depend_on_caller(&self) -> bool {
         self.lists_depend_on_caller
     }
 }
+
+/// The suppressions of each rule.
+fn suppressions(
+    config: &Config,
+    refuse: impl Fn(&str, ScanConfigError) -> ConfigError,
+) -> Result<BTreeMap<Box<str>, Suppressions>, ConfigError> {
+    let mut all = BTreeMap::new();
+    for (index, rule) in config.rules.iter().enumerate().filter(|(_, rule)| !rule.suppress.is_empty()) {
+        let at = format!("/rules/{index}/suppress");
+        if rule.action == Action::Deny {
+            return Err(ConfigError::new(at, "is in a rule that lets nothing through").remedy("leave it out"));
+        }
+        let own = Suppressions::compile(&rule.suppress, &at).map_err(|error| refuse("", error))?;
+        all.insert(Box::from(rule.id.as_str()), own);
+    }
+    Ok(all)
+}
+
+/// Keeps pseudonyms apart from the hashes of inputs, which have the same key.
+const PSEUDONYM: &str = "Portcullis pseudonym v1";
 
 /// Keeps this key apart from any other that is derived from the same secret (BLAKE3 `derive_key`).
 const KEY_CONTEXT: &str = "Portcullis 2026-11-21 audit input hash v1";

@@ -236,6 +236,89 @@ fn shadow_changes_nothing(
     assert_eq!(would, wanted, "{place}");
 }
 
+#[test]
+fn a_secret_cut_into_two_arguments_is_found_in_both() {
+    let (head, tail) = ("glpat-kT9v", "Q2mZ7xR4sD8wYpL1");
+    let arguments = json!({"parts": [head, tail], "note": "as agreed"}).to_string();
+    let outcome =
+        run(&only("secrets", "redact"), "enforce", Request::post("/mcp", call(&arguments)), Response::json(RESULT));
+    let sent = outcome.upstream.as_ref().unwrap().text();
+    assert!(!sent.contains(head) && !sent.contains(tail) && sent.contains("as agreed"), "{sent}");
+    let places: Vec<&str> = outcome.records[0].findings.iter().map(|found| found.location.as_str()).collect();
+    assert_eq!(places, ["/params/arguments/parts/0", "/params/arguments/parts/1"]);
+    // Not across objects, not in answers.
+    let apart = json!({"a": {"x": head}, "b": {"x": tail}}).to_string();
+    let outcome =
+        run(&only("secrets", "block"), "enforce", Request::post("/mcp", call(&apart)), Response::json(RESULT));
+    assert!(outcome.upstream.is_some());
+}
+
+#[test]
+fn the_words_of_a_command_are_read_as_one() {
+    for arguments in [
+        json!({"command": "rm", "args": ["-rf", "--no-preserve-root", "/"]}),
+        json!({"argv": ["rm", "-rf", "/"]}),
+        json!({"cmd": "git", "args": ["push", "--force", "origin", "main"]}),
+    ] {
+        let request = Request::post("/mcp", call(&arguments.to_string()));
+        let outcome = run(&only("destructive", "block"), "enforce", request, Response::json(RESULT));
+        assert!(outcome.upstream.is_none(), "{arguments}");
+    }
+    for arguments in [
+        json!({"command": "git", "args": ["commit", "-m", "rm -rf is gone; git push --force too"]}),
+        json!({"command": "grep", "args": ["-r", "rm -rf", "docs/"]}),
+        json!({"argv": ["ls", "-la", "/"]}),
+    ] {
+        let request = Request::post("/mcp", call(&arguments.to_string()));
+        let outcome = run(&only("destructive", "block"), "enforce", request, Response::json(RESULT));
+        assert!(outcome.upstream.is_some(), "{arguments}");
+    }
+}
+
+#[test]
+fn equal_values_have_equal_pseudonyms_within_a_session() {
+    let mut scanners = only("pii", "redact");
+    scanners["redaction"] = json!("pseudonym");
+    let text = "mary.jones@corp-mail.net wrote to li.wei@corp-mail.net, li.wei@corp-mail.net answered";
+    let result =
+        json!({"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": text}]}}).to_string();
+    let names = |session: &str| {
+        let mut request = Request::post("/mcp", call("{}"));
+        request.headers.push(("mcp-session-id".to_owned(), session.as_bytes().to_vec()));
+        let client = run(&scanners, "enforce", request, Response::json(result.clone())).client.text();
+        assert!(!client.contains("corp-mail"), "{client}");
+        let parts = client.split("[REDACTED:email-").skip(1);
+        let names: Vec<String> = parts.filter_map(|part| part.split(']').next()).map(str::to_owned).collect();
+        assert!(names.len() == 3 && names.iter().all(|name| name.len() == 6), "{client}");
+        names
+    };
+    let one = names("s-1");
+    assert_eq!(one[1], one[2]);
+    assert_ne!(one[0], one[1]);
+    assert_eq!(one, names("s-1"));
+    assert_ne!(one, names("s-2"));
+}
+
+#[test]
+fn a_rule_suppresses_in_what_it_lets_through() {
+    let policy = |action: &str| {
+        json!({"version": "1", "mode": "enforce", "default": "allow", "servers": [{"name": "s"}],
+            "rules": [{"id": "cleanup", "action": action, "match": {"name": ["run_command"]},
+                "arguments": [{"path": "/command", "op": "glob", "value": "rm -rf /srv/cache/*"}],
+                "suppress": [{"scanner": "destructive", "rule": "shell-delete"}]}]})
+        .to_string()
+    };
+    let firewall = Arc::new(Firewall::from_json(policy("allow").as_bytes(), [7; 32]).unwrap());
+    let passes = |arguments: &str| {
+        let request = Request::post("/mcp", call(arguments));
+        Driver::new(firewall.clone()).run(&request, |_| Response::json(RESULT)).upstream.is_some()
+    };
+    assert!(passes(r#"{"command": "rm -rf /srv/cache/old"}"#));
+    assert!(!passes(r#"{"command": "rm -rf /srv/data"}"#), "another rule let it through");
+    let error = Firewall::from_json(policy("deny").as_bytes(), [7; 32]).unwrap_err();
+    assert_eq!(error.pointer, "/rules/0/suppress");
+}
+
 /// All scanners off but one, which does the same in both directions.
 fn only(scanner: &str, action: &str) -> Value {
     let names = ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"];

@@ -157,6 +157,7 @@ fn eval_measures_by_scanner_and_source() {
         format!(r#"{{"id":"a3","scanner":"secrets","label":"attack","direction":"tool_description","text":"use {secret}","source":"two"}}"#),
         r#"{"id":"a4","scanner":"secrets","label":"attack","direction":"request","text":"nothing","source":"two"}"#.to_owned(),
         r#"{"id":"b1","scanner":"secrets","label":"benign","direction":"response","args":{"n":1},"source":"two"}"#.to_owned(),
+        r#"{"id":"b2","scanner":"secrets","label":"benign","direction":"request","args":{"command":"rm -rf / --no-preserve-root"},"source":"two"}"#.to_owned(),
         r#"{"id":"c1","scanner":"clairvoyance","label":"attack","direction":"request","text":"x"}"#.to_owned(),
     ]
     .join("\n");
@@ -172,10 +173,15 @@ fn eval_measures_by_scanner_and_source() {
     assert_eq!(secrets["false_positive_rate"], 0.0);
     assert_eq!(secrets["sources"]["one"]["recall"], 1.0);
     assert_eq!(secrets["misses"][0]["id"], "a4");
+    // Stopped by another scanner than the one that it is a case of.
+    assert_eq!((&json["benign"]["cases"], &json["benign"]["blocked"]), (&Value::from(2), &Value::from(1)));
+    assert_eq!(json["benign"]["rate"], 0.5);
+    assert_eq!(json["benign"]["rules"]["destructive:shell-delete"], 1);
 
     let table = run(&["eval", &path, "--misses"], "");
     assert!(table.out.contains("no such scanner in this build"));
     assert!(table.out.contains("missed\tsecrets\ttwo\ta4"));
+    assert!(table.out.contains("benign cases stopped by any scanner: 1 of 2 (50.00%)"), "{}", table.out);
     assert!(!table.out.contains(&secret));
 
     let broken = file("broken.jsonl", "{\"id\":1}");

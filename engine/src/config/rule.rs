@@ -6,6 +6,7 @@ use super::Mode;
 use super::literal::Literal;
 use crate::mcp::Capability;
 use crate::principal::PrincipalKind;
+use crate::scan::SuppressConfig;
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,10 @@ pub struct RuleConfig {
     /// What the caller is told; a sentence of our own by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Findings that are none in what this rule lets through, and in the answers to it: neither acted on nor
+    /// recorded. Not for `deny`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suppress: Vec<SuppressConfig>,
 }
 
 /// What a rule decides. The order is the order of restriction.

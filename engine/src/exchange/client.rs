@@ -121,10 +121,18 @@ impl Client<'_> {
             let context = Context { direction: Direction::Request, surface: Surface::Header };
             let tool = call.record.name.clone();
             let principal = Some(&self.exchange.scene.principal);
-            let site =
-                Site { context, tool: tool.as_deref(), principal: principal.map(|shared| &**shared), base: name };
+            let site = Site {
+                context,
+                tool: tool.as_deref(),
+                principal: principal.map(|shared| &**shared),
+                base: name,
+                suppress: self.exchange.firewall.suppressions(&call.record.rule),
+            };
             let mut findings = Vec::new();
             self.exchange.firewall.scanners.scan_text(site, value, &mut findings);
+            for finding in &mut findings {
+                content::name_value(self.exchange, Some(value), finding);
+            }
             for finding in &findings {
                 call.record.findings.push(Found {
                     scanner: finding.scanner,

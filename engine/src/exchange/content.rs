@@ -59,10 +59,18 @@ pub(super) fn scan<'d>(
         Scanners::exception(finding, tool.as_deref(), location)
     };
     for part in parts(message, lists, name.as_deref()) {
-        let site =
-            Site { context, tool: part.tool.as_deref(), principal: Some(&exchange.scene.principal), base: &part.base };
+        let site = Site {
+            context,
+            tool: part.tool.as_deref(),
+            principal: Some(&exchange.scene.principal),
+            base: &part.base,
+            suppress: exchange.firewall.suppressions(&record.rule),
+        };
         located.clear();
         exchange.firewall.scanners.scan_value(site, part.value, &mut located);
+        for found in &mut located {
+            name_value(exchange, found.value.as_str().as_deref(), &mut found.finding);
+        }
         note_keys(&located, &mut secret_keys);
         for found in &located {
             locator.seek(found.value);
@@ -192,6 +200,18 @@ fn parts<'d>(message: Value<'d>, lists: &[List<'d>], name: Option<&str>) -> Vec<
         }
     }
     parts
+}
+
+/// Tells equal values apart from others in their placeholder, where the configuration wants that.
+pub(super) fn name_value(exchange: &Exchange, text: Option<&str>, finding: &mut Finding) {
+    let value = text.and_then(|text| text.get(finding.range.clone()));
+    let scope = || exchange.subject().session;
+    if finding.action == ScanAction::Redact
+        && let Some(value) = value
+        && let Some(named) = exchange.firewall.pseudonym(&finding.placeholder, &scope(), value)
+    {
+        finding.placeholder = named.into();
+    }
 }
 
 /// A name that a record may hold: a secret or a person's data in it is replaced.

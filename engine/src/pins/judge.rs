@@ -142,7 +142,7 @@ pub struct Flag {
 pub fn flags(definition: Value<'_>, scanners: &Scanners) -> Vec<Flag> {
     let name = definition.get("name").and_then(Value::as_str);
     let context = Context { direction: Direction::Response, surface: Surface::Description };
-    let site = Site { context, tool: name.as_deref(), principal: None, base: "" };
+    let site = Site { context, tool: name.as_deref(), principal: None, base: "", suppress: None };
     let mut found = Vec::new();
     scanners.scan_value(site, definition, &mut found);
     let mut flags: Vec<Flag> = Vec::new();

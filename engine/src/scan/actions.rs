@@ -15,7 +15,7 @@ pub(crate) const NAMES: [&str; 7] = ["secrets", "pii", "injection", "destructive
 pub(super) struct Table {
     grids: [Grid; NAMES.len()],
     overrides: Vec<Override>,
-    suppressions: Vec<Suppression>,
+    suppressions: Suppressions,
 }
 
 /// A finding whose action is asked for.
@@ -50,15 +50,10 @@ impl Table {
             .iter()
             .enumerate()
             .map(|(index, one)| Override::compile(one, &format!("/overrides/{index}")));
-        let suppressions = config
-            .suppress
-            .iter()
-            .enumerate()
-            .map(|(index, one)| Suppression::compile(one, &format!("/suppress/{index}")));
         Ok(Self {
             grids,
             overrides: overrides.collect::<Result<_, _>>()?,
-            suppressions: suppressions.collect::<Result<_, _>>()?,
+            suppressions: Suppressions::compile(&config.suppress, "/suppress")?,
         })
     }
 
@@ -69,7 +64,9 @@ impl Table {
         subject: &Subject<'_>,
         locate: &mut dyn FnMut() -> String,
     ) -> Option<ScanAction> {
-        if self.suppressions.iter().any(|one| one.fits(site, subject, locate)) {
+        if self.suppressions.fit(site, subject, locate)
+            || site.suppress.is_some_and(|own| own.fit(site, subject, locate))
+        {
             return None;
         }
         let choice = match self.overrides.iter().find(|one| one.fits(site, subject)) {
@@ -82,8 +79,18 @@ impl Table {
 
 /// The settings of each scanner, in the order of [`NAMES`].
 pub(super) fn settings(config: &ScannersConfig) -> [&super::ScannerConfig; NAMES.len()] {
-    let ScannersConfig { secrets, pii, injection, destructive, exfil, bulk, privesc, overrides: _, suppress: _ } =
-        config;
+    let ScannersConfig {
+        secrets,
+        pii,
+        injection,
+        destructive,
+        exfil,
+        bulk,
+        privesc,
+        overrides: _,
+        suppress: _,
+        redaction: _,
+    } = config;
     [secrets, pii, injection, destructive, exfil, bulk, privesc]
 }
 
@@ -179,6 +186,25 @@ impl Override {
                 .principal
                 .as_ref()
                 .is_none_or(|matcher| site.principal.is_some_and(|principal| matcher.fits(principal)))
+    }
+}
+
+/// Findings that count for nothing, compiled.
+#[derive(Debug, Default)]
+pub struct Suppressions(Vec<Suppression>);
+
+impl Suppressions {
+    /// Compiles a list of suppressions; `at` is its JSON Pointer, which errors begin with.
+    ///
+    /// # Errors
+    /// [`ScanConfigError`] names the place: an unknown scanner, a bad glob, an entry that fits everything.
+    pub fn compile(configs: &[SuppressConfig], at: &str) -> Result<Self, ScanConfigError> {
+        let each = configs.iter().enumerate().map(|(index, one)| Suppression::compile(one, &format!("{at}/{index}")));
+        each.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn fit(&self, site: &Site<'_>, subject: &Subject<'_>, locate: &mut dyn FnMut() -> String) -> bool {
+        self.0.iter().any(|one| one.fits(site, subject, locate))
     }
 }
 

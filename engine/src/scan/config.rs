@@ -36,6 +36,29 @@ pub struct ScannersConfig {
     /// Findings that are none: neither acted on nor recorded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub suppress: Vec<SuppressConfig>,
+    /// What stands in the place of what is redacted.
+    #[serde(skip_serializing_if = "Redaction::is_default")]
+    pub redaction: Redaction,
+}
+
+/// What stands in the place of what is redacted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Redaction {
+    /// The name of what was found: `[REDACTED:email]`.
+    #[default]
+    Placeholder,
+    /// The name and six digits that are the same for equal values of one caller and session:
+    /// `[REDACTED:email-3f9a1c]`. They are a keyed hash (see `audit.hash_key`; without it the key is random, and
+    /// instances of the filter differ), so values cannot be guessed from them.
+    Pseudonym,
+}
+
+impl Redaction {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Settings of one scanner.

@@ -49,14 +49,17 @@ mod rule;
 mod scanner;
 pub mod shell;
 mod short;
+mod split;
 pub mod sql;
 mod structured;
 mod verify;
 mod walk;
 
 pub(crate) use actions::NAMES;
+pub use actions::Suppressions;
 pub use config::{
-    Actions, BySeverity, Choice, OverrideConfig, ScanConfigError, ScannerConfig, ScannersConfig, SuppressConfig,
+    Actions, BySeverity, Choice, OverrideConfig, Redaction, ScanConfigError, ScannerConfig, ScannersConfig,
+    SuppressConfig,
 };
 pub(crate) use decode::{each_layer, plain_letters};
 pub use rule::{Check, Matcher, Rule};
@@ -82,11 +85,13 @@ pub struct Site<'t> {
     pub principal: Option<&'t Principal>,
     /// JSON Pointer of the scanned value within its message.
     pub base: &'t str,
+    /// Suppressions of the rule that let the call through, beside those of the scanners.
+    pub suppress: Option<&'t Suppressions>,
 }
 
 impl From<Context> for Site<'_> {
     fn from(context: Context) -> Self {
-        Self { context, tool: None, principal: None, base: "" }
+        Self { context, tool: None, principal: None, base: "", suppress: None }
     }
 }
 
@@ -240,4 +245,18 @@ pub fn redact<'f>(text: &str, findings: impl IntoIterator<Item = &'f Finding>) -
         edits.replace(finding.range.clone(), &*finding.placeholder);
     }
     String::from_utf8(edits.apply(text.as_bytes())).unwrap_or_default()
+}
+
+/// Calls `found` with every text that comes out of `text` by taking off coats, and the bytes of `text` that it comes
+/// from. For fuzzing.
+#[doc(hidden)]
+pub fn decoded(text: &str, found: &mut dyn FnMut(&str, Range<usize>)) {
+    decode::each_layer(text, &mut |layer, original| found(layer, original(0..layer.len())));
+}
+
+/// The text with its letters moved by half the alphabet. For fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn rot13(text: &str) -> String {
+    decode::rot13(text).text
 }

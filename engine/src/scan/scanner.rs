@@ -334,7 +334,7 @@ impl Examination<'_> {
     }
 
     /// Verifies the rules with a pattern at every hit; returns the detectors that the hits trigger.
-    fn verify(&mut self, input: &Input<'_>, hits: &[Hit], found: &mut Vec<Candidate>) -> u32 {
+    pub(super) fn verify(&mut self, input: &Input<'_>, hits: &[Hit], found: &mut Vec<Candidate>) -> u32 {
         let patterns = &self.scanners.patterns;
         let text = input.text.as_bytes();
         let mut wanted = 0;
@@ -357,7 +357,8 @@ impl Examination<'_> {
         wanted
     }
 
-    fn detect(&mut self, running: &Running, input: &Input<'_>, found: &mut Vec<Candidate>) {
+    /// Runs one detector.
+    pub(super) fn detect(&mut self, running: &Running, input: &Input<'_>, found: &mut Vec<Candidate>) {
         self.matches.clear();
         (running.detector.detect)(input, &mut self.matches);
         self.work += input.text.len() as u64;

@@ -4,6 +4,7 @@ use super::decode::Budget;
 use super::detect::Input;
 use super::prefilter::Hit;
 use super::scanner::{Examination, Scanners};
+use super::split::{Part, Split};
 use super::verify::Pass;
 use super::{Located, Site};
 use crate::json::{Kind, Locator, Value};
@@ -13,7 +14,20 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
     let text = value.raw();
     let base = value.span().start;
     let examination = Examination { scanners, keyed: 0, work: 0, matches: Vec::new() };
-    let mut walk = Walk { examination, site, text, base, locator: Locator::new(value), key: None, named: None, out };
+    let from = out.len();
+    let mut walk = Walk {
+        examination,
+        site,
+        text,
+        base,
+        root: value,
+        locator: Locator::new(value),
+        key: None,
+        named: None,
+        split: Split::applies(site).then(Split::default),
+        last: None,
+        out,
+    };
     let mut strings = value.strings().peekable();
     let mut hits: Vec<Hit> = Vec::new();
     // Strings without escapes are scanned where they stand, many at once; the others one by one.
@@ -40,6 +54,12 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
         scanners.prefilter.scan(text.as_bytes().get(from..to).unwrap_or_default(), |hit| hits.push(hit));
         walk.run(run.take_while(|string| !string.has_escapes()), from, &mut hits);
     }
+    if walk.end_of_split() {
+        // What was found in several strings at once came behind the last of them.
+        out.get_mut(from..)
+            .unwrap_or_default()
+            .sort_by_key(|located| (located.value.span().start, located.finding.range.start));
+    }
 }
 
 struct Walk<'s, 'd, 'o, 't> {
@@ -47,11 +67,16 @@ struct Walk<'s, 'd, 'o, 't> {
     site: &'o Site<'t>,
     text: &'d str,
     base: usize,
+    root: Value<'d>,
     locator: Locator<'d>,
     /// The key just passed and the keywords in it, if there are any.
     key: Option<(Value<'d>, Vec<Hit>)>,
     /// The string just passed that may be the name of a pair (`{"name": "API_KEY", "value": "…"}`), its keywords in it.
     named: Option<(Value<'d>, Vec<Hit>)>,
+    /// Short strings next to each other, where they are looked at together.
+    split: Option<Split<'d>>,
+    /// The string before, keys left out.
+    last: Option<Value<'d>>,
     out: &'o mut Vec<Located<'d>>,
 }
 
@@ -79,6 +104,9 @@ impl<'d> Walk<'_, 'd, '_, '_> {
 
     /// Examines one string, and what the key before it says about it.
     fn string(&mut self, string: Value<'d>, content: &str, hits: &[Hit]) {
+        if !string.is_key() {
+            self.split(string, content);
+        }
         let before = self.key.take();
         let scanners = self.examination.scanners;
         // The name is not known yet; no gate asks for it.
@@ -123,6 +151,44 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             self.named = Some((string, named));
         }
         self.emit(string, content, found);
+    }
+
+    /// Looks at short strings together with their neighbours.
+    fn split(&mut self, string: Value<'d>, content: &str) {
+        let Some(mut split) = self.split.take() else { return };
+        let gap = self.last.and_then(|last| self.between(last, string));
+        self.locator.seek(string);
+        let member = self.locator.key().and_then(Value::as_str);
+        let parts = split.next(string, content, gap, member.as_deref(), &mut self.examination, self.site);
+        self.last = Some(string);
+        self.split = Some(split);
+        self.emit_parts(parts);
+    }
+
+    /// Looks at what is left, and says whether anything was looked at together.
+    fn end_of_split(&mut self) -> bool {
+        let Some(mut split) = self.split.take() else { return false };
+        let parts = split.finish(&mut self.examination, self.site);
+        self.emit_parts(parts);
+        true
+    }
+
+    fn emit_parts(&mut self, parts: Vec<Part<'d>>) {
+        for part in parts {
+            // The walk's own locator has passed it.
+            let (mut locator, site) = (Locator::new(self.root), self.site);
+            let mut locate = || {
+                locator.seek(part.piece.value);
+                format!("{}{}", site.base, locator.location())
+            };
+            let (out, value) = (&mut *self.out, part.piece.value);
+            let scanners = self.examination.scanners;
+            scanners.settle(site, &part.piece.content, vec![part.candidate], &mut locate, |finding| {
+                if !out.iter().any(|known| known.value.span() == value.span() && known.finding == finding) {
+                    out.push(Located { finding, value });
+                }
+            });
+        }
     }
 
     /// Shows a number to the detectors whose trigger stands in its key.

@@ -12,6 +12,7 @@ use portcullis_engine::config::{Config, Fallback, IdentityConfig, Mode, ServerCo
 use portcullis_engine::driver::{Driver, Outcome, Request, Response};
 use portcullis_engine::firewall::Firewall;
 use portcullis_engine::json::quote;
+use portcullis_engine::scan::ScanAction;
 
 use crate::failure::Failure;
 use crate::{Report, config};
@@ -29,7 +30,8 @@ Examples:
 Each line of the file is a JSON object with `id`, `scanner`, `label` (attack or benign), `direction` (request,
 response or tool_description), `text` or `args`, and optionally `tool` and `source`. A case counts as found where
 the scanner it names has a finding in it. Requests travel as the arguments of a tools/call, responses as its
-result, descriptions in a tools/list; the rest of the policy lets everything through.
+result, descriptions in a tools/list; the rest of the policy lets everything through. The last lines say how many
+benign cases some scanner, whichever, would have stopped.
 
 Exit codes: 0 the cases were run, 2 wrong usage or unreadable input")]
 pub(crate) struct Args {
@@ -62,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
             let started = Instant::now();
             let outcome = driver.run(&request, |_| response);
             let rules = found(&outcome, &case.scanner);
-            scores.add(case, rules, started.elapsed());
+            scores.add(case, rules, blocking(&outcome), started.elapsed());
         } else {
             scores.skip(case);
         }
@@ -138,6 +140,13 @@ fn exchange(case: &Case) -> (Request, Response) {
 fn found(outcome: &Outcome, scanner: &str) -> BTreeSet<String> {
     let findings = outcome.records.iter().flat_map(|record| &record.findings);
     findings.filter(|found| found.scanner == scanner).map(|found| found.rule.clone()).collect()
+}
+
+/// The rules of any scanner that stopped it, or would have taken it out of a list, without a person's approval.
+fn blocking(outcome: &Outcome) -> BTreeSet<String> {
+    let findings = outcome.records.iter().flat_map(|record| &record.findings);
+    let stopping = findings.filter(|found| found.action >= ScanAction::RequireApproval);
+    stopping.map(|found| format!("{}:{}", found.scanner, found.rule)).collect()
 }
 
 const NOTHING: &str = r#"{"content":[]}"#;

@@ -12,6 +12,16 @@ use crate::style;
 pub(super) struct Scores {
     available: BTreeSet<String>,
     scanners: BTreeMap<String, Scanner>,
+    overall: Overall,
+}
+
+/// Benign cases and what all scanners together do to them.
+#[derive(Default)]
+struct Overall {
+    benign: usize,
+    blocked: usize,
+    /// By rule, how many cases it stops.
+    rules: BTreeMap<String, usize>,
 }
 
 #[derive(Default)]
@@ -44,11 +54,16 @@ struct Count {
 
 impl Scores {
     pub(super) fn new(available: BTreeSet<String>) -> Self {
-        Self { available, scanners: BTreeMap::new() }
+        Self { available, scanners: BTreeMap::new(), overall: Overall::default() }
     }
 
-    /// Counts a case that was run.
-    pub(super) fn add(&mut self, case: &Case, rules: BTreeSet<String>, time: Duration) {
+    /// Counts a case that was run: with the rules of its own scanner that found something, and those of any that stop it.
+    pub(super) fn add(&mut self, case: &Case, rules: BTreeSet<String>, blocking: BTreeSet<String>, time: Duration) {
+        if case.label == Label::Benign {
+            self.overall.benign += 1;
+            self.overall.blocked += usize::from(!blocking.is_empty());
+            blocking.into_iter().for_each(|rule| *self.overall.rules.entry(rule).or_default() += 1);
+        }
         let scanner = self.scanners.entry(case.scanner.clone()).or_default();
         let hit = !rules.is_empty();
         for count in [&mut scanner.total, scanner.sources.entry(case.source.clone()).or_default()] {
@@ -92,6 +107,9 @@ impl Scores {
         if self.scanners.is_empty() {
             text += "no cases\n";
         }
+        if self.overall.benign > 0 {
+            text += &style.bold(&self.overall.text());
+        }
         if misses {
             for (name, scanner) in &self.scanners {
                 for miss in &scanner.misses {
@@ -119,7 +137,31 @@ impl Scores {
             }
             Value::Object(object)
         });
-        json!({"policy_version": policy_version, "scanners": scanners.collect::<Vec<_>>()})
+        json!({
+            "policy_version": policy_version,
+            "scanners": scanners.collect::<Vec<_>>(),
+            "benign": self.overall.json(),
+        })
+    }
+}
+
+impl Overall {
+    fn rate(&self) -> Option<f64> {
+        ratio(self.blocked, self.benign)
+    }
+
+    fn text(&self) -> String {
+        let rate = self.rate().unwrap_or_default() * 100.0;
+        let mut text =
+            format!("benign cases stopped by any scanner: {} of {} ({rate:.2}%)\n", self.blocked, self.benign);
+        let mut rules: Vec<(&String, &usize)> = self.rules.iter().collect();
+        rules.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        rules.iter().for_each(|(rule, count)| text += &format!("  {rule:<34} {count:>5}\n"));
+        text
+    }
+
+    fn json(&self) -> Value {
+        json!({"cases": self.benign, "blocked": self.blocked, "rate": self.rate(), "rules": self.rules})
     }
 }
 
