@@ -59,7 +59,7 @@ def healthy(request) -> Reply:
 
 
 class Failing:
-    """Of every three calls one is served, one gets HTTP 500, and one a JSON-RPC error; with a cut connection now and then."""
+    """Of every ten calls three are served; three get HTTP 500, three a JSON-RPC error, one a closed connection."""
 
     def __init__(self) -> None:
         self.seen = self.served = 0
