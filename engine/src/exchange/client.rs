@@ -254,7 +254,9 @@ impl Client<'_> {
             Action::Allow | Action::LogOnly | Action::RequireApproval => {
                 let found = self.scan(value, Surface::Arguments, record);
                 let verdict = match (found, id) {
-                    (Content::Clean, Some(id)) => self.ask(id, method, capability, record, &decision, &factor, traits),
+                    (Content::Clean, Some(id)) => {
+                        self.ask(id, method, capability, record, (&decision, &factor, traits))
+                    }
                     (Content::Clean, None) if !decision.lets_through() => Judged::Drop,
                     (Content::Clean, None) if matches!(factor, SecondFactor::Given(..)) => Judged::Drop,
                     (Content::Clean, None) => Judged::Forward,
@@ -340,9 +342,7 @@ impl Client<'_> {
         method: &str,
         capability: Capability,
         record: &mut Record,
-        decision: &Decision,
-        factor: &SecondFactor,
-        traits: &Traits,
+        (decision, factor, traits): (&Decision, &SecondFactor, &Traits),
     ) -> Judged {
         let mut ask = Vec::new();
         let mut answer = None;

@@ -130,7 +130,8 @@ fn steps(pattern: &str) -> Option<Vec<Step>> {
         }
         while !brackets.is_empty() {
             let (inside, behind) = brackets.strip_prefix('[')?.split_once(']')?;
-            if inside != "*" && !(inside.bytes().all(|byte| byte.is_ascii_digit()) && !inside.is_empty()) {
+            let is_index = !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_digit());
+            if inside != "*" && !is_index {
                 return None;
             }
             out.push(step(inside)?);

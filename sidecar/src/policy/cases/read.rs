@@ -44,8 +44,13 @@ fn case(index: usize, node: &Node, defaults: &Node) -> Read<Case> {
     let given = node.get("case").map(text).transpose()?;
     let steps = match node.get("steps") {
         Some(steps) => {
-            known(node, &["case", "steps"])?;
-            list(steps)?.iter().map(|step| self::step(step, defaults)).collect::<Read<Vec<_>>>()?
+            known(node, &["case", "defaults", "steps"])?;
+            let mut own = defaults.clone();
+            if let Some(further) = node.get("defaults") {
+                known(further, &STEP)?;
+                further.members().iter().for_each(|(key, value)| own.set(key, value.clone()));
+            }
+            list(steps)?.iter().map(|step| self::step(step, &own)).collect::<Read<Vec<_>>>()?
         }
         None => vec![self::step(node, defaults)?],
     };
