@@ -213,7 +213,7 @@ const EXAMPLE_PASSWORDS: &[&str] =
 
 /// Words that stand in what is no secret.
 static PLACEHOLDERS: LazyLock<Literals> = LazyLock::new(|| {
-    Literals::new(&[
+    Literals::new([
         "example",
         "changeme",
         "change_me",

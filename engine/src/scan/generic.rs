@@ -734,7 +734,7 @@ const SUFFIXES: &[&str] = &[
 
 /// Words in a name that make it no credential.
 static NAMES: LazyLock<Literals> = LazyLock::new(|| {
-    Literals::new(&[
+    Literals::new([
         "public",
         "primary",
         "foreign",
@@ -788,13 +788,13 @@ const SCHEMES: &[&str] = &["bearer ", "basic ", "token ", "apikey ", "oauth2:", 
 
 /// Words so common in code and interfaces that a short value with one of them is no password.
 static COMMON: LazyLock<Literals> = LazyLock::new(|| {
-    Literals::new(&[
+    Literals::new([
         "password", "passwd", "secret", "string", "null", "none", "true", "false", "token", "optional", "required",
     ])
 });
 
 static EXTENSIONS: LazyLock<Literals> = LazyLock::new(|| {
-    Literals::new(&[
+    Literals::new([
         ".json", ".yml", ".yaml", ".txt", ".pem", ".key", ".crt", ".cer", ".p12", ".jks", ".js", ".ts", ".py", ".go",
         ".java", ".xml", ".html", ".php", ".rb", ".md", ".sh", ".com", ".org", ".net", ".io",
     ])
