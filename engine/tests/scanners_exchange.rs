@@ -256,20 +256,21 @@ fn a_secret_cut_into_two_arguments_is_found_in_both() {
 #[test]
 fn the_words_of_a_command_are_read_as_one() {
     for arguments in [
-        json!({"command": "rm", "args": ["-rf", "--no-preserve-root", "/"]}),
-        json!({"argv": ["rm", "-rf", "/"]}),
-        json!({"cmd": "git", "args": ["push", "--force", "origin", "main"]}),
+        r#"{"command": "rm", "args": ["-rf", "--no-preserve-root", "/"]}"#,
+        r#"{"args": ["-rf", "--no-preserve-root", "/"], "command": "rm"}"#,
+        r#"{"argv": ["rm", "-rf", "/"]}"#,
+        r#"{"cmd": "git", "args": ["push", "--force", "origin", "main"]}"#,
     ] {
-        let request = Request::post("/mcp", call(&arguments.to_string()));
+        let request = Request::post("/mcp", call(arguments));
         let outcome = run(&only("destructive", "block"), "enforce", request, Response::json(RESULT));
         assert!(outcome.upstream.is_none(), "{arguments}");
     }
     for arguments in [
-        json!({"command": "git", "args": ["commit", "-m", "rm -rf is gone; git push --force too"]}),
-        json!({"command": "grep", "args": ["-r", "rm -rf", "docs/"]}),
-        json!({"argv": ["ls", "-la", "/"]}),
+        r#"{"command": "grep", "args": ["-r", "rm -rf", "docs/"]}"#,
+        r#"{"args": ["-r", "rm -rf", "docs/"], "command": "grep"}"#,
+        r#"{"argv": ["ls", "-la", "/"]}"#,
     ] {
-        let request = Request::post("/mcp", call(&arguments.to_string()));
+        let request = Request::post("/mcp", call(arguments));
         let outcome = run(&only("destructive", "block"), "enforce", request, Response::json(RESULT));
         assert!(outcome.upstream.is_some(), "{arguments}");
     }

@@ -49,10 +49,13 @@ impl<'d> Split<'d> {
         site: &Site<'_>,
     ) -> Vec<Part<'d>> {
         let command = member.is_some_and(|member| is_command(member, site.tool));
+        let words = self.pieces.iter().position(|piece| piece.command).filter(|_| command);
+        let closed = |gap: &str| words.is_some() && gap.matches(']').count() == 1 && !gap.contains('[');
+        let program = words.filter(|_| gap.is_some_and(closed));
         let apart = gap.is_none_or(|gap| {
-            // `{"command": "rm", "args": ["-rf", "/"]}` is one command.
-            let opened = command && gap.matches('[').count() == 1;
-            gap.contains(['{', '}', ']']) || gap.contains('[') && !opened
+            // `{"command": "rm", "args": ["-rf", "/"]}` is one command, and so it is with its members turned around.
+            let opened = command && gap.matches('[').count() == 1 && !gap.contains(']');
+            gap.contains(['{', '}']) || gap.contains(['[', ']']) && !opened && !closed(gap)
         });
         let short = (1..=MAX_PIECE).contains(&content.len());
         let mut found = Vec::new();
@@ -62,7 +65,9 @@ impl<'d> Split<'d> {
             self.pieces.drain(..self.pieces.len() - keep.min(self.pieces.len()));
         }
         if short {
-            self.pieces.push(Piece { value, content: content.to_owned(), command });
+            // The program comes first, wherever it was written.
+            let place = program.unwrap_or(usize::MAX).min(self.pieces.len());
+            self.pieces.insert(place, Piece { value, content: content.to_owned(), command });
         }
         found
     }
