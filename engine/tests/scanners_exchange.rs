@@ -260,6 +260,21 @@ fn the_words_of_a_command_are_read_as_one() {
         r#"{"args": ["-rf", "--no-preserve-root", "/"], "command": "rm"}"#,
         r#"{"argv": ["rm", "-rf", "/"]}"#,
         r#"{"cmd": "git", "args": ["push", "--force", "origin", "main"]}"#,
+        r#"{"command": ["rm", "-r", "-f", "-v", "--one-file-system", "-d", "--verbose", "-R", "--force", "/"]}"#,
+        r#"{"command": "rm", "args": "-rf /"}"#,
+        r#"{"env": {"a": "b"}, "cwd": "/srv", "command": "sh", "args": ["-c", "echo this is a long line that says nothing of interest to anybody who reads it; rm -rf /"]}"#,
+        r#"{"command": "bash", "args": ["-lc", "rm -rf ~"]}"#,
+        r#"{"program": "xargs", "argv": ["-a", "list", "rm", "-rf", "/"]}"#,
+        r#"{"command": "ssh", "args": ["host", "rm -rf /"]}"#,
+        r#"{"command": "eval", "args": ["rm -rf /"]}"#,
+        r#"{"command": "python3", "args": ["-c", "import shutil; shutil.rmtree('/')"]}"#,
+        r#"{"command": "psql", "args": ["-c", "DROP TABLE users"]}"#,
+        r#"{"command": "find", "args": ["/", "-exec", "rm", "-rf", "{}", "+"]}"#,
+        r#"{"command": "git", "args": ["checkout", "main; rm -rf /"]}"#,
+        r#"{"command": "git", "args": ["checkout", "$(rm -rf /)"]}"#,
+        r#"{"command": "mytool", "args": ["rm -rf /"]}"#,
+        r#"{"commands": ["ls -la", "rm -rf /"]}"#,
+        r#"{"commands": ["ls", "rm -rf /"]}"#,
     ] {
         let request = Request::post("/mcp", call(arguments));
         let outcome = run(&only("destructive", "block"), "enforce", request, Response::json(RESULT));
@@ -269,6 +284,12 @@ fn the_words_of_a_command_are_read_as_one() {
         r#"{"command": "grep", "args": ["-r", "rm -rf", "docs/"]}"#,
         r#"{"args": ["-r", "rm -rf", "docs/"], "command": "grep"}"#,
         r#"{"argv": ["ls", "-la", "/"]}"#,
+        r#"{"command": "git", "args": ["commit", "-m", "rm -rf is gone; git push --force too"]}"#,
+        r#"{"args": ["commit", "-am", "Drop the cache; rm -rf / was never needed"], "command": "/usr/bin/git"}"#,
+        r#"{"argv": ["git", "commit", "--message=stop; rm -rf / is no more"]}"#,
+        r#"{"command": "gh", "args": ["issue", "create", "--title", "rm -rf / wipes the disk", "--body", "Run `rm -rf /`; see"]}"#,
+        r#"{"command": "echo", "args": ["rm -rf /; mkfs.ext4 /dev/sda"]}"#,
+        r#"{"command": "cargo", "args": ["test", "--", "rm -rf /"]}"#,
     ] {
         let request = Request::post("/mcp", call(arguments));
         let outcome = run(&only("destructive", "block"), "enforce", request, Response::json(RESULT));

@@ -144,7 +144,7 @@ impl Scanners {
     fn examine_text(&self, site: &Site<'_>, text: &str, found: &mut Vec<Candidate>) -> u64 {
         let mut hits = Vec::new();
         self.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
-        let input = Input { text, member: None, tool: site.tool, context: site.context };
+        let input = Input { text, member: None, tool: site.tool, context: site.context, role: None };
         let look = self.look(&input);
         if hits.is_empty() && look.is_plain(text) {
             return 0;

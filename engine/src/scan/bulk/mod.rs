@@ -67,7 +67,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         return;
     }
     match role {
-        Role::Prose | Role::Document => return,
+        Role::Prose | Role::Document | Role::Word => return,
         Role::Command => {
             if let Some((rule, range)) = command::examine(text) {
                 push(rule, range);
