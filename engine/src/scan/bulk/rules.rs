@@ -158,6 +158,38 @@ pub(super) const RULES: &[RuleInfo] = &[
         hits: &["*", "all"],
         misses: &["users", "some"],
     },
+    // What these find is no text: `result` says when, and tests of whole results show it.
+    RuleInfo {
+        id: "large-result",
+        severity: Medium,
+        description: "A result of 512 KiB or more.",
+        remedy: "Ask for less; override the action for the tool. Exact bounds: the obligation `max_result_bytes`.",
+        source: "OWASP LLM10:2025; CWE-770",
+        tags: &["LLM10", "CWE-770", "T1213"],
+        hits: &[],
+        misses: &["one short text"],
+    },
+    RuleInfo {
+        id: "many-rows",
+        severity: Medium,
+        description: "A result of 5,000 entries or rows or more.",
+        remedy: "Ask for a page; override the action for the tool. Exact bounds: the obligations `max_result_items` and \
+                 `max_result_rows`.",
+        source: "OWASP API4:2023; ATT&CK T1213.006",
+        tags: &["LLM10", "API4", "T1213.006"],
+        hits: &[],
+        misses: &["one short text"],
+    },
+    RuleInfo {
+        id: "pii-records",
+        severity: High,
+        description: "A result with 25 values of personal data or more, equal ones counted once.",
+        remedy: "Ask for the records that the task needs; override the action for tools that list people.",
+        source: "GDPR Art. 5(1)(c); OWASP LLM02:2025; ATT&CK T1213",
+        tags: &["LLM02", "T1213", "T1530"],
+        hits: &[],
+        misses: &["one short text"],
+    },
 ];
 
 /// Verbs, commands and the names of arguments that say how much.

@@ -113,7 +113,7 @@ fn place(input: &Input<'_>, role: Role) -> Place {
         Role::Prose | Role::Document | Role::Search | Role::Sql => Place::Prose,
         Role::Path | Role::Value if is_target_member(input.member.unwrap_or("")) => Place::Target,
         // A value that is one URL as a whole.
-        Role::Path | Role::Value | Role::Unknown => {
+        Role::Path | Role::Value | Role::Word | Role::Unknown => {
             let text = input.text.trim();
             let head = text.split("://").next().unwrap_or("");
             let whole = head.len() < text.len()
