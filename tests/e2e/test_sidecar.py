@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.harness.clients import SESSION_ERA, STATELESS_ERA
 from e2e.harness.envoy import Envoy, Route, sidecar_cluster
 from e2e.harness.raw import Trial
 from e2e.harness.wire import call, post, request, send
@@ -475,6 +476,32 @@ def test_a_client_of_the_old_transport_waits_too(guarded, sidecar, upstream):
     sidecar.on_admit = lambda _: admitted(PENDING, "apr-6")
     trial(old)
     assert "refused by Portcullis" in upstream.requests[-1].message["params"]["name"]
+
+
+@pytest.mark.parametrize("client", [*SESSION_ERA, *STATELESS_ERA], ids=str)
+def test_official_clients_wait_and_read_what_they_are_told(envoy, sidecar, session_era, stateless_era, client):
+    """Approved after a while, denied, nobody there, and a call that needs nothing: on one connection."""
+    port = stateless_era if client in STATELESS_ERA else session_era
+    block = {"cluster": sidecar_cluster(sidecar.port), "audit": "durable"}
+    asks = {"id": "asks", "action": "require_approval", "match": {"name": ["add"]}}
+    gateway = envoy.gateway([Route(port)], policy(asks, default="allow", sidecar=block), sidecar=sidecar.port)
+    answers = iter([(1.5, admitted(ALLOW, "a-1")), (0, admitted(DENY, "a-2", "No.")), (0, admitted(PENDING, "a-3"))])
+
+    def admit(asked: Admit) -> bytes:
+        if asked.name != "add":
+            return admitted(ALLOW)
+        pause, answer = next(answers)
+        time.sleep(pause)
+        return answer
+
+    sidecar.on_admit = admit
+    add = ["call", "add", {"a": 2, "b": 3}]
+    outcomes = client.run(gateway.url(), [add, add, add, ["call", "echo", {"text": "hi"}]])["outcomes"]
+    done, denied, waiting, other = (json.dumps(outcome["result"]) for outcome in outcomes)
+    assert "5" in done and '"isError": true' not in done
+    assert "It was denied. No." in denied and "approval a-3" in waiting
+    assert '"isError": true' in denied and '"isError": true' in waiting
+    assert "hi" in other
 
 
 def test_the_token_is_in_no_log(guarded, sidecar, envoy):
