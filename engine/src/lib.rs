@@ -22,6 +22,7 @@ pub mod principal;
 mod quota;
 pub mod scan;
 pub mod schema;
+mod sort;
 pub mod sse;
 pub mod state;
 pub mod telemetry;

@@ -10,6 +10,7 @@ use super::{Pins, REFRESH_US, Refusal, refusal, trusted};
 use crate::config::canonical_string;
 use crate::json::{Document, Limits, Value};
 use crate::scan::Scanners;
+use crate::sort::Insert;
 use crate::state::{Store, Unavailable};
 
 /// What is to be said about one listed definition.
@@ -138,7 +139,7 @@ impl<'p> Look<'p> {
     /// Finds room for what is new in a list, and remembers that the rest is still listed.
     fn prepare(&mut self, definitions: &[&Definition]) -> Result<Vec<Room>, Unavailable> {
         let index = self.kept.index(self.server, self.now_us)?;
-        let days: BTreeMap<&str, u32> = index.0.iter().map(|tool| (tool.name.as_str(), tool.day)).collect();
+        let days: BTreeMap<&str, u32> = index.0.iter().map(|tool| (tool.name.as_str(), tool.day)).insert_all();
         self.own = index.names();
         let today = (self.now_us / DAY_US) as u32;
         let mut asked = Vec::with_capacity(definitions.len());
