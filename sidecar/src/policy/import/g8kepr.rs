@@ -218,7 +218,7 @@ fn audit(node: &Node, draft: &mut Draft) {
         _ => draft.others.push(("audit", Node::object([("log", Node::from("all"))]))),
     }
     if let Some(alert) = audit.get("alertOnDeny").filter(|alert| alert.as_bool() != Some(false)) {
-        let how = "alerts are made of the metric `portcullis_denied_total` or of the audit log";
+        let how = "alerts are made of the metric `portcullis_refused_total` or of the audit log";
         draft.note(alert, "/audit/alertOnDeny", Effect::Same, how);
     }
 }
