@@ -28,7 +28,7 @@ pub(crate) use self::host_in::HostIn;
 pub(crate) use self::number::Decimal;
 pub(crate) use self::path::same_but_for_case;
 pub(super) use self::path::{Lookups, Numbers};
-pub(crate) use self::size::size;
+pub use self::size::size;
 pub(crate) use self::sum::Sum;
 
 /// The conditions of one rule or check; all must hold.
