@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::shell::Role;
 use super::{Context, Direction, Severity};
 
 /// A scanner that reads structure: a shell command, a query, a sentence, a number with its check digit.
@@ -100,6 +101,8 @@ pub struct Input<'t> {
     pub tool: Option<&'t str>,
     /// Which way it travels, and where it stands.
     pub context: Context,
+    /// What it is for, where its place says more than its name does.
+    pub role: Option<Role>,
 }
 
 /// One match of one rule.

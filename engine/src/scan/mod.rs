@@ -54,6 +54,7 @@ pub mod sql;
 mod structured;
 mod verify;
 mod walk;
+mod words;
 
 pub(crate) use actions::NAMES;
 pub use actions::Suppressions;

@@ -4,7 +4,7 @@ use super::*;
 fn found(text: &str, member: Option<&str>, tool: Option<&str>) -> Vec<Match> {
     let context = Context { direction: Direction::Request, surface: Surface::Arguments };
     let mut out = Vec::new();
-    detect(&Input { text, member, tool, context }, &mut out);
+    detect(&Input { text, member, tool, context, role: None }, &mut out);
     out
 }
 

@@ -91,6 +91,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             commands(text, false, &mut found);
             out.extend(found.into_iter().filter(|found| DEADLY.iter().any(|rule| *rule as usize == found.rule)));
         }
+        Role::Word => commands(text, true, out),
         Role::Prose | Role::Search => {}
     }
     if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Search)

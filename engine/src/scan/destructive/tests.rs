@@ -4,7 +4,7 @@ use super::*;
 fn found(text: &str, member: Option<&str>, tool: Option<&str>) -> Vec<Match> {
     let context = Context { direction: Direction::Request, surface: Surface::Arguments };
     let mut out = Vec::new();
-    (DETECTOR.detect)(&Input { text, member, tool, context }, &mut out);
+    (DETECTOR.detect)(&Input { text, member, tool, context, role: None }, &mut out);
     out
 }
 
@@ -39,7 +39,7 @@ fn every_rule_finds_its_hits_and_leaves_its_misses() {
 fn results_are_not_looked_at() {
     let context = Context { direction: Direction::Response, surface: Surface::Result };
     let mut out = Vec::new();
-    (DETECTOR.detect)(&Input { text: "rm -rf /", member: None, tool: None, context }, &mut out);
+    (DETECTOR.detect)(&Input { text: "rm -rf /", member: None, tool: None, context, role: None }, &mut out);
     assert!(out.is_empty());
 }
 

@@ -15,7 +15,7 @@
 //! let text = "IBAN DE75 5121 0800 1245 1261 99, thanks";
 //! assert!(pii::may_hold(text));
 //! let mut found = Vec::new();
-//! (pii::DETECTOR.detect)(&Input { text, member: None, tool: None, context }, &mut found);
+//! (pii::DETECTOR.detect)(&Input { text, member: None, tool: None, context, role: None }, &mut found);
 //! assert_eq!(&text[found[0].range.clone()], "DE75 5121 0800 1245 1261 99");
 //! assert_eq!(pii::DETECTOR.rules[found[0].rule].id, "iban");
 //! ```
@@ -24,6 +24,7 @@ use std::ops::Range;
 
 use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::{Direction, Surface};
+use crate::sort::Arrange;
 
 mod birth;
 mod card;
@@ -145,7 +146,7 @@ fn settle(input: &Input<'_>, mut found: Vec<Candidate>, out: &mut Vec<Match>) {
             !(matches!(candidate.rule, Name::Iban | Name::CryptoWallet) && whole(&candidate.range))
         });
     }
-    found.sort_by(|a, b| {
+    found.arrange_by(|a, b| {
         (a.range.start.cmp(&b.range.start))
             .then(b.range.end.cmp(&a.range.end))
             .then(b.weight.cmp(&a.weight))

@@ -78,6 +78,12 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
                 push(out, Rule::Chaining, range);
             }
         }
+        // The command that it belongs to was read as a whole.
+        Role::Word => {
+            if let Some(range) = chaining::find(text, role) {
+                push(out, Rule::Chaining, range);
+            }
+        }
         Role::Sql => {}
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 fn found(text: &str, member: Option<&str>, tool: Option<&str>) -> Vec<Match> {
     let context = Context { direction: Direction::Request, surface: Surface::Arguments };
     let mut out = Vec::new();
-    (DETECTOR.detect)(&Input { text, member, tool, context }, &mut out);
+    (DETECTOR.detect)(&Input { text, member, tool, context, role: None }, &mut out);
     out
 }
 
