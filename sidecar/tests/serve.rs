@@ -3,6 +3,7 @@
 
 mod common;
 #[allow(dead_code, clippy::all, reason = "generated")]
+#[rustfmt::skip]
 #[path = "../src/proto/portcullis.v1.rs"]
 mod proto;
 
