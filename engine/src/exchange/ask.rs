@@ -272,7 +272,6 @@ impl Client<'_> {
 
     fn admit(&self, pending: &Pending<'_, '_>, approval: Option<ApprovalNeed>, record: &Record) -> Question {
         let scene = &self.exchange.scene;
-        let session = scene.session.headers.iter().find(|(name, _)| name == "mcp-session-id");
         Question::Admit(Box::new(AdmitRequest {
             id: record.id.clone(),
             principal: Arc::clone(&scene.principal),
@@ -282,7 +281,7 @@ impl Client<'_> {
                 capability: pending.capability.as_str(),
                 name: record.name.clone().unwrap_or_default(),
                 digest: digest(pending),
-                session: session.map(|(_, id)| id.clone()).unwrap_or_default(),
+                session: scene.session.hash.as_deref().unwrap_or_default().to_owned(),
                 correlation_id: scene.correlation_id.clone(),
             },
             policy_version: Arc::clone(self.exchange.firewall.policy.version()),
