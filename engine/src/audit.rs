@@ -62,6 +62,8 @@ pub struct Record {
     pub drift: Vec<Drifted>,
     /// Tools of a list whose definition was looked at for the first time, and what was found in it.
     pub risks: Vec<Risky>,
+    /// Versions of definitions that were listed for the first time; the server's instructions under an empty name.
+    pub versions: Vec<Listed>,
     /// Entries removed from a list result.
     pub hidden: u32,
     /// From the request's arrival to the end of the exchange, microseconds.
@@ -115,6 +117,15 @@ pub struct Risky {
     pub severity: Severity,
     /// `scanner:rule` of each.
     pub flags: Vec<String>,
+}
+
+/// A version of a tool's definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The tool's name.
+    pub tool: String,
+    /// Its fingerprint in hexadecimal, as `pins.approved` takes it.
+    pub sha256: String,
 }
 
 /// What was done with a message.
@@ -234,6 +245,9 @@ impl Record {
         if !self.risks.is_empty() {
             self.write_risks(line.key("risks"));
         }
+        if !self.versions.is_empty() {
+            self.write_versions(line.key("versions"));
+        }
         if self.hidden > 0 {
             line.number("hidden", Some(u64::from(self.hidden)));
         }
@@ -260,6 +274,13 @@ impl Record {
             row.text("tool", &risky.tool);
             row.text("severity", risky.severity.as_str());
             row.list("flags", &risky.flags);
+        });
+    }
+
+    fn write_versions(&self, out: &mut String) {
+        write_rows(out, &self.versions, |row, listed| {
+            row.text("tool", &listed.tool);
+            row.text("sha256", &listed.sha256);
         });
     }
 

@@ -19,6 +19,7 @@ use crate::obligations::{Code, Held, MFA_META};
 use crate::policy::{self, Decision};
 use crate::quota::Charge;
 use crate::scan::{self, Context, Direction, ScanAction, Scanners, Site, Surface};
+use crate::sort::Arrange;
 
 /// Judges the messages of one request body.
 pub(super) struct Client<'x> {
@@ -340,7 +341,7 @@ impl Client<'_> {
         let Some(arguments) = arguments else { return };
         let keys = arguments.members().filter_map(|(key, _)| key.as_str());
         record.argument_keys = keys.map(|key| self.recordable(&key)).collect();
-        record.argument_keys.sort_unstable();
+        record.argument_keys.arrange();
         record.input_hash = Some(self.exchange.firewall.input_hash(arguments.raw()));
     }
 

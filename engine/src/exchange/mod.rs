@@ -203,6 +203,7 @@ impl Exchange {
             taint: Vec::new(),
             drift: Vec::new(),
             risks: Vec::new(),
+            versions: Vec::new(),
             hidden: 0,
             latency_us: None,
             upstream_status: None,

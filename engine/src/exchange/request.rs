@@ -11,6 +11,7 @@ use crate::http::{HeaderOp, Reply};
 use crate::json::{Document, Edits, ErrorKind, Kind, Value};
 use crate::mcp::{self, InvalidMessage, Message, Revision};
 use crate::quota::Charge;
+use crate::sort::Arrange;
 
 impl Exchange {
     /// Tells that `received` bytes of the request's body have come so far and more may follow.
@@ -161,7 +162,7 @@ impl Exchange {
             .filter_map(|(_, message)| message.id().map(Value::raw))
             .collect();
         let requests = ids.len();
-        ids.sort_unstable();
+        ids.arrange();
         ids.dedup();
         if messages.is_empty() || messages.len() > MAX_BATCH || ids.len() < requests {
             return Err(invalid(InvalidMessage::InvalidBatch));

@@ -12,6 +12,8 @@ use crate::cel::Moment;
 use crate::config::{Action, Fallback, Mode};
 use crate::mcp::Capability;
 use crate::principal::Principal;
+use crate::sort::Arrange;
+use crate::sort::Insert;
 
 /// What is done about a message, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,14 +71,14 @@ impl Rules {
     /// `rules` in document order; `servers` are the names of the configuration's servers.
     pub(super) fn new(mut rules: Vec<Rule>, servers: &[Arc<str>], fallbacks: Fallbacks) -> Self {
         // The sort is stable: document order decides what is left.
-        rules.sort_by(|a, b| b.priority.cmp(&a.priority).then(b.action.cmp(&a.action)));
+        rules.arrange_by(|a, b| b.priority.cmp(&a.priority).then(b.action.cmp(&a.action)));
         let mut numbers = Numbers::default();
         for rule in &mut rules {
             rule.conditions.number(&mut numbers);
         }
         let (heads, parts) = heads(&rules);
         let mut by_server: BTreeMap<Box<str>, Candidates> =
-            servers.iter().map(|name| (Box::from(&**name), Candidates::new(&rules, Some(name)))).collect();
+            servers.iter().map(|name| (Box::from(&**name), Candidates::new(&rules, Some(name)))).insert_all();
         by_server.entry(Box::from("")).or_insert_with(|| Candidates::new(&rules, None));
         Self { ranked: rules, heads, parts, numbers, by_server, fallbacks }
     }
@@ -330,7 +332,7 @@ impl Candidates {
             }
         }
         candidates.lengths = candidates.prefixed.keys().map(|prefix| prefix.len()).collect();
-        candidates.lengths.sort_unstable();
+        candidates.lengths.arrange();
         candidates.lengths.dedup();
         candidates
     }

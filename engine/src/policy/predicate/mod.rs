@@ -22,12 +22,13 @@ use self::path::{Leaf, Path};
 use super::scope::Side;
 use crate::config::{ConfigError, Missing, Op, PredicateConfig};
 use crate::json::{Document, Kind, Limits, Value};
+use crate::sort::Arrange;
 
 pub(crate) use self::host_in::HostIn;
 pub(crate) use self::number::Decimal;
 pub(crate) use self::path::same_but_for_case;
 pub(super) use self::path::{Lookups, Numbers};
-pub(crate) use self::size::size;
+pub use self::size::size;
 pub(crate) use self::sum::Sum;
 
 /// The conditions of one rule or check; all must hold.
@@ -47,7 +48,7 @@ impl Conditions {
         });
         let mut predicates = predicates.collect::<Result<Vec<_>, ConfigError>>()?;
         // All must hold, whatever the order: the cheapest refusal first.
-        predicates.sort_by_key(|(cost, _)| *cost);
+        predicates.arrange_by_key(|(cost, _)| *cost);
         let predicates = predicates.into_iter().map(|(_, predicate)| predicate).collect();
         Ok(Self { predicates, restrictive: side == Side::Restricts })
     }
@@ -199,9 +200,16 @@ fn cost(op: Op) -> u8 {
 }
 
 /// One kind of comparison with a value that is present.
-trait Check: fmt::Debug + Send + Sync {
+trait Check: Send + Sync {
     /// Compares. `spent` counts the bytes that costly checks have read for this condition so far.
     fn check(&self, value: Value<'_>, spent: &mut usize) -> Outcome;
+}
+
+// Not a supertrait: see `cel::Taint`.
+impl fmt::Debug for dyn Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Check")
+    }
 }
 
 /// What a comparison comes to.

@@ -210,6 +210,13 @@ fn inner(sink: &Sink, index: usize) -> Vec<Run> {
             Vec::new()
         }
         "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" | "vagrant" => contained(&name, words),
+        "ansible" => words
+            .iter()
+            .position(|word| word.text == "-a" || word.text == "--args")
+            .and_then(|at| words.get(at + 1))
+            .map(|word| Run::Script(word.text.clone()))
+            .into_iter()
+            .collect(),
         "trap" => words.first().map(|word| Run::Script(word.text.clone())).into_iter().collect(),
         "coproc" => after_options(words, &[]),
         "git" => git_shell(words),
