@@ -92,7 +92,7 @@ def run(started, once):
 
     url = f"http://127.0.0.1:{port}/mcp"
     demo = subprocess.run(
-        [sys.executable, str(ROOT / "tests/demo/demo.py"), "--url", url, "--log", str(log), "--state", str(state)],
+        [sys.executable, str(ROOT / "tests/demo/demo.py"), "--url", url, "--log", str(log), "--state", str(state), "--sidecar", f"http://127.0.0.1:{http}"],
         env={**os.environ, "DEMO_SECRET": secret}, check=False,
     )
     if demo.returncode != 0:
@@ -100,7 +100,7 @@ def run(started, once):
         return demo.returncode
     if once:
         return 0
-    print(connecting(url, admin))
+    print(connecting(url, admin, http))
     follow(log, {"Envoy": envoy, "the MCP server": server, "the sidecar": serve})
 
 
@@ -118,8 +118,9 @@ def follow(log, processes):
         time.sleep(0.2)
 
 
-def connecting(url, admin):
+def connecting(url, admin, http):
     snippet = json.dumps({"mcpServers": {"everything": {"type": "http", "url": url}}}, indent=2)
+    state = (WORK / "state").relative_to(ROOT)
     return f"""
 == Connect a client
 URL               {url}   (Streamable HTTP)
@@ -130,7 +131,8 @@ Claude, Cursor    (.mcp.json, .cursor/mcp.json)
 
 Policy            envoy/sidecar.yaml, under `configuration`
 Metrics           curl -s http://127.0.0.1:{admin}/stats/prometheus | grep portcullis
-Audit chain       portcullis audit list|verify --data {(WORK / 'state').relative_to(ROOT)}
+Audit chain       portcullis audit list|verify --data {state}
+Approvals         portcullis approvals list|approve|deny --url http://127.0.0.1:{http} --token-file {state}/admin-token
 Logs              {WORK.relative_to(ROOT)}/envoy.log (audit records), {WORK.relative_to(ROOT)}/access.log
 
 == Audit records (Ctrl-C ends everything)"""

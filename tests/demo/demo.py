@@ -31,9 +31,10 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--url", required=True)
     options.add_argument("--log", required=True, help="Envoy's log")
+    options.add_argument("--sidecar", required=True, help="URL of `portcullis serve`")
     options.add_argument("--state", required=True, help="data directory of `portcullis serve`")
     options = options.parse_args()
-    failures = asyncio.run(demonstrate(options.url, audit.Log(options.log), Sidecar(options.state), os.environ["DEMO_SECRET"]))
+    failures = asyncio.run(demonstrate(options.url, audit.Log(options.log), Sidecar(options.sidecar, options.state), os.environ["DEMO_SECRET"]))
     for failure in failures:
         print(f"demo: {failure}", file=sys.stderr)
     return 1 if failures else 0
@@ -63,6 +64,15 @@ async def demonstrate(url, log, sidecar, secret):
         show.expect(result.isError, "the secret reached the server")
         show.expect(secret not in text(result), "the answer repeats the secret")
 
+        held = {"duration": 1, "steps": 1}
+        for word, decision in (("approve", "allow"), ("deny", "deny")):
+            decided = asyncio.create_task(sidecar.decide(word))
+            result = await show.call(
+                session, f"A call that waits for a person: {word}", "trigger-long-running-operation", held, decision=decision,
+            )
+            show.expect(await decided, "nobody could decide")
+            show.expect(bool(result.isError) == (word == "deny"), "the person's word did not count")
+
         result = await show.call(session, "A prompt injection in a response", "echo", {"message": INJECTION}, decision="deny")
         show.expect("id_rsa" not in text(result), "the injection reached the client")
 
@@ -87,13 +97,34 @@ async def demonstrate(url, log, sidecar, secret):
 class Sidecar:
     """What the command line says of the sidecar's directory."""
 
-    def __init__(self, state):
+    def __init__(self, url, state):
+        self.url = url
         self.state = state
 
     def run(self, *arguments):
-        command = [os.environ["PORTCULLIS_CLI"], *arguments, "--data", self.state]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        """A command on its directory."""
+        return self.command(*arguments, "--data", self.state)
+
+    def ask(self, *arguments):
+        """A command that talks to it, as the first admin."""
+        return self.command(*arguments, "--url", self.url, "--token-file", str(Path(self.state) / "admin-token"))
+
+    def command(self, *arguments):
+        done = subprocess.run([os.environ["PORTCULLIS_CLI"], *arguments], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
+
+    async def decide(self, word):
+        """Approves or denies the call that waits; says which it was."""
+        end = time.monotonic() + RECORD_SECONDS
+        while time.monotonic() < end:
+            status, text = self.ask("approvals", "list", "--json")
+            if status == 0:
+                [approval] = json.loads(text)
+                status, text = self.ask("approvals", word, approval["id"])
+                print(f"   portcullis approvals {word} {approval['id']}: {text.strip()}")
+                return status == 0
+            await asyncio.sleep(0.1)
+        return False
 
     async def rows(self, correlation_ids):
         """All rows, once there is one of each of these."""

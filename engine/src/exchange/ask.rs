@@ -138,12 +138,10 @@ impl Exchange {
                     approval.map(|id| format!(" (approval {id})")).unwrap_or_default()
                 ),
             ),
-            Verdict::Deny | Verdict::Pending => {
-                (Decided::Deny, "It was denied.", format!("It was denied. {}", response.reason))
-            }
+            Verdict::Deny | Verdict::Pending => (Decided::Deny, "It was denied.", denied(&response.reason)),
         };
         self.note(asked, decision, why, approval);
-        Err(self.tell(asked, text.trim_end(), approval))
+        Err(self.tell(asked, &text, approval))
     }
 
     /// Whether a call goes on although the sidecar did not answer: every check that needed it says so.
@@ -346,6 +344,14 @@ impl Client<'_> {
             }
         }
         String::from_utf8(edits.apply(&edited)).ok()
+    }
+}
+
+/// That a call was denied, and why.
+fn denied(reason: &str) -> String {
+    match reason.trim_end_matches('.') {
+        "" => "It was denied.".to_owned(),
+        reason => format!("It was denied: {reason}."),
     }
 }
 

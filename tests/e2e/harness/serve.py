@@ -60,6 +60,20 @@ class Serve:
         command = [cli(), *arguments, "--data", str(self.data / "state")]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
+    def ask(self, *arguments: str, token: str = "admin-token") -> subprocess.CompletedProcess[str]:
+        """A command that talks to it, with the token in that file of its directory."""
+        where = ["--url", f"http://127.0.0.1:{self.http}", "--token-file", str(self.data / "state" / token)]
+        return subprocess.run([cli(), *arguments, *where], capture_output=True, text=True, timeout=60, check=False)
+
+    def person(self, name: str, *options: str) -> str:
+        """A token for that person; the name of its file."""
+        made = self.ask("tokens", "create", "--name", name, *options)
+        assert made.returncode == 0, made.stderr
+        file = self.data / "state" / f"{name}.token"
+        file.touch(0o600)
+        file.write_text(made.stdout)
+        return file.name
+
     def rows(self, *filters: str) -> list[dict[str, Any]]:
         """The records of `portcullis audit list`."""
         found = self.run("audit", "list", "--json", "--limit", "100000", *filters)
