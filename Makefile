@@ -196,10 +196,12 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 	@$(PY) tests/conformance/run.py $(ARGS)
 
 .PHONY: bench
-bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 6 minutes (ARGS="--help" for what can be narrowed)
-	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick
+bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 7 minutes (ARGS="--help" for what can be narrowed)
+	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules
 	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm \
 	  cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
+	@printf '\n### Deciding, by the number of rules\n\n'
+	@$(VENV)/bin/node --disable-warning=ExperimentalWarning bench/rules.mjs $(TARGET)/wasm32-wasip1/release/examples/rules.wasm
 
 SECONDS ?= 60
 .PHONY: fuzz

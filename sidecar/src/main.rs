@@ -1,13 +1,19 @@
 //! The `portcullis` command line: check and explain a configuration, scan text, run labelled cases. It decides
 //! nothing by itself: every verdict comes from the engine that runs in Envoy.
 
+mod audit;
+mod clock;
 mod config;
 mod eval;
 mod failure;
 mod input;
 mod policy;
+mod proto;
 mod scan;
+mod secret_file;
+mod serve;
 mod source;
+mod store;
 mod style;
 mod tools;
 
@@ -39,6 +45,11 @@ enum Command {
     /// Fingerprint and compare the tools that a server lists
     #[command(subcommand)]
     Tools(tools::Command),
+    /// Answer the filter: audit records and approvals, kept in one directory
+    Serve(serve::Args),
+    /// Verify, read, export and prune the audit chain
+    #[command(subcommand)]
+    Audit(audit::command::Command),
     /// Run labelled cases through the firewall and measure recall and false positives
     Eval(eval::Args),
 }
@@ -48,6 +59,8 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Scan(args) => scan::run(&args),
         Command::Tools(command) => tools::run(&command),
+        Command::Serve(args) => serve::run(&args),
+        Command::Audit(command) => audit::command::run(&command),
         Command::Eval(args) => eval::run(&args),
     };
     match result {

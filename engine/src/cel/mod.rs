@@ -66,9 +66,16 @@ pub struct Moment<'a> {
 }
 
 /// The labels that a session carries: they are only asked for where an expression does.
-pub trait Taint: std::fmt::Debug {
+pub trait Taint {
     /// The labels; `None` where that is not known.
     fn labels(&self, now_us: u64) -> Option<Vec<Arc<str>>>;
+}
+
+// Not a supertrait: that would keep the code that prints each implementation, and all it holds, in the filter.
+impl std::fmt::Debug for dyn Taint + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Taint")
+    }
 }
 
 impl Program {

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::json::{Kind, Value};
+use crate::sort::Arrange;
 
 /// The value as RFC 8785 (JCS) spells it: members sorted by their UTF-16 code units, no whitespace,
 /// numbers as ECMAScript prints them.
@@ -45,7 +46,7 @@ fn write(value: Value<'_>, out: &mut String) {
         Kind::Object => {
             let mut members: Vec<_> =
                 value.members().map(|(key, value)| (key.as_str().unwrap_or_default(), value)).collect();
-            members.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
+            members.arrange_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
             out.push('{');
             for (index, (key, value)) in members.into_iter().enumerate() {
                 if index > 0 {

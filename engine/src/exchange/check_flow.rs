@@ -19,6 +19,7 @@ use crate::flow::{self, Carried, Classes, Facts, Then, Traits};
 use crate::json::{Edits, Kind, Locator, Value};
 use crate::mcp::Capability;
 use crate::policy::Decision;
+use crate::sort::Insert;
 use crate::state::{Change, Table, Unavailable};
 
 impl Taint for Exchange {
@@ -127,7 +128,7 @@ impl Exchange {
         let found = flow.found(&record.findings);
         let gained = match origin.traits {
             Some(traits) => {
-                let labels: BTreeSet<Arc<str>> = traits.labels.union(&found).cloned().collect();
+                let labels: BTreeSet<Arc<str>> = traits.labels.union(&found).cloned().insert_all();
                 record.rules_fired.extend(traits.sources.iter().cloned());
                 self.gain(&labels, Some(said), false, now_us)
             }

@@ -11,6 +11,7 @@ use crate::json::{Edits, Locator, Value};
 use crate::mcp::Capability;
 use crate::obligations::{Code, Held, Obligation};
 use crate::scan::{Direction, ScanAction};
+use crate::sort::Arrange;
 use crate::state::Table;
 
 /// What becomes of the one-time code that a call needs.
@@ -37,7 +38,7 @@ impl Exchange {
         for call in &self.calls {
             held.extend_from_slice(&call.held);
         }
-        held.sort_unstable();
+        held.arrange();
         held.dedup();
         held
     }

@@ -230,7 +230,12 @@ pub(super) fn recordable(exchange: &Exchange, direction: Direction, name: &str) 
     if findings.is_empty() {
         return name.to_owned();
     }
-    scan::redact(name, findings.iter().filter(|finding| PRIVATE.contains(&finding.scanner)))
+    scan::redact(name, findings.iter().filter(|finding| is_private(finding)))
+}
+
+/// True for a finding whose text nobody may see who only reads about the message.
+pub(super) fn is_private(finding: &Finding) -> bool {
+    PRIVATE.contains(&finding.scanner)
 }
 
 /// Adds the keys in which something was found, as they stand in a JSON Pointer, and what stands in for them.

@@ -13,6 +13,7 @@ use crate::mcp::{Capability, HTTP_DELETE, HTTP_STREAM, Revision};
 use crate::obligations::Code;
 use crate::policy::{self, IdentityFacts, RouteFacts, Routed};
 use crate::scan::Direction;
+use crate::sort::Arrange;
 
 /// What the host knows about a request beyond its headers, as [`policy::Policy::fact_needs`] asked for it.
 #[derive(Clone, Debug, Default)]
@@ -252,7 +253,7 @@ impl Exchange {
             }
         };
         let mut names: Vec<&str> = headers.iter().map(|(name, _)| name).filter(|name| unwanted(name)).collect();
-        names.sort_unstable();
+        names.arrange();
         names.dedup();
         names.into_iter().map(|name| HeaderOp::Remove(name.to_owned())).collect()
     }

@@ -23,6 +23,7 @@ use crate::mcp::Capability;
 use crate::policy::{Globs, Selector};
 use crate::principal::Principal;
 use crate::scan::Direction;
+use crate::sort::Insert;
 
 pub(crate) use carried::{Carried, Decay};
 pub(crate) use hints::{Classes, by_arguments, by_definition, by_name};
@@ -220,7 +221,7 @@ impl Flow {
             }
             let labels: Vec<&str> = rule.all.iter().chain(&rule.any).map(|label| &**label).collect();
             let wanted = prints::Wanted::new(self.span.unwrap_or(MIN_SPAN), carried.texts(&labels));
-            let places: BTreeMap<usize, Value<'d>> = wanted.find(said).into_values().flatten().collect();
+            let places: BTreeMap<usize, Value<'d>> = wanted.find(said).into_values().flatten().insert_all();
             if !places.is_empty() {
                 heard.push(Heard { rule, places });
             }
@@ -255,7 +256,7 @@ fn has_content(facts: &Facts<'_, '_>) -> bool {
 
 /// Every string of a call's parameters.
 fn whole(said: Value<'_>) -> BTreeMap<usize, Value<'_>> {
-    said.strings().filter(|string| !string.is_key()).map(|string| (string.span().start, string)).collect()
+    said.strings().filter(|string| !string.is_key()).map(|string| (string.span().start, string)).insert_all()
 }
 
 /// Notifications in which a server says something of its own.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::string::{escape, quote, raw_range};
 use super::value::{Kind, Value};
+use crate::sort::Arrange;
 
 /// A set of edits of one text, applied at once.
 ///
@@ -80,7 +81,7 @@ impl Edits {
     #[must_use]
     pub fn spans(&self) -> Vec<Range<usize>> {
         let mut spans: Vec<Range<usize>> = self.items.iter().map(|(span, _)| span.clone()).collect();
-        spans.sort_unstable_by_key(|span| (span.start, span.end));
+        spans.arrange_by_key(|span| (span.start, span.end));
         spans
     }
 
@@ -118,7 +119,7 @@ impl Edits {
     pub fn apply(mut self, text: &[u8]) -> Vec<u8> {
         // At the same start what is inserted comes first, then the outermost of what is replaced.
         let order = |span: &Range<usize>| (span.start, !span.is_empty(), Reverse(span.end));
-        self.items.sort_by_key(|(span, _)| order(span));
+        self.items.arrange_by_key(|(span, _)| order(span));
         let mut out = Vec::with_capacity(text.len() + 64);
         let mut done = 0;
         for (span, with) in &self.items {

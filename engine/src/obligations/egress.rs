@@ -12,6 +12,7 @@ use crate::config::{ConfigError, EgressAction, EgressConfig};
 use crate::json::{Locator, Value};
 use crate::policy::HostIn;
 use crate::scan::each_layer;
+use crate::sort::Arrange;
 
 /// A compiled allowlist.
 #[derive(Debug)]
@@ -318,7 +319,7 @@ fn ends_authority(byte: u8) -> bool {
 
 /// In order, and what touches put together.
 fn apart(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    ranges.sort_by_key(|range| range.start);
+    ranges.arrange_by_key(|range| range.start);
     ranges.dedup_by(|next, kept| {
         let touches = next.start <= kept.end;
         if touches {

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::embedded;
 use super::keys::{Keys, Places};
 use crate::json::{Kind, Value, escape, quote, raw_ranges};
+use crate::sort::Arrange;
 
 /// What stands in place of a range of the text that a value belongs to.
 pub(super) type Replacement = (Range<usize>, String);
@@ -183,7 +184,7 @@ fn outward(string: Value<'_>, raw: &str, found: Vec<Replacement>) -> impl Iterat
 
 /// In the order of the text, without what lies within another one or overlaps it: that is swallowed.
 fn in_order(mut found: Vec<Replacement>) -> Vec<Replacement> {
-    found.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+    found.arrange_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
     found.dedup_by(|next, kept| {
         let overlaps = next.0.start < kept.0.end;
         if overlaps {

@@ -11,6 +11,7 @@ use crate::state::{Change, Store, Table, Unavailable};
 
 use super::fingerprint::Fingerprint;
 use super::judge::{Causes, Flag};
+use crate::sort::Insert;
 
 /// What is known of the definitions of one tool (or of one server's instructions).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +136,7 @@ pub(super) struct Indexed {
 impl Index {
     /// The names of all tools.
     pub(super) fn names(&self) -> BTreeSet<String> {
-        self.0.iter().map(|tool| tool.name.clone()).collect()
+        self.0.iter().map(|tool| tool.name.clone()).insert_all()
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -254,7 +255,7 @@ impl<'s> Kept<'s> {
                 return (Change::Keep, Err(Unavailable));
             };
             let mut gone = Vec::new();
-            let listed: BTreeSet<&str> = tools.iter().map(|(name, _)| *name).collect();
+            let listed: BTreeSet<&str> = tools.iter().map(|(name, _)| *name).insert_all();
             let mut known = 0;
             for tool in index.0.iter_mut().filter(|tool| listed.contains(tool.name.as_str())) {
                 tool.day = day;
@@ -275,7 +276,7 @@ impl<'s> Kept<'s> {
             }
             let mut rooms = Vec::with_capacity(tools.len());
             let mut places: BTreeMap<String, usize> =
-                index.0.iter().enumerate().map(|(place, tool)| (tool.name.clone(), place)).collect();
+                index.0.iter().enumerate().map(|(place, tool)| (tool.name.clone(), place)).insert_all();
             for (name, asked) in tools {
                 let place = places.get(*name).copied();
                 let count = index.0.len();

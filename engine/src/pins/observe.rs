@@ -10,6 +10,7 @@ use super::{Pins, REFRESH_US, Refusal, refusal, trusted};
 use crate::config::canonical_string;
 use crate::json::{Document, Limits, Value};
 use crate::scan::Scanners;
+use crate::sort::Insert;
 use crate::state::{Store, Unavailable};
 
 /// What is to be said about one listed definition.
@@ -21,6 +22,8 @@ pub(crate) struct Observed {
     pub(crate) changed: Option<Changed>,
     /// What the scanners found in it and nobody acknowledged; only where it was looked at for the first time.
     pub(crate) flags: Vec<Flag>,
+    /// Its fingerprint, where this version was listed for the first time.
+    pub(crate) new: Option<Fingerprint>,
 }
 
 /// A definition that is another than the trusted one.
@@ -138,7 +141,7 @@ impl<'p> Look<'p> {
     /// Finds room for what is new in a list, and remembers that the rest is still listed.
     fn prepare(&mut self, definitions: &[&Definition]) -> Result<Vec<Room>, Unavailable> {
         let index = self.kept.index(self.server, self.now_us)?;
-        let days: BTreeMap<&str, u32> = index.0.iter().map(|tool| (tool.name.as_str(), tool.day)).collect();
+        let days: BTreeMap<&str, u32> = index.0.iter().map(|tool| (tool.name.as_str(), tool.day)).insert_all();
         self.own = index.names();
         let today = (self.now_us / DAY_US) as u32;
         let mut asked = Vec::with_capacity(definitions.len());
@@ -187,7 +190,7 @@ impl<'p> Look<'p> {
             if let Some(old) = &old
                 && self.is_as_it_was(old, definition)
             {
-                return Ok(self.report(definition, old, None, &[]));
+                return Ok(self.report(definition, old, None, &[], false));
             }
             let (new, changed) = self.next(old.as_ref(), definition)?;
             // The text first: a status never names a text that was not there.
@@ -209,8 +212,9 @@ impl<'p> Look<'p> {
                     self.kept.set_text(self.server, name, print, None, self.now_us)?;
                 }
             }
+            let known = old.as_ref().is_some_and(|old| old.version(new.current).is_some());
             let seen = old.is_some_and(|old| old.current == new.current && old.flags == new.flags);
-            return Ok(self.report(definition, &new, changed, if seen { &[] } else { &new.flags }));
+            return Ok(self.report(definition, &new, changed, if seen { &[] } else { &new.flags }, !known));
         }
         Err(Unavailable)
     }
@@ -319,6 +323,7 @@ impl<'p> Look<'p> {
         status: &Status,
         changed: Option<Changed>,
         new_flags: &[Flag],
+        is_new: bool,
     ) -> Observed {
         let name = definition.name.as_str();
         let refusal = if !self.instructions {
@@ -329,7 +334,8 @@ impl<'p> Look<'p> {
             self.pins.unknown("Nobody approved these instructions.")
         };
         let flags = self.pins.unacknowledged(self.server, name, status.current, new_flags);
-        Observed { refusal, changed, flags: flags.into_iter().cloned().collect() }
+        let new = is_new.then_some(definition.fingerprint);
+        Observed { refusal, changed, flags: flags.into_iter().cloned().collect(), new }
     }
 
     /// False for what can only be unknown: nobody approved a version, and none is trusted for being the first.

@@ -16,6 +16,8 @@ mod window;
 
 use std::sync::Arc;
 
+pub(crate) use self::limit::duration;
+
 use self::counter::{Counter, Held, Terms, UsedUp};
 use crate::cel::Moment;
 use crate::config::{QuotaOnToolError, QuotaPer};
@@ -23,6 +25,7 @@ use crate::json::Value;
 use crate::mcp::Capability;
 use crate::policy::{Selector, Sum};
 use crate::principal::Principal;
+use crate::sort::Arrange;
 use crate::state::{Change, Store, Table, Unavailable};
 
 /// All quotas of a configuration, in document order.
@@ -260,7 +263,7 @@ impl Quota {
             }
             names => vec![self.key(message, names.first().map(AsRef::as_ref))],
         };
-        keys.sort_unstable();
+        keys.arrange();
         keys.dedup();
         keys
     }

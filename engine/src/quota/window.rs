@@ -9,6 +9,7 @@
 use super::counter::{Held, Terms, UsedUp};
 use super::encode::{Reader, write};
 use crate::config::QuotaAlgorithm;
+use crate::sort::Arrange;
 
 /// What was let through in the present window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl Window {
     fn time_to_free(&self, excess: u64) -> u64 {
         let leaving = self.entries.iter().map(|entry| (self.leaves_us(entry).min(entry.until_us), entry.amount));
         let mut leaving: Vec<(u64, u64)> = leaving.collect();
-        leaving.sort_unstable();
+        leaving.arrange();
         let mut left = excess;
         for (time_us, amount) in leaving {
             left = left.saturating_sub(amount);

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use crate::sort::Arrange;
+
 /// A set of literals, compared without regard to ASCII case.
 #[derive(Debug)]
 pub(super) struct Literals {
@@ -36,7 +38,7 @@ impl Literals {
         let mut all: Vec<(Box<[u8]>, usize)> =
             literals.into_iter().enumerate().map(|(number, literal)| (fold(literal), number)).collect();
         all.retain(|(word, _)| !word.is_empty());
-        all.sort_unstable();
+        all.arrange();
         all.dedup_by(|next, kept| next.0 == kept.0);
         let (words, numbers) = all.into_iter().unzip();
         let mut this = Self { words, numbers, nodes: Vec::new(), edges: Vec::new(), pairs: Box::new([0; 1024]) };

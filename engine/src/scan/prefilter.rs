@@ -8,6 +8,8 @@
 //! ordinary word are also part of some keyword at every tenth position of a text, and each such place
 //! costs a mispredicted branch.
 
+use crate::sort::Arrange;
+
 /// All keywords, compiled.
 #[derive(Debug)]
 pub(super) struct Prefilter {
@@ -48,7 +50,7 @@ impl Prefilter {
             }
             all.push((window.slot(), Entry { keyword: index, offset: offset as u8, tag: window.tag() }));
         }
-        all.sort_unstable_by_key(|(slot, entry)| (*slot, entry.keyword));
+        all.arrange_by_key(|(slot, entry)| (*slot, entry.keyword));
         let mut slots = Vec::with_capacity(SLOTS + 1);
         for slot in 0..=SLOTS {
             slots.push(all.partition_point(|(other, _)| usize::from(*other) < slot) as u16);

@@ -14,6 +14,7 @@ use super::{
     destructive, exfil, injection, pii, privesc, walk,
 };
 use crate::json::{Value, quote};
+use crate::sort::Arrange;
 
 /// The scanners that read structure.
 pub(super) static DETECTORS: [&Detector; 6] = [
@@ -237,7 +238,7 @@ impl Scanners {
             let action = self.table.decide(site, &subject, locate);
             settled.push(Settled { rule: candidate.rule, scanner: head.scanner, range: start..end, action });
         }
-        settled.sort_unstable_by_key(|one| (one.scanner, one.range.start, usize::MAX - one.range.end, one.rule));
+        settled.arrange_by_key(|one| (one.scanner, one.range.start, usize::MAX - one.range.end, one.rule));
         self.drop_suppressed(&mut settled);
         settled.dedup_by(|next, held| {
             if next.scanner != held.scanner || next.range.start >= held.range.end.max(held.range.start + 1) {
@@ -251,7 +252,7 @@ impl Scanners {
             }
             true
         });
-        settled.sort_by_key(|one| (one.range.start, one.range.end));
+        settled.arrange_by_key(|one| (one.range.start, one.range.end));
         for one in settled {
             let (Some(head), Some(action)) = (self.heads.get(one.rule), one.action) else { continue };
             emit(Finding {

@@ -9,6 +9,7 @@ use super::verify::Pass;
 use super::words::Words;
 use super::{Located, Site};
 use crate::json::{Kind, Locator, Value};
+use crate::sort::Arrange;
 
 /// Scans every string and key within `value`, and numbers whose key says that they matter.
 pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, out: &mut Vec<Located<'d>>) {
@@ -60,7 +61,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
         // What was found in several strings at once came behind the last of them.
         out.get_mut(from..)
             .unwrap_or_default()
-            .sort_by_key(|located| (located.value.span().start, located.finding.range.start));
+            .arrange_by_key(|located| (located.value.span().start, located.finding.range.start));
     }
 }
 
@@ -88,7 +89,7 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     /// Deals out the hits in a run of strings without escapes, found from byte `from` on, to the
     /// strings they lie in.
     fn run(&mut self, strings: impl Iterator<Item = Value<'d>>, from: usize, hits: &mut [Hit]) {
-        hits.sort_unstable_by_key(|hit| hit.start);
+        hits.arrange_by_key(|hit| hit.start);
         let mut rest = &*hits;
         let mut own: Vec<Hit> = Vec::new();
         for string in strings {

@@ -7,6 +7,7 @@ use super::{Budget, Failure, Stop, one_or_many};
 use crate::config::canonical_json;
 use crate::json::{Kind, Value};
 use crate::policy::Decimal;
+use crate::sort::Arrange;
 
 /// Checks `value` against `schema`. Object members whose keys are in `ignored` count as absent.
 ///
@@ -223,7 +224,7 @@ impl<'d> Validator<'d> {
             "uniqueItems" if operand.kind() == Kind::True => {
                 self.spend_size(value)?;
                 let mut texts: Vec<String> = value.elements().map(canonical_json).collect();
-                texts.sort_unstable();
+                texts.arrange();
                 return Ok(
                     !texts.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) || self.refuse(value, keyword)
                 );

@@ -13,10 +13,10 @@ mod memory;
 mod table;
 
 pub use memory::MemoryStore;
-pub use table::{Change, Table};
+pub use table::{Change, MAX_TRIES, Table};
 
 /// Keeps bytes under names, and swaps them if nobody was faster.
-pub trait Store: std::fmt::Debug + Send + Sync {
+pub trait Store: Send + Sync {
     /// What stands under `name`, with its revision.
     ///
     /// # Errors
@@ -28,6 +28,13 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Unavailable`] if the store cannot say whether it was written.
     fn swap(&self, name: &str, value: &[u8], expected: Revision) -> Result<bool, Unavailable>;
+}
+
+// Not a supertrait: see `cel::Taint`.
+impl std::fmt::Debug for dyn Store + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
 }
 
 /// A value with its revision; the value is empty where nothing was ever written.

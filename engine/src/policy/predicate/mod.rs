@@ -22,12 +22,13 @@ use self::path::{Leaf, Path};
 use super::scope::Side;
 use crate::config::{ConfigError, Missing, Op, PredicateConfig};
 use crate::json::{Document, Kind, Limits, Value};
+use crate::sort::Arrange;
 
 pub(crate) use self::host_in::HostIn;
 pub(crate) use self::number::Decimal;
 pub(crate) use self::path::same_but_for_case;
-pub(super) use self::path::{Lookups, Paths};
-pub(crate) use self::size::size;
+pub(super) use self::path::{Lookups, Numbers};
+pub use self::size::size;
 pub(crate) use self::sum::Sum;
 
 /// The conditions of one rule or check; all must hold.
@@ -42,12 +43,12 @@ impl Conditions {
     pub(super) fn compile(configs: &[PredicateConfig], side: Side, at: &str) -> Result<Self, ConfigError> {
         let predicates = configs.iter().enumerate();
         let predicates = predicates.map(|(index, config)| {
-            let predicate = Predicate::compile(config, &format!("{at}/{index}"))?;
+            let predicate = Predicate::compile(config, side, &format!("{at}/{index}"))?;
             Ok((cost(config.op), predicate))
         });
         let mut predicates = predicates.collect::<Result<Vec<_>, ConfigError>>()?;
         // All must hold, whatever the order: the cheapest refusal first.
-        predicates.sort_by_key(|(cost, _)| *cost);
+        predicates.arrange_by_key(|(cost, _)| *cost);
         let predicates = predicates.into_iter().map(|(_, predicate)| predicate).collect();
         Ok(Self { predicates, restrictive: side == Side::Restricts })
     }
@@ -56,15 +57,20 @@ impl Conditions {
         self.predicates.is_empty()
     }
 
-    /// Numbers the paths for [`Lookups`]; before that, no condition can be said to hold or fail.
-    pub(super) fn number_paths(&mut self, paths: &mut Paths) {
+    /// Numbers paths and conditions for [`Lookups`]; before that, no condition can be said to hold or fail.
+    pub(super) fn number(&mut self, numbers: &mut Numbers) {
         for predicate in &mut self.predicates {
-            predicate.number = paths.number(&predicate.path);
+            predicate.path_number = numbers.path(&predicate.path);
+            let said = std::mem::take(&mut predicate.said);
+            predicate.number = numbers.condition(predicate.path_number, said);
         }
     }
 
     pub(super) fn hold(&self, lookups: &Lookups<'_>) -> bool {
-        self.predicates.iter().all(|predicate| predicate.holds(lookups, self.restrictive))
+        let restrictive = self.restrictive;
+        self.predicates
+            .iter()
+            .all(|predicate| lookups.judged(predicate.number, || predicate.holds(lookups, restrictive)))
     }
 }
 
@@ -72,7 +78,11 @@ impl Conditions {
 struct Predicate {
     path: Path,
     /// The path's number in the policy.
+    path_number: usize,
+    /// The condition's number in the policy: equal conditions have the same.
     number: usize,
+    /// What equal conditions have in common besides the path, until they are numbered.
+    said: Box<str>,
     test: Test,
     missing: Outcome,
 }
@@ -86,7 +96,7 @@ enum Test {
 }
 
 impl Predicate {
-    fn compile(config: &PredicateConfig, at: &str) -> Result<Self, ConfigError> {
+    fn compile(config: &PredicateConfig, side: Side, at: &str) -> Result<Self, ConfigError> {
         let path = Path::parse(&config.path).map_err(|problem| problem.at(&format!("{at}/path")))?;
         let test = Test::compile(config, at)?;
         let missing = match (config.missing, &test) {
@@ -98,12 +108,14 @@ impl Predicate {
             (Some(Missing::Fails), Test::Value { .. }) => Outcome::Fails,
             (None, _) => Outcome::Unknown,
         };
-        Ok(Self { path, number: usize::MAX, test, missing })
+        let value = config.value.as_ref().map_or("", |literal| literal.as_json());
+        let said = format!("{} {} {} {value}", config.op as u8, missing as u8, side as u8).into();
+        Ok(Self { path, path_number: usize::MAX, number: usize::MAX, said, test, missing })
     }
 
     /// A rule that lets through wants every value to fit, a rule that restricts is content with one.
     fn holds(&self, lookups: &Lookups<'_>, restrictive: bool) -> bool {
-        let leaves = lookups.find(&self.path, self.number);
+        let leaves = lookups.find(&self.path, self.path_number);
         let mut spent = 0;
         let mut outcomes = leaves.iter().map(|leaf| self.outcome(leaf, &mut spent));
         if restrictive {
@@ -188,9 +200,16 @@ fn cost(op: Op) -> u8 {
 }
 
 /// One kind of comparison with a value that is present.
-trait Check: fmt::Debug + Send + Sync {
+trait Check: Send + Sync {
     /// Compares. `spent` counts the bytes that costly checks have read for this condition so far.
     fn check(&self, value: Value<'_>, spent: &mut usize) -> Outcome;
+}
+
+// Not a supertrait: see `cel::Taint`.
+impl fmt::Debug for dyn Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Check")
+    }
 }
 
 /// What a comparison comes to.

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use crate::sort::Arrange;
+
 /// What a name is known for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
@@ -55,7 +57,7 @@ static LISTED: LazyLock<Vec<(&str, Known)>> = LazyLock::new(|| {
         (INTERNAL, Known::Internal),
     ];
     let mut all: Vec<_> = lists.iter().flat_map(|(list, known)| list.iter().map(|name| (*name, *known))).collect();
-    all.sort_unstable_by_key(|(name, _)| *name);
+    all.arrange_by_key(|(name, _)| *name);
     all
 });
 

@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use super::words::{Word, Words};
+use crate::sort::Arrange;
 
 /// A set of concepts.
 pub(super) type Concepts = u64;
@@ -192,7 +193,7 @@ impl Lexicon {
             })
             .filter(|entry| entry.text.len() >= 2)
             .collect();
-        entries.sort_by(|a, b| (a.key, b.text.len(), &a.text).cmp(&(b.key, a.text.len(), &b.text)));
+        entries.arrange_by(|a, b| (a.key, b.text.len(), &a.text).cmp(&(b.key, a.text.len(), &b.text)));
         let size = (entries.len() * 4).next_power_of_two();
         let mut slots = vec![(0, 0, 0); size];
         let mut first = 0;

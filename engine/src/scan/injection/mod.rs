@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::literals::{Found, Literals};
 use super::{Direction, Surface};
+use crate::sort::Arrange;
 
 mod fold;
 mod grammar;
@@ -117,7 +118,7 @@ pub fn training_features(input: &Input<'_>) -> Vec<Vec<u32>> {
 /// Matches in order, each rule once per place.
 fn settle(out: &mut Vec<Match>, first: usize) {
     let mut new = out.split_off(first);
-    new.sort_by_key(|found| (found.rule, found.range.start, usize::MAX - found.range.end));
+    new.arrange_by_key(|found| (found.rule, found.range.start, usize::MAX - found.range.end));
     new.dedup_by(|next, kept| {
         let same = next.rule == kept.rule && next.range.start <= kept.range.end;
         if same {
@@ -125,7 +126,7 @@ fn settle(out: &mut Vec<Match>, first: usize) {
         }
         same
     });
-    new.sort_by_key(|found| (found.range.start, found.rule));
+    new.arrange_by_key(|found| (found.range.start, found.rule));
     out.append(&mut new);
 }
 

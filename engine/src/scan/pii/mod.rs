@@ -24,6 +24,7 @@ use std::ops::Range;
 
 use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
 use super::{Direction, Surface};
+use crate::sort::Arrange;
 
 mod birth;
 mod card;
@@ -145,7 +146,7 @@ fn settle(input: &Input<'_>, mut found: Vec<Candidate>, out: &mut Vec<Match>) {
             !(matches!(candidate.rule, Name::Iban | Name::CryptoWallet) && whole(&candidate.range))
         });
     }
-    found.sort_by(|a, b| {
+    found.arrange_by(|a, b| {
         (a.range.start.cmp(&b.range.start))
             .then(b.range.end.cmp(&a.range.end))
             .then(b.weight.cmp(&a.weight))
