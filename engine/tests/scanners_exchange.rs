@@ -286,6 +286,7 @@ fn the_words_of_a_command_are_read_as_one() {
         r#"{"argv": ["ls", "-la", "/"]}"#,
         r#"{"command": "git", "args": ["commit", "-m", "rm -rf is gone; git push --force too"]}"#,
         r#"{"args": ["commit", "-am", "Drop the cache; rm -rf / was never needed"], "command": "/usr/bin/git"}"#,
+        r#"{"command": "rmdir", "args": ["--help"]}"#,
         r#"{"argv": ["git", "commit", "--message=stop; rm -rf / is no more"]}"#,
         r#"{"command": "gh", "args": ["issue", "create", "--title", "rm -rf / wipes the disk", "--body", "Run `rm -rf /`; see"]}"#,
         r#"{"command": "echo", "args": ["rm -rf /; mkfs.ext4 /dev/sda"]}"#,
@@ -385,10 +386,7 @@ fn a_result_is_judged_as_a_whole() {
                 assert_eq!(stopped, hit, "{rule} {action}");
             }
             let would = seen(&with_pii("block"), "shadow").records[0].would.clone();
-            assert_eq!(
-                would.map(|(decided, rule)| (decided, rule)),
-                hit.then(|| (Decided::Deny, format!("bulk:{rule}")))
-            );
+            assert_eq!(would, hit.then(|| (Decided::Deny, format!("bulk:{rule}"))));
         }
     }
     let body = json!({"jsonrpc": "2.0", "id": 1, "result": text(people(30))}).to_string();

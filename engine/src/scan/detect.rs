@@ -113,3 +113,13 @@ pub struct Match {
     /// Byte range within the text, on character boundaries.
     pub range: Range<usize>,
 }
+
+/// Adds a match unless it is there already.
+pub(super) fn push_once(out: &mut Vec<Match>, rule: usize, range: Range<usize>) {
+    if !out.iter().any(|found| found.rule == rule && found.range == range) {
+        out.push(Match { rule, range });
+    }
+}
+
+/// What a scanner of commands tells about one text; more says nothing new.
+pub(super) const MAX_MATCHES: usize = 32;

@@ -261,7 +261,10 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
 
 /// True if the value is a credential of the kind the rule looks for.
 pub(super) fn is_credential(matcher: Matcher, a: &Assignment<'_>, floor: f64) -> bool {
-    if a.value.len() < 5 || a.value.len() > MAX_VALUE || names_something_else(a) || is_placeholder(a.value) {
+    if a.value.len() < 5 || a.value.len() > MAX_VALUE || names_something_else(a) {
+        return false;
+    }
+    if is_placeholder(a.value) && !is_dense(a.value) {
         return false;
     }
     if !a.quoted && is_code_name(a.value) {
@@ -378,7 +381,8 @@ fn is_dense(value: &[u8]) -> bool {
         && kinds(value) == 4
         && entropy(value) >= 4.5
         && !is_path_or_url(value)
-        && !value.windows(2).any(|two| matches!(two, b"${" | b"{{" | b"#{" | b"<%" | b"()" | b"=>" | b"->" | b"&&"))
+        && !value.windows(2).any(|two| matches!(two, b"${" | b"{{" | b"#{" | b"<%" | b"=>" | b"->"))
+        && value.split(|byte| !byte.is_ascii_alphabetic()).all(|part| part.len() < 6 || is_gibberish(part))
 }
 
 /// Without a date at the end (`-2026-01-31`).

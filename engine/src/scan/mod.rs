@@ -52,6 +52,8 @@ mod short;
 mod split;
 pub mod sql;
 mod structured;
+#[cfg(test)]
+mod testing;
 mod verify;
 mod walk;
 mod words;

@@ -1,6 +1,8 @@
 //! The words of a command, each in a string of its own: `{"command": "rm", "args": ["-rf", "/"]}`, `argv`. They are
 //! read as the one command that a process gets, and none of them as a command line.
 
+use std::ops::Range;
+
 use super::detect::Input;
 use super::scanner::Examination;
 use super::shell::{self, Role};
@@ -87,54 +89,55 @@ impl<'d> Command<'d> {
         object: Option<Value<'d>>,
         tool: Option<&str>,
     ) -> Option<Self> {
-        let program = || {
-            let is_program = |(name, value): &(Value<'_>, Value<'_>)| {
-                value.kind() == Kind::String
-                    && name.as_str().and_then(|name| Key::of(&name, tool)) == Some(Key::Program)
+        let sibling = |wanted: Key, is: fn(Kind) -> bool| {
+            let fits = |(name, value): &(Value<'_>, Value<'_>)| {
+                is(value.kind()) && name.as_str().and_then(|name| Key::of(&name, tool)) == Some(wanted)
             };
-            object?.members().take(MAX_MEMBERS).find(is_program).map(|(_, value)| value)
+            object?.members().take(MAX_MEMBERS).find(fits).map(|(_, value)| value)
         };
+        let program = || sibling(Key::Program, |kind| kind == Kind::String);
         let text = |value: Value<'d>| value.as_str().map_or_else(|| value.raw().to_owned(), |text| text.into_owned());
-        let mut words = Vec::new();
-        let list = match array {
-            Some(array) => {
-                let plain = |value: &Value<'_>| matches!(value.kind(), Kind::String | Kind::Number);
-                let arguments = array.elements().take(MAX_WORDS).take_while(plain);
-                words.extend((key == Key::Arguments).then(program).flatten().into_iter().chain(arguments));
-                array
+        let (program, list) = match (array, key) {
+            (Some(array), Key::Arguments) => (program(), array),
+            (Some(array), Key::Program) => (None, array),
+            (None, Key::Arguments) => (Some(program()?), string),
+            (None, Key::Program) => {
+                (Some(string), sibling(Key::Arguments, |kind| matches!(kind, Kind::Array | Kind::String))?)
             }
-            None if key == Key::Arguments => {
-                words.extend([program()?, string]);
-                string
-            }
-            None => return None,
         };
+        let plain = |value: &Value<'_>| matches!(value.kind(), Kind::String | Kind::Number);
+        let uncut = list.kind() == Kind::String;
+        let arguments = list.elements().take(MAX_WORDS).take_while(plain).chain(uncut.then_some(list));
+        let words = program.into_iter().chain(arguments);
         let mut left = MAX_BYTES;
         let fits = |value: &Value<'_>| {
             left = left.saturating_sub(value.span().len());
             left > 0
         };
-        let words: Vec<_> = words.into_iter().take_while(fits).map(|value| (value, text(value))).collect();
-        (words.len() >= 2).then(|| Self { list: list.span().start, words, uncut: array.is_none() })
+        let words: Vec<_> = words.take_while(fits).map(|value| (value, text(value))).collect();
+        (words.len() >= 2).then(|| Self { list: list.span().start, words, uncut })
     }
 
-    /// What each word is for, where the program is known and does not run it.
+    /// What each word is for. What a program that is not known does with its words is not known either.
     fn roles(&self) -> Vec<(usize, Role)> {
-        let program = self.words.first().map_or("", |(_, text)| text.as_str());
+        let Some(((first, program), arguments)) = self.words.split_first() else { return Vec::new() };
         let name = shell::basename(program);
-        let tracker = TRACKERS.contains(&name.as_str());
-        if self.uncut || !tracker && !shell::looks_like_command(&name) || shell::runs_words(&name) {
-            return Vec::new();
+        let mut roles = Vec::new();
+        // Read with its words; one that is a whole line is read for itself as well.
+        if !program.contains(char::is_whitespace) {
+            roles.push((first.span().start, Role::Word));
         }
-        let reads = READERS.contains(&name.as_str());
-        let pairs = self.words.iter().zip(self.words.iter().skip(1));
-        let role = |before: &str, word: &str| {
-            let option = word.split_once('=').map_or(before, |(option, _)| option);
-            let says = MESSAGES.contains(&option) || tracker && matches!(option, "-t" | "-b");
-            if reads || says { Role::Prose } else { Role::Word }
-        };
-        let mut roles: Vec<_> =
-            pairs.map(|((_, before), (value, word))| (value.span().start, role(before, word))).collect();
+        let tracker = TRACKERS.contains(&name.as_str());
+        if !self.uncut && (tracker || shell::looks_like_command(&name)) && !shell::runs_words(&name) {
+            let reads = READERS.contains(&name.as_str());
+            let mut before = program.as_str();
+            for (value, word) in arguments {
+                let option = word.split_once('=').map_or(before, |(option, _)| option);
+                let says = MESSAGES.contains(&option) || tracker && matches!(option, "-t" | "-b");
+                roles.push((value.span().start, if reads || says { Role::Prose } else { Role::Word }));
+                before = word;
+            }
+        }
         roles.sort_unstable_by_key(|(start, _)| *start);
         roles
     }
@@ -172,15 +175,12 @@ impl<'d> Command<'d> {
         }
         let mut parts = Vec::new();
         for Candidate { rule, range } in found {
-            let words = self.words.iter().zip(&spans);
-            let within: Vec<_> = words
-                .filter(|(_, span)| span.start < range.end && range.start < span.end)
-                .map(|(word, _)| word)
-                .collect();
-            // What is found in one alone is found where that is looked at.
-            if within.len() >= 2 {
-                let strings = within.into_iter().filter(|(value, _)| value.kind() == Kind::String);
-                parts.extend(strings.map(|(value, content)| Part {
+            let within = |span: &Range<usize>| span.start < range.end && range.start < span.end;
+            let words = self.words.iter().zip(&spans).filter(|(_, span)| within(span)).map(|(word, _)| word);
+            let strings: Vec<_> = words.filter(|(value, _)| value.kind() == Kind::String).collect();
+            // What is found in one argument alone is found where that is looked at.
+            if strings.len() >= 2 || spans.first().is_some_and(within) {
+                parts.extend(strings.into_iter().map(|(value, content)| Part {
                     value: *value,
                     content: content.clone(),
                     candidate: Candidate { rule, range: 0..content.len() },
