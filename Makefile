@@ -117,7 +117,7 @@ cli: $(TOOLS)/rust.stamp | need-rust
 # --- Running --------------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the firewall in front of a real MCP server, with a demonstration (DEMO=once: then end)
+run: wasm cli $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the firewall in front of a real MCP server, with a demonstration (DEMO=once: then end)
 	@$(PY) scripts/run.py $(if $(filter once,$(DEMO)),--once)
 
 .PHONY: eval
@@ -183,7 +183,7 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 	@$(PY) -m pytest -q tests/config
 
 .PHONY: test-e2e
-test-e2e: wasm wasm-trap $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
+test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
 	$(say) 'end to end'
 	@$(PY) -m pytest -q tests/e2e $(ARGS)
 

@@ -21,6 +21,8 @@ pub struct Record {
     pub direction: Direction,
     /// The caller.
     pub principal: Arc<Principal>,
+    /// Keyed hash of the session's id, which itself is as good as a password; `None` where there is no session.
+    pub session: Option<Arc<str>>,
     /// The configured server's name; empty where none matched.
     pub server: Arc<str>,
     /// JSON-RPC method, or `http/…`; empty where none could be read.
@@ -206,6 +208,9 @@ impl Record {
             line.list("teams", &self.principal.teams);
             line.optional("agent", self.principal.agent.as_deref());
         }
+        if let Some(session) = &self.session {
+            line.text("session", session);
+        }
         line.text("server", &self.server);
         line.text("method", &self.method);
         line.text("capability", self.capability);
@@ -214,7 +219,7 @@ impl Record {
         line.text("rule", &self.rule);
         line.text("reason", &self.reason);
         if let Some(approval) = &self.approval {
-            line.text("approval", approval);
+            line.text("approval_id", approval);
         }
         if let Some((decision, rule)) = &self.would {
             line.text("shadow_decision", decision.as_str());

@@ -536,10 +536,10 @@ fn one_question_brings_approval_and_intent() {
 fn every_answer_but_yes_refuses() {
     let policy = policy(r#"{"audit":"durable"}"#, "");
     for (answer, tool, decided, text) in [
-        (verdict(Verdict::Deny), "deploy", Decided::Deny, "It was denied. Said why."),
+        (verdict(Verdict::Deny), "deploy", Decided::Deny, "It was denied: Said why."),
         (verdict(Verdict::Pending), "deploy", Decided::RequireApproval, "(approval apr-1)"),
-        (verdict(Verdict::Pending), "read", Decided::Deny, "It was denied."),
-        (verdict(Verdict::Deny), "read", Decided::Deny, "It was denied."),
+        (verdict(Verdict::Pending), "read", Decided::Deny, "It was denied: Said why."),
+        (verdict(Verdict::Deny), "read", Decided::Deny, "It was denied: Said why."),
         (Answer::Unavailable, "deploy", Decided::RequireApproval, "does not answer"),
         (Answer::Unavailable, "read", Decided::Deny, "could not be written down"),
         (Answer::NotConfigured, "read", Decided::Deny, "could not be written down"),

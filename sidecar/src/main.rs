@@ -1,7 +1,9 @@
 //! The `portcullis` command line: check and explain a configuration, scan text, run labelled cases. It decides
 //! nothing by itself: every verdict comes from the engine that runs in Envoy.
 
+mod approvals;
 mod audit;
+mod client;
 mod clock;
 mod config;
 mod eval;
@@ -15,6 +17,7 @@ mod serve;
 mod source;
 mod store;
 mod style;
+mod tokens;
 mod tools;
 
 use std::io::{self, Write};
@@ -50,6 +53,12 @@ enum Command {
     /// Verify, read, export and prune the audit chain
     #[command(subcommand)]
     Audit(audit::command::Command),
+    /// Decide about calls that wait for a person
+    #[command(subcommand)]
+    Approvals(approvals::command::Command),
+    /// Make and revoke tokens of people
+    #[command(subcommand)]
+    Tokens(tokens::command::Command),
     /// Run labelled cases through the firewall and measure recall and false positives
     Eval(eval::Args),
 }
@@ -61,6 +70,8 @@ fn main() -> ExitCode {
         Command::Tools(command) => tools::run(&command),
         Command::Serve(args) => serve::run(&args),
         Command::Audit(command) => audit::command::run(&command),
+        Command::Approvals(command) => approvals::command::run(&command),
+        Command::Tokens(command) => tokens::command::run(&command),
         Command::Eval(args) => eval::run(&args),
     };
     match result {

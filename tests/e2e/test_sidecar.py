@@ -311,7 +311,7 @@ def test_a_held_call_that_is_approved_is_made_exactly_once(guarded, sidecar, ups
     assert (asked.name, asked.method, asked.server) == ("deploy", "tools/call", "s")
     assert (need[1], need[2], need[5], need[6], need[7], need[8]) == ([b"asks"], [b"Production."], [30000], [300000], [b"ops"], [2])
     assert asked.shown() is None and len(asked.digest) == 64 and len(asked.policy_version) == 64
-    assert trial.record["decision"] == "allow" and trial.record["approval"] == "apr-1"
+    assert trial.record["decision"] == "allow" and trial.record["approval_id"] == "apr-1"
     assert len(sidecar.admits) == 1
 
 
@@ -319,9 +319,9 @@ def test_a_denied_call_is_answered_with_why(guarded, sidecar, upstream):
     trial = guarded()
     sidecar.on_admit = lambda _: admitted(DENY, "apr-2", "Not today.")
     trial(post(call("deploy")))
-    assert "It was denied. Not today." in text_of(trial.got) and upstream.untouched
+    assert "It was denied: Not today." in text_of(trial.got) and upstream.untouched
     assert facts_of(trial.got)["approvalId"] == "apr-2"
-    assert (trial.record["decision"], trial.record["approval"]) == ("deny", "apr-2")
+    assert (trial.record["decision"], trial.record["approval_id"]) == ("deny", "apr-2")
 
 
 def test_a_call_that_nobody_decides_on_says_what_it_waits_for(guarded, sidecar, upstream):
@@ -499,7 +499,7 @@ def test_official_clients_wait_and_read_what_they_are_told(envoy, sidecar, sessi
     outcomes = client.run(gateway.url(), [add, add, add, ["call", "echo", {"text": "hi"}]])["outcomes"]
     done, denied, waiting, other = (json.dumps(outcome["result"]) for outcome in outcomes)
     assert "5" in done and '"isError": true' not in done
-    assert "It was denied. No." in denied and "approval a-3" in waiting
+    assert "It was denied: No." in denied and "approval a-3" in waiting
     assert '"isError": true' in denied and '"isError": true' in waiting
     assert "hi" in other
 

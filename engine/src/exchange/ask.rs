@@ -138,12 +138,10 @@ impl Exchange {
                     approval.map(|id| format!(" (approval {id})")).unwrap_or_default()
                 ),
             ),
-            Verdict::Deny | Verdict::Pending => {
-                (Decided::Deny, "It was denied.", format!("It was denied. {}", response.reason))
-            }
+            Verdict::Deny | Verdict::Pending => (Decided::Deny, "It was denied.", denied(&response.reason)),
         };
         self.note(asked, decision, why, approval);
-        Err(self.tell(asked, text.trim_end(), approval))
+        Err(self.tell(asked, &text, approval))
     }
 
     /// Whether a call goes on although the sidecar did not answer: every check that needed it says so.
@@ -272,7 +270,6 @@ impl Client<'_> {
 
     fn admit(&self, pending: &Pending<'_, '_>, approval: Option<ApprovalNeed>, record: &Record) -> Question {
         let scene = &self.exchange.scene;
-        let session = scene.session.headers.iter().find(|(name, _)| name == "mcp-session-id");
         Question::Admit(Box::new(AdmitRequest {
             id: record.id.clone(),
             principal: Arc::clone(&scene.principal),
@@ -282,7 +279,7 @@ impl Client<'_> {
                 capability: pending.capability.as_str(),
                 name: record.name.clone().unwrap_or_default(),
                 digest: digest(pending),
-                session: session.map(|(_, id)| id.clone()).unwrap_or_default(),
+                session: scene.session.hash.as_deref().unwrap_or_default().to_owned(),
                 correlation_id: scene.correlation_id.clone(),
             },
             policy_version: Arc::clone(self.exchange.firewall.policy.version()),
@@ -347,6 +344,14 @@ impl Client<'_> {
             }
         }
         String::from_utf8(edits.apply(&edited)).ok()
+    }
+}
+
+/// That a call was denied, and why.
+fn denied(reason: &str) -> String {
+    match reason.trim_end_matches('.') {
+        "" => "It was denied.".to_owned(),
+        reason => format!("It was denied: {reason}."),
     }
 }
 

@@ -183,6 +183,7 @@ impl Exchange {
             correlation_id: self.scene.correlation_id.clone(),
             direction,
             principal: self.scene.principal.clone(),
+            session: self.scene.session.hash.clone(),
             server: self.scene.server.clone(),
             method: String::new(),
             capability: Capability::Unknown.as_str(),
@@ -359,6 +360,8 @@ pub struct Owed {
 #[derive(Debug, Default)]
 struct Session {
     headers: Vec<(String, String)>,
+    /// Keyed hash of its id.
+    hash: Option<Arc<str>>,
     endpoint: Option<String>,
     /// The session's id came with this response.
     issued: bool,

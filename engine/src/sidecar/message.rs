@@ -36,7 +36,7 @@ pub struct Call {
     pub name: String,
     /// SHA-256 over what the call would do, lower-case hex.
     pub digest: String,
-    /// The session's id; empty where there is none.
+    /// Keyed hash of the session's id, as in the audit record; empty where there is none.
     pub session: String,
     /// As in the audit record.
     pub correlation_id: String,

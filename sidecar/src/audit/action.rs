@@ -17,6 +17,22 @@ pub(crate) enum Action {
     AuditPruned,
     /// Somebody asked for a checkpoint.
     CheckpointCreated,
+    /// A call waits for people.
+    ApprovalRequested,
+    /// A person approved, and more have to.
+    ApprovalVoted,
+    /// Enough people approved.
+    ApprovalApproved,
+    /// A person refused.
+    ApprovalDenied,
+    /// A call went ahead on it.
+    ApprovalUsed,
+    /// It ended without being used.
+    ApprovalExpired,
+    /// A token of the admin API was made.
+    TokenCreated,
+    /// A token of the admin API was revoked.
+    TokenRevoked,
 }
 
 impl Action {
@@ -26,6 +42,14 @@ impl Action {
             Self::ChainCreated => "audit.chain.created",
             Self::AuditPruned => "audit.pruned",
             Self::CheckpointCreated => "audit.checkpoint.created",
+            Self::ApprovalRequested => "approval.requested",
+            Self::ApprovalVoted => "approval.voted",
+            Self::ApprovalApproved => "approval.approved",
+            Self::ApprovalDenied => "approval.denied",
+            Self::ApprovalUsed => "approval.used",
+            Self::ApprovalExpired => "approval.expired",
+            Self::TokenCreated => "token.created",
+            Self::TokenRevoked => "token.revoked",
         }
     }
 

@@ -2,6 +2,7 @@
 //! `proto` says when it is out of date and writes it anew.
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[rustfmt::skip]
 #[path = "portcullis.v1.rs"]
 mod generated;
 

@@ -50,7 +50,8 @@ pub struct Call {
     /// Tool, prompt, resource URI.
     #[prost(string, tag = "4")]
     pub name: ::prost::alloc::string::String,
-    /// SHA-256 of the RFC 8785 form of {method, name, arguments}, lower-case hex.
+    /// SHA-256 of the RFC 8785 form of {arguments, method, name, params}, lower-case hex: `params` has what else the
+    /// params hold, without `_meta`; a member of which there is nothing is left out.
     #[prost(string, tag = "5")]
     pub digest: ::prost::alloc::string::String,
     #[prost(string, tag = "6")]
@@ -174,9 +175,15 @@ impl Verdict {
 /// Generated client implementations.
 #[cfg(test)]
 pub mod portcullis_client {
-    #![allow(unused_variables, dead_code, missing_docs, clippy::wildcard_imports, clippy::let_unit_value)]
-    use tonic::codegen::http::Uri;
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
     use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
     #[derive(Debug, Clone)]
     pub struct PortcullisClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -196,16 +203,22 @@ pub mod portcullis_client {
             let inner = tonic::client::Grpc::with_origin(inner, origin);
             Self { inner }
         }
-        pub fn with_interceptor<F>(inner: T, interceptor: F) -> PortcullisClient<InterceptedService<T, F>>
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> PortcullisClient<InterceptedService<T, F>>
         where
             F: tonic::service::Interceptor,
             T::ResponseBody: Default,
             T: tonic::codegen::Service<
-                    http::Request<tonic::body::Body>,
-                    Response = http::Response<<T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody>,
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
                 >,
-            <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
-                Into<StdError> + std::marker::Send + std::marker::Sync,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
         {
             PortcullisClient::new(InterceptedService::new(inner, interceptor))
         }
@@ -249,11 +262,18 @@ pub mod portcullis_client {
             self.inner
                 .ready()
                 .await
-                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
             let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static("/portcullis.v1.Portcullis/Admit");
+            let path = http::uri::PathAndQuery::from_static(
+                "/portcullis.v1.Portcullis/Admit",
+            );
             let mut req = request.into_request();
-            req.extensions_mut().insert(GrpcMethod::new("portcullis.v1.Portcullis", "Admit"));
+            req.extensions_mut()
+                .insert(GrpcMethod::new("portcullis.v1.Portcullis", "Admit"));
             self.inner.unary(req, path, codec).await
         }
         /// Hands over audit records. Answered when they are on disk. Idempotent by `Record.id`: what is known already is
@@ -265,18 +285,31 @@ pub mod portcullis_client {
             self.inner
                 .ready()
                 .await
-                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
             let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static("/portcullis.v1.Portcullis/Record");
+            let path = http::uri::PathAndQuery::from_static(
+                "/portcullis.v1.Portcullis/Record",
+            );
             let mut req = request.into_request();
-            req.extensions_mut().insert(GrpcMethod::new("portcullis.v1.Portcullis", "Record"));
+            req.extensions_mut()
+                .insert(GrpcMethod::new("portcullis.v1.Portcullis", "Record"));
             self.inner.unary(req, path, codec).await
         }
     }
 }
 /// Generated server implementations.
 pub mod portcullis_server {
-    #![allow(unused_variables, dead_code, missing_docs, clippy::wildcard_imports, clippy::let_unit_value)]
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
     use tonic::codegen::*;
     /// Generated trait containing gRPC methods that should be implemented for use with PortcullisServer.
     #[async_trait]
@@ -315,7 +348,10 @@ pub mod portcullis_server {
                 max_encoding_message_size: None,
             }
         }
-        pub fn with_interceptor<F>(inner: T, interceptor: F) -> InterceptedService<Self, F>
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
         where
             F: tonic::service::Interceptor,
         {
@@ -359,7 +395,10 @@ pub mod portcullis_server {
         type Response = http::Response<tonic::body::Body>;
         type Error = std::convert::Infallible;
         type Future = BoxFuture<Self::Response, Self::Error>;
-        fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<std::result::Result<(), Self::Error>> {
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
             Poll::Ready(Ok(()))
         }
         fn call(&mut self, req: http::Request<B>) -> Self::Future {
@@ -367,12 +406,21 @@ pub mod portcullis_server {
                 "/portcullis.v1.Portcullis/Admit" => {
                     #[allow(non_camel_case_types)]
                     struct AdmitSvc<T: Portcullis>(pub Arc<T>);
-                    impl<T: Portcullis> tonic::server::UnaryService<super::AdmitRequest> for AdmitSvc<T> {
+                    impl<T: Portcullis> tonic::server::UnaryService<super::AdmitRequest>
+                    for AdmitSvc<T> {
                         type Response = super::AdmitResponse;
-                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
-                        fn call(&mut self, request: tonic::Request<super::AdmitRequest>) -> Self::Future {
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdmitRequest>,
+                        ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
-                            let fut = async move { <T as Portcullis>::admit(&inner, request).await };
+                            let fut = async move {
+                                <T as Portcullis>::admit(&inner, request).await
+                            };
                             Box::pin(fut)
                         }
                     }
@@ -385,8 +433,14 @@ pub mod portcullis_server {
                         let method = AdmitSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
-                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
                         let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
@@ -395,12 +449,21 @@ pub mod portcullis_server {
                 "/portcullis.v1.Portcullis/Record" => {
                     #[allow(non_camel_case_types)]
                     struct RecordSvc<T: Portcullis>(pub Arc<T>);
-                    impl<T: Portcullis> tonic::server::UnaryService<super::RecordRequest> for RecordSvc<T> {
+                    impl<T: Portcullis> tonic::server::UnaryService<super::RecordRequest>
+                    for RecordSvc<T> {
                         type Response = super::RecordResponse;
-                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
-                        fn call(&mut self, request: tonic::Request<super::RecordRequest>) -> Self::Future {
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordRequest>,
+                        ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
-                            let fut = async move { <T as Portcullis>::record(&inner, request).await };
+                            let fut = async move {
+                                <T as Portcullis>::record(&inner, request).await
+                            };
                             Box::pin(fut)
                         }
                     }
@@ -413,20 +476,38 @@ pub mod portcullis_server {
                         let method = RecordSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
-                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
                         let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
                 }
-                _ => Box::pin(async move {
-                    let mut response = http::Response::new(tonic::body::Body::default());
-                    let headers = response.headers_mut();
-                    headers.insert(tonic::Status::GRPC_STATUS, (tonic::Code::Unimplemented as i32).into());
-                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
-                    Ok(response)
-                }),
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use super::{Shared, ended};
+use super::{Shared, admit, ended};
 use crate::audit::{self, Refused};
 use crate::clock;
 use crate::failure::Failure;
@@ -67,24 +67,14 @@ impl Portcullis for Service {
     async fn admit(&self, request: Request<AdmitRequest>) -> Result<Response<AdmitResponse>, Status> {
         let request = request.into_inner();
         speaks(request.contract)?;
+        let answer = admit::admit(&self.shared, request).await?;
         let metrics = &self.shared.metrics;
-        if let Some(intent) = request.intent {
-            let batch = Batch::of(vec![intent]);
-            if let Some(rejected) = batch.rejected.first() {
-                metrics.admits_denied.add(1);
-                return Ok(Response::new(deny(&format!(
-                    "no audit record of the call can be kept: {}",
-                    rejected.reason
-                ))));
-            }
-            self.append(batch).await?;
+        match answer.verdict() {
+            Verdict::Allow => metrics.admits_allowed.add(1),
+            Verdict::Pending => metrics.admits_pending.add(1),
+            Verdict::Deny | Verdict::Unspecified => metrics.admits_denied.add(1),
         }
-        if request.approval.is_some() {
-            metrics.admits_denied.add(1);
-            return Ok(Response::new(deny("this sidecar takes no approvals")));
-        }
-        metrics.admits_allowed.add(1);
-        Ok(Response::new(AdmitResponse { verdict: Verdict::Allow.into(), ..AdmitResponse::default() }))
+        Ok(Response::new(answer))
     }
 
     async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
@@ -131,13 +121,13 @@ impl Service {
 }
 
 /// Records by tenant, and those that cannot be taken.
-struct Batch {
-    tenants: BTreeMap<Tenant, Vec<NewRecord>>,
-    rejected: Vec<Rejected>,
+pub(super) struct Batch {
+    pub(super) tenants: BTreeMap<Tenant, Vec<NewRecord>>,
+    pub(super) rejected: Vec<Rejected>,
 }
 
 impl Batch {
-    fn of(records: Vec<AuditRecord>) -> Self {
+    pub(super) fn of(records: Vec<AuditRecord>) -> Self {
         let mut batch = Self { tenants: BTreeMap::new(), rejected: Vec::new() };
         for record in records {
             let tenant = Tenant::new(&record.tenant).ok_or(Refused::Tenant);
@@ -162,15 +152,13 @@ fn speaks(contract: u32) -> Result<(), Status> {
     Err(Status::failed_precondition(format!("this sidecar speaks version {CONTRACT} of the contract")))
 }
 
-fn deny(reason: &str) -> AdmitResponse {
-    AdmitResponse { verdict: Verdict::Deny.into(), reason: reason.to_owned(), ..AdmitResponse::default() }
-}
-
 /// What a filter may try again, and what it need not.
-fn unavailable(error: &StoreError) -> Status {
+pub(super) fn unavailable(error: &StoreError) -> Status {
     match error {
         StoreError::Chain(_) => Status::failed_precondition(error.to_string()),
-        StoreError::Database(_) | StoreError::ReadOnly | StoreError::Closed => Status::unavailable(error.to_string()),
+        StoreError::Database(_) | StoreError::Full | StoreError::ReadOnly | StoreError::Closed => {
+            Status::unavailable(error.to_string())
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! HTTP for whoever watches the sidecar.
+//! HTTP for people, and for whoever watches the sidecar.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::{Shared, ended};
+use super::{Shared, api, ended};
 use crate::failure::Failure;
 
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<(), Failure> {
@@ -18,6 +18,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
+        .nest("/api/v1", api::routes())
         .with_state(shared);
     axum::serve(listener, app)
         .with_graceful_shutdown(ended(ending))

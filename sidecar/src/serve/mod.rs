@@ -1,26 +1,36 @@
 //! `portcullis serve`: the sidecar. gRPC for the filter, HTTP for whoever watches it.
 
+mod admit;
+mod api;
 mod checkpoints;
+mod expiry;
 mod grpc;
 mod http;
+mod hub;
 mod metrics;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::audit::action::{Action, new_record};
 use crate::failure::Failure;
-use crate::store::Store;
 use crate::store::sqlite::Sqlite;
-use crate::{Report, secret_file};
+use crate::store::{Store, TokenStore};
+use crate::tokens::{self, Role, Token};
+use crate::{Report, clock, secret_file};
+use hub::Hub;
 use metrics::Metrics;
 
 /// Where to listen, and where to keep things.
@@ -31,7 +41,7 @@ Examples:
   portcullis serve --data state --listen-grpc 127.0.0.1:9443 --listen-http 127.0.0.1:9444
 
 The data directory is made at the first start, with the database, the key that signs the audit chain and the token
-that the filter has to send; keep it for the owner alone. Connections are not encrypted yet: listen on
+that the filter has to send, and the token of the first admin; keep it for the owner alone. Connections are not encrypted yet: listen on
 127.0.0.1 or within a mesh that encrypts. Every signed checkpoint is printed as a line of JSON, so that a collector of logs
 keeps them outside.
 
@@ -45,7 +55,7 @@ pub(crate) struct Args {
     /// Address for the filter (gRPC)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     listen_grpc: SocketAddr,
-    /// Address for /health, /ready and /metrics
+    /// Address for people (/api/v1), /health, /ready and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9444")]
     listen_http: SocketAddr,
     /// Sign a checkpoint after this many rows
@@ -60,6 +70,7 @@ pub(crate) struct Args {
 struct Shared {
     store: Arc<dyn Store>,
     metrics: Metrics,
+    hub: Hub,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
 }
@@ -70,6 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let token_file = args.data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
     let store = Sqlite::open(&args.data)?;
+    first_admin(&store, &args.data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -82,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
 
 async fn serve(args: &Args, store: Arc<dyn Store>, token: &str, token_file: &Path) -> Result<(), Failure> {
     let (end, ending) = watch::channel(false);
-    let shared = Arc::new(Shared { store, metrics: Metrics::default(), ending });
+    let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
     let grpc = listen(args.listen_grpc).await?;
     let http = listen(args.listen_http).await?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::new(error.to_string()));
@@ -96,6 +108,7 @@ async fn serve(args: &Args, store: Arc<dyn Store>, token: &str, token_file: &Pat
     let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
         return Err(Failure::new("no signals from the system"));
     };
+    tokio::spawn(expiry::keep(Arc::clone(&shared)));
     tokio::spawn(checkpoints::keep(
         Arc::clone(&shared),
         args.checkpoint_rows,
@@ -140,6 +153,31 @@ fn prepare(data: &Path) -> Result<(), Failure> {
     if fs::metadata(data).is_ok_and(|metadata| !metadata.is_dir()) {
         return Err(Failure::file(data, "is no directory"));
     }
+    Ok(())
+}
+
+/// At the first start there is nobody who could make a token: an admin of all tenants is made, its token kept in a file of the
+/// owner and shown to whoever sits at the terminal.
+fn first_admin(store: &Sqlite, data: &Path) -> Result<(), Failure> {
+    if !store.list()?.is_empty() {
+        return Ok(());
+    }
+    let path = data.join("admin-token");
+    let secret = secret_file::open_or_create(&path)?;
+    let now = clock::now();
+    let token = Token {
+        name: "admin".to_owned(),
+        person: "admin".to_owned(),
+        tenant: String::new(),
+        role: Role::Admin,
+        groups: Vec::new(),
+        created: now,
+    };
+    let record = new_record(Action::TokenCreated, "portcullis", now, json!({"name": token.name, "role": "admin"}))?;
+    store.create(token, tokens::hash(&secret), record, now)?;
+    // Never into a log.
+    let shown = if io::stderr().is_terminal() { format!(": {secret}") } else { String::new() };
+    say(&format!("portcullis serve: the first admin token is in {}{shown}", path.display()));
     Ok(())
 }
 

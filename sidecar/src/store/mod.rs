@@ -4,8 +4,10 @@ pub(crate) mod sqlite;
 
 use std::fmt;
 
+use crate::approvals::{Answer, Approval, Ask, State, VoteRefused};
 use crate::audit::{Hash, Kind, Row, Signed};
 use crate::failure::Failure;
+use crate::tokens::Token;
 
 /// A tenant's name. Nothing of a tenant can be read or written without one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,19 +31,76 @@ impl Tenant {
 }
 
 /// Everything that is kept. Calls block; time comes in.
-pub(crate) trait Store: Send + Sync {
+pub(crate) trait Store: TokenStore {
     /// What one tenant has.
     fn tenant(&self, tenant: &Tenant) -> Box<dyn Scope>;
 
     /// The tenants that have an audit chain.
     fn tenants(&self) -> Result<Vec<Tenant>, StoreError>;
 
+    /// Ends the approvals of all tenants whose time is over, a thousand at most, and returns them.
+    fn expire(&self, now: u64) -> Result<Vec<(Tenant, Approval)>, StoreError>;
+
     /// Whether it can be written to.
     fn ready(&self) -> Result<(), StoreError>;
 }
 
+/// Tokens of the admin API, which belong to no single tenant.
+pub(crate) trait TokenStore: Send + Sync {
+    /// Keeps a token with the hash of its secret. False: the name is taken.
+    fn create(&self, token: Token, hash: Hash, record: NewRecord, now: u64) -> Result<bool, StoreError>;
+
+    /// Removes a token. False: there is none of this name.
+    fn revoke(&self, name: &str, record: NewRecord, now: u64) -> Result<bool, StoreError>;
+
+    /// Whose secret has this hash.
+    fn find(&self, hash: &Hash) -> Result<Option<Token>, StoreError>;
+
+    /// All, by name.
+    fn list(&self) -> Result<Vec<Token>, StoreError>;
+}
+
+/// Approvals of one tenant.
+pub(crate) trait ApprovalStore: Send + Sync {
+    /// Answers an Admit: by the approval of this call that there is, or by a new one that expires in `expires_in`
+    /// microseconds. The intent is on disk before the answer.
+    fn admit(
+        &self,
+        admit: &str,
+        ask: Ask,
+        expires_in: u64,
+        intent: Option<NewRecord>,
+        now: u64,
+    ) -> Result<Admitted, StoreError>;
+
+    /// Answers an Admit that has waited for this approval.
+    fn resume(&self, id: &str, admit: &str, now: u64) -> Result<Option<Admitted>, StoreError>;
+
+    /// A person's decision; `None`: there is no such approval.
+    fn vote(
+        &self,
+        id: &str,
+        voter: &Token,
+        approve: bool,
+        note: &str,
+        now: u64,
+    ) -> Result<Option<Result<Approval, VoteRefused>>, StoreError>;
+
+    fn approval(&self, id: &str) -> Result<Option<Approval>, StoreError>;
+
+    /// The newest first.
+    fn approvals(&self, state: Option<State>, limit: u64) -> Result<Vec<Approval>, StoreError>;
+}
+
+/// What an Admit is told, and by which approval.
+#[derive(Clone, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) answer: Answer,
+    pub(crate) approval: Approval,
+}
+
 /// What one tenant has.
-pub(crate) trait Scope: Send + Sync {
+pub(crate) trait Scope: ApprovalStore {
     /// Appends records to the chain, in their order; when this returns they are on disk. A record whose id is known changes
     /// nothing. Returns how many were new.
     fn append(&self, records: Vec<NewRecord>, now: u64) -> Result<usize, StoreError>;
@@ -158,6 +217,8 @@ pub(crate) enum StoreError {
     Database(String),
     /// The chain is broken where it would have to be continued or pruned.
     Chain(Kind),
+    /// More approvals are pending than a tenant may have.
+    Full,
     /// The store was opened for reading.
     ReadOnly,
     /// The store is closing.
@@ -179,6 +240,7 @@ impl fmt::Display for StoreError {
                 "the audit chain does not verify, so no {} is signed; run `portcullis audit verify --full`",
                 kind.as_str()
             ),
+            Self::Full => f.write_str("too many approvals are pending"),
             Self::ReadOnly => f.write_str("the store was opened for reading"),
             Self::Closed => f.write_str("the store is closing"),
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::store::StoredRow;
-use crate::style::Style;
+use crate::style::{Style, visible};
 
 /// One row in a line.
 pub(super) fn line(row: &StoredRow, style: Style) -> String {
@@ -75,14 +75,6 @@ fn field(text: &str) -> String {
 
 fn record(row: &StoredRow) -> Value {
     serde_json::from_str(&row.record).unwrap_or_default()
-}
-
-/// Text as a terminal may be shown it.
-fn visible(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-    };
-    text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Members that have a column.

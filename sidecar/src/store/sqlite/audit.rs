@@ -1,7 +1,5 @@
 //! Audit chains in SQLite.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, ToSql, named_params, params, params_from_iter};
 use serde_json::json;
 
@@ -68,14 +66,12 @@ impl Scope for Scoped {
 
 impl Scoped {
     /// Work on this tenant's rows by the writer.
-    fn write<T: Send + 'static>(
+    pub(super) fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, &Tenant, &AuditKey) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let tenant = self.tenant.clone();
-        let owner = self.inner.owner.as_ref().ok_or(StoreError::ReadOnly)?;
-        let key = Arc::clone(&owner.key);
-        owner.writer.run(move |connection| work(connection, &tenant, &key))
+        self.inner.write(move |connection, key| work(connection, &tenant, key))
     }
 }
 

@@ -1,9 +1,11 @@
 //! The store in one SQLite file: write-ahead log, synced at every commit, one writer that commits what waits together.
 
+mod approvals;
 mod audit;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod writer;
 
 use std::fs::OpenOptions;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Scope, Store, StoreError, Tenant};
+use crate::approvals::Approval;
 use crate::audit::AuditKey;
 use crate::failure::Failure;
 use writer::Writer;
@@ -77,6 +80,16 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    /// Work by the writer that is not one tenant's.
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &AuditKey) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.write(work)
+    }
+}
+
 fn exists(data: &Path) -> Result<PathBuf, Failure> {
     let path = data.join(FILE);
     match path.try_exists() {
@@ -101,12 +114,25 @@ impl Store for Sqlite {
         })
     }
 
+    fn expire(&self, now: u64) -> Result<Vec<(Tenant, Approval)>, StoreError> {
+        self.expire_all(now)
+    }
+
     fn ready(&self) -> Result<(), StoreError> {
-        self.inner.owner.as_ref().ok_or(StoreError::ReadOnly)?.writer.run(|_| Ok(()))
+        self.write(|_, _| Ok(()))
     }
 }
 
 impl Inner {
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &AuditKey) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let owner = self.owner.as_ref().ok_or(StoreError::ReadOnly)?;
+        let key = Arc::clone(&owner.key);
+        owner.writer.run(move |connection| work(connection, &key))
+    }
+
     /// Reads in one transaction, so that what a reader sees belongs together.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let idle = self.readers.lock().ok().and_then(|mut readers| readers.pop());

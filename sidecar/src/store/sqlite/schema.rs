@@ -30,7 +30,8 @@ fn newer() -> rusqlite::Error {
 ///
 /// The columns that rows are found by are computed from the record and not stored, so they cannot say anything else than
 /// what the hash covers.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
 CREATE TABLE audit_row (
   tenant TEXT NOT NULL,
   seq INTEGER NOT NULL CHECK (seq >= 0),
@@ -68,4 +69,28 @@ CREATE TABLE audit_statement (
 ) STRICT;
 CREATE UNIQUE INDEX audit_statement_head ON audit_statement (tenant) WHERE kind = 'head';
 CREATE UNIQUE INDEX audit_statement_place ON audit_statement (tenant, kind, seq) WHERE kind <> 'head';
-"];
+",
+    "
+CREATE TABLE approval (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  state TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  used_by TEXT,
+  body TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX approval_id ON approval (tenant, id);
+CREATE UNIQUE INDEX approval_user ON approval (tenant, used_by) WHERE used_by IS NOT NULL;
+CREATE INDEX approval_key ON approval (tenant, key);
+CREATE INDEX approval_state ON approval (tenant, state, created);
+CREATE INDEX approval_due ON approval (state, expires);
+CREATE TABLE token (
+  name TEXT PRIMARY KEY,
+  hash BLOB NOT NULL UNIQUE,
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_row_approval ON audit_row (tenant, approval_id) WHERE approval_id IS NOT NULL;
+",
+];
