@@ -121,7 +121,7 @@ cli: $(TOOLS)/rust.stamp | need-rust
 # --- Running --------------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the firewall in front of a real MCP server, with a demonstration (DEMO=once: then end)
+run: wasm cli $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the firewall in front of a real MCP server, with a demonstration (DEMO=once: then end)
 	@$(PY) scripts/run.py $(if $(filter once,$(DEMO)),--once)
 
 .PHONY: eval
@@ -187,7 +187,7 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 	@$(PY) -m pytest -q tests/config
 
 .PHONY: test-e2e
-test-e2e: wasm wasm-trap $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
+test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
 	$(say) 'end to end'
 	@$(PY) -m pytest -q tests/e2e $(ARGS)
 
@@ -200,10 +200,12 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 	@$(PY) tests/conformance/run.py $(ARGS)
 
 .PHONY: bench
-bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 6 minutes (ARGS="--help" for what can be narrowed)
-	@$(FILTER_ENV) cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick
+bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 7 minutes (ARGS="--help" for what can be narrowed)
+	@$(FILTER_ENV) cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules
 	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm \
 	  cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
+	@printf '\n### Deciding, by the number of rules\n\n'
+	@$(VENV)/bin/node --disable-warning=ExperimentalWarning bench/rules.mjs $(TARGET)/wasm32-wasip1/release/examples/rules.wasm
 
 SECONDS ?= 60
 .PHONY: fuzz

@@ -1,6 +1,7 @@
-"""`make run`: an MCP server, Envoy with the filter in front of it, a demonstration; then audit records until Ctrl-C.
+"""`make run`: an MCP server, the sidecar, Envoy with the filter in front of it, a demonstration; then audit records until
+Ctrl-C.
 
-Environment: ENVOY (the binary), PORTCULLIS_WASM (the filter), PORT (where clients connect; default 10000 or, if
+Environment: ENVOY (the binary), PORTCULLIS_WASM (the filter), PORTCULLIS_CLI (the sidecar), PORT (where clients connect; default 10000 or, if
 that is taken, any free port).
 """
 
@@ -9,6 +10,7 @@ import ctypes
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -56,12 +58,26 @@ def run(started, once):
     ))
     wait_for("the MCP server", server, WORK / "server.log", lambda: connects(upstream))
 
+    sidecar, http = free_port(), free_port()
+    state = WORK / "state"
+    # A chain of its own for each run: what an earlier one recorded is not what this one shows.
+    shutil.rmtree(state, ignore_errors=True)
+    say(f"Sidecar: portcullis serve on 127.0.0.1:{sidecar} (gRPC) and 127.0.0.1:{http} (HTTP)")
+    serve = started.enter_context(process(
+        [os.environ["PORTCULLIS_CLI"], "serve", "--data", str(state),
+         "--listen-grpc", f"127.0.0.1:{sidecar}", "--listen-http", f"127.0.0.1:{http}"],
+        WORK / "serve.log",
+    ))
+    wait_for("the sidecar", serve, WORK / "serve.log", lambda: connects(sidecar))
+    token = (state / "filter-token").read_text().strip()
+
     port, admin = chosen_port(once), free_port() if once else free_port(9901)
     config = envoyconf.write(
         envoyconf.adapt(
-            envoyconf.load(ROOT / "envoy/plain.yaml"),
-            ports={10000: port, 9901: admin, 3001: upstream},
+            envoyconf.load(ROOT / "envoy/sidecar.yaml"),
+            ports={10000: port, 9901: admin, 3001: upstream, 9443: sidecar},
             wasm=os.environ["PORTCULLIS_WASM"],
+            plugin=lambda policy: {**policy, "sidecar": {**policy["sidecar"], "token": token}},
         ),
         WORK / "envoy.json",
     )
@@ -76,7 +92,7 @@ def run(started, once):
 
     url = f"http://127.0.0.1:{port}/mcp"
     demo = subprocess.run(
-        [sys.executable, str(ROOT / "tests/demo/demo.py"), "--url", url, "--log", str(log)],
+        [sys.executable, str(ROOT / "tests/demo/demo.py"), "--url", url, "--log", str(log), "--state", str(state), "--sidecar", f"http://127.0.0.1:{http}"],
         env={**os.environ, "DEMO_SECRET": secret}, check=False,
     )
     if demo.returncode != 0:
@@ -84,8 +100,8 @@ def run(started, once):
         return demo.returncode
     if once:
         return 0
-    print(connecting(url, admin))
-    follow(log, {"Envoy": envoy, "the MCP server": server})
+    print(connecting(url, admin, http))
+    follow(log, {"Envoy": envoy, "the MCP server": server, "the sidecar": serve})
 
 
 def follow(log, processes):
@@ -102,8 +118,9 @@ def follow(log, processes):
         time.sleep(0.2)
 
 
-def connecting(url, admin):
+def connecting(url, admin, http):
     snippet = json.dumps({"mcpServers": {"everything": {"type": "http", "url": url}}}, indent=2)
+    state = (WORK / "state").relative_to(ROOT)
     return f"""
 == Connect a client
 URL               {url}   (Streamable HTTP)
@@ -112,8 +129,10 @@ Claude Code       claude mcp add --transport http everything {url}
 Claude, Cursor    (.mcp.json, .cursor/mcp.json)
 {snippet}
 
-Policy            envoy/plain.yaml, under `configuration`
+Policy            envoy/sidecar.yaml, under `configuration`
 Metrics           curl -s http://127.0.0.1:{admin}/stats/prometheus | grep portcullis
+Audit chain       portcullis audit list|verify --data {state}
+Approvals         portcullis approvals list|approve|deny --url http://127.0.0.1:{http} --token-file {state}/admin-token
 Logs              {WORK.relative_to(ROOT)}/envoy.log (audit records), {WORK.relative_to(ROOT)}/access.log
 
 == Audit records (Ctrl-C ends everything)"""

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use portcullis_engine::exchange::{Answer, Exchange, Forward, RequestStep, ResponseStep};
+use portcullis_engine::exchange::{Answer, Exchange, Forward, Question, RequestStep, ResponseStep};
 use portcullis_engine::firewall::Firewall;
 use portcullis_engine::http::{HeaderOp, Reply};
 use portcullis_engine::state::Store;
@@ -15,13 +15,17 @@ use proxy_wasm::types::Action;
 
 use crate::facts::{self, Fetched};
 use crate::host::{self, Side};
+use crate::sidecar::{self, Delivery};
 use crate::telemetry::{Outcome, Telemetry};
 
 /// The filter of one request.
 pub struct Filter {
     firewall: Arc<Firewall>,
     telemetry: Rc<Telemetry>,
+    delivery: Rc<Delivery>,
     exchange: Exchange,
+    /// The call to the sidecar whose answer the request waits for.
+    asked: Option<u32>,
     /// The request's path and host as the client wrote them.
     path: String,
     authority: String,
@@ -35,12 +39,20 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub fn new(firewall: Arc<Firewall>, store: Arc<dyn Store>, telemetry: Rc<Telemetry>, unique: u64) -> Self {
+    pub fn new(
+        firewall: Arc<Firewall>,
+        store: Arc<dyn Store>,
+        telemetry: Rc<Telemetry>,
+        delivery: Rc<Delivery>,
+        unique: u64,
+    ) -> Self {
         let exchange = Exchange::new(firewall.clone(), store, unique);
         Self {
             firewall,
             telemetry,
+            delivery,
             exchange,
+            asked: None,
             path: String::new(),
             authority: String::new(),
             request_size: 0,
@@ -111,14 +123,28 @@ impl Filter {
                 Action::Continue
             }
             RequestStep::Reply(reply) => send(&reply),
-            RequestStep::Ask(_) => {
-                // Without an approval service there is nobody to ask.
-                let step = self.exchange.answer(Answer::NotConfigured, host::now_us());
-                return self.apply_request(step);
+            RequestStep::Ask(question) => {
+                let answer = match (question, &self.firewall.sidecar) {
+                    (Question::Admit(request), Some(sidecar)) => {
+                        self.asked = sidecar::admit(sidecar, &request);
+                        if self.asked.is_some() {
+                            return Action::Pause;
+                        }
+                        Answer::Unavailable
+                    }
+                    (Question::Admit(_) | Question::Mfa { .. }, _) => Answer::NotConfigured,
+                };
+                return self.answer(answer);
             }
         };
         self.publish();
         action
+    }
+
+    fn answer(&mut self, answer: Answer) -> Action {
+        self.telemetry.admitted(&answer);
+        let step = self.exchange.answer(answer, host::now_us());
+        self.apply_request(step)
     }
 
     fn apply_response(&mut self, step: ResponseStep) -> Action {
@@ -148,7 +174,7 @@ impl Filter {
     /// Writes what became known while the exchange goes on, and pays what is owed to the server.
     fn flush(&mut self) {
         for record in self.exchange.take_records() {
-            self.telemetry.record(&self.firewall, &record);
+            self.delivery.record(self.exchange.unique(), &record);
         }
         for owed in self.exchange.take_owed() {
             facts::pay(&owed, &self.path, &self.authority);
@@ -165,12 +191,16 @@ impl Filter {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        // Envoy does not cancel the calls of a stream that ended.
+        if let Some(token) = self.asked.take() {
+            host::cancel_call(token);
+        }
         self.publish();
         if self.exchange.holds_quota() && facts::upstream_broke() {
             self.exchange.upstream_failed();
         }
         for record in self.exchange.finish(host::now_us()) {
-            self.telemetry.record(&self.firewall, &record);
+            self.delivery.record(self.exchange.unique(), &record);
         }
         if self.streamed {
             self.telemetry.stream_closed();
@@ -179,6 +209,16 @@ impl Filter {
 }
 
 impl Context for Filter {
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, size: usize) {
+        if self.asked.take_if(|asked| *asked == token).is_none() {
+            return;
+        }
+        let message = if status == 0 { host::call_answer(size) } else { None };
+        if self.answer(Answer::of_call(status, message.as_deref())) == Action::Continue {
+            host::resume_request();
+        }
+    }
+
     fn on_done(&mut self) -> bool {
         self.end();
         true

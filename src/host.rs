@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use portcullis_engine::http::{Headers, Reply};
+use portcullis_engine::sidecar::SERVICE;
+use portcullis_engine::sidecar::wire::Writer;
 use portcullis_engine::state::Unavailable;
 
 /// Which half of an exchange a call is about.
@@ -264,6 +266,62 @@ pub fn post(cluster: &str, headers: Vec<(&str, &str)>, body: &[u8], timeout: Dur
     proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, Some(body), Vec::new(), timeout).is_ok()
 }
 
+/// Makes a gRPC call to a cluster of Envoy; the token that its answer will bear, `None` where it could not be made.
+pub fn call(
+    cluster: &str,
+    method: &str,
+    authorization: Option<&str>,
+    message: &[u8],
+    timeout: Duration,
+) -> Option<u32> {
+    // A plain name can be read as a `GrpcService` without a target, and then the whole Envoy aborts.
+    let target = grpc_service(cluster);
+    // The SDK wants text. The configuration allows no name so long that its length would be none.
+    let target = std::str::from_utf8(&target).ok()?;
+    let metadata = authorization.map(|value| ("authorization", value.as_bytes())).into_iter().collect();
+    // The SDK must know the call, or its answer would find nobody.
+    proxy_wasm::hostcalls::dispatch_grpc_call(target, SERVICE, method, metadata, Some(message), timeout).ok()
+}
+
+/// The message of the gRPC call that was just answered.
+pub fn call_answer(size: usize) -> Option<Vec<u8>> {
+    // SAFETY: the out-pointers are valid for the call.
+    returned(|data, out| unsafe { proxy_get_buffer_bytes(GRPC_ANSWER, 0, size, data, out) })
+        .filter(|bytes| bytes.len() == size)
+}
+
+/// Gives up a gRPC call whose answer nobody waits for any longer.
+pub fn cancel_call(token: u32) {
+    // SAFETY: no pointers.
+    unsafe { proxy_grpc_cancel(token) };
+}
+
+/// Lets the request that was held go on.
+pub fn resume_request() {
+    // SAFETY: no pointers.
+    unsafe { proxy_continue_stream(REQUEST_STREAM) };
+}
+
+/// Has the root context woken up each time so much time has passed.
+pub fn tick_every(period: Duration) {
+    // SAFETY: no pointers.
+    unsafe { proxy_set_tick_period_milliseconds(u32::try_from(period.as_millis()).unwrap_or(u32::MAX)) };
+}
+
+/// A number that nobody can foresee.
+pub fn random() -> Option<u64> {
+    getrandom::u64().ok()
+}
+
+/// `envoy.config.core.v3.GrpcService { envoy_grpc { cluster_name } }`.
+fn grpc_service(cluster: &str) -> Vec<u8> {
+    let mut envoy_grpc = Writer::new();
+    envoy_grpc.bytes(1, cluster);
+    let mut service = Writer::new();
+    service.item(1, envoy_grpc.finish());
+    service.finish()
+}
+
 /// Takes over a buffer that the host allocated in this VM through `proxy_on_memory_allocate`.
 fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
     let mut data = std::ptr::null_mut();
@@ -320,6 +378,9 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+    fn proxy_grpc_cancel(token: u32) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_log(level: u32, line: *const u8, line_size: usize) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
@@ -339,6 +400,8 @@ const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const CAS_MISMATCH: u32 = 8;
 const PLUGIN_CONFIGURATION: u32 = 7;
+const GRPC_ANSWER: u32 = 5;
+const REQUEST_STREAM: u32 = 0;
 const NO_GRPC_STATUS: i32 = -1;
 /// As the compare-and-swap number: write whatever there is.
 const OVERWRITE: u32 = 0;

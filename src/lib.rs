@@ -8,6 +8,7 @@ mod filter;
 mod host;
 mod root;
 mod shared;
+mod sidecar;
 mod telemetry;
 
 /// What Envoy calls first.

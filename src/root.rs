@@ -5,25 +5,34 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use portcullis_engine::firewall::Firewall;
+use portcullis_engine::sidecar::Sidecar;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::filter::Filter;
 use crate::host::{self, Level};
 use crate::shared::SharedData;
+use crate::sidecar::{Delivery, TICK};
 use crate::telemetry::Telemetry;
 
 /// What all requests of this VM share.
 #[derive(Default)]
 pub struct Root {
     firewall: Option<Arc<Firewall>>,
+    delivery: Option<Rc<Delivery>>,
     telemetry: Rc<Telemetry>,
     store: Arc<SharedData>,
     seed: u64,
     served: Cell<u64>,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, size: usize) {
+        if let Some(delivery) = &self.delivery {
+            delivery.answered(token, status, size);
+        }
+    }
+}
 
 impl RootContext for Root {
     /// Refusing the configuration keeps Envoy from starting, or from taking an update over xDS.
@@ -33,11 +42,22 @@ impl RootContext for Root {
             host::log(Level::Critical, "portcullis: no random key could be made");
             return false;
         };
+        // Part of the ids of records: two Envoys that start at once must not have the same.
+        let Some(seed) = host::random() else {
+            host::log(Level::Critical, "portcullis: no random number could be made");
+            return false;
+        };
         match Firewall::from_json(&configuration, key) {
             Ok(firewall) => {
                 self.telemetry.loaded(&firewall);
-                self.firewall = Some(Arc::new(firewall));
-                self.seed = host::now_ns();
+                if firewall.sidecar.as_ref().is_some_and(Sidecar::takes_records) {
+                    host::tick_every(TICK);
+                }
+                let firewall = Arc::new(firewall);
+                let delivery = Delivery::new(firewall.clone(), self.store.clone(), self.telemetry.clone());
+                self.delivery = Some(Rc::new(delivery));
+                self.firewall = Some(firewall);
+                self.seed = seed;
                 true
             }
             Err(error) => {
@@ -47,12 +67,19 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
         let firewall = self.firewall.clone()?;
+        let delivery = self.delivery.clone()?;
         let served = self.served.get().wrapping_add(1);
         self.served.set(served);
-        let unique = self.seed ^ (u64::from(context_id) << 40) ^ served;
-        Some(Box::new(Filter::new(firewall, self.store.clone(), self.telemetry.clone(), unique)))
+        let unique = self.seed.wrapping_add(served);
+        Some(Box::new(Filter::new(firewall, self.store.clone(), self.telemetry.clone(), delivery, unique)))
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(delivery) = &self.delivery {
+            delivery.send();
+        }
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use portcullis_engine::audit::{Decided, Record};
 use portcullis_engine::config::{AuditLog, StateName};
+use portcullis_engine::exchange::Answer;
 use portcullis_engine::firewall::Firewall;
+use portcullis_engine::sidecar::Settled;
 use portcullis_engine::telemetry::{self, Kind, Sample};
 
 use crate::host::{self, Level, Metric};
@@ -77,6 +79,21 @@ impl Telemetry {
             set(wanted, StateName::Principal, &record.principal.id);
             set(wanted, StateName::Tenant, record.principal.tenant.as_deref().unwrap_or_default());
         }
+    }
+
+    /// The sidecar was asked about a call.
+    pub fn admitted(&self, answer: &Answer) {
+        telemetry::of_admission(answer, &mut |sample| self.count(&sample));
+    }
+
+    /// A batch of records was handed to the sidecar, or could not be.
+    pub fn delivered(&self, settled: Settled) {
+        telemetry::of_delivery(settled, &mut |sample| self.count(&sample));
+    }
+
+    /// A record found no room on its way to the sidecar.
+    pub fn dropped(&self) {
+        telemetry::of_dropped(&mut |sample| self.count(&sample));
     }
 
     /// A configuration was taken.

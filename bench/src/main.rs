@@ -139,6 +139,7 @@ fn configurations(wasm: &Path, yardstick: &Path) -> Vec<Configuration> {
         // What the line per message in Envoy's log costs: the next row writes lines for refusals only.
         ("portcullis allow-all, quiet", ours(policy::quiet(policy::allow_all()))),
         ("portcullis 100 rules", ours(policy::realistic(100, Scan::Nothing))),
+        ("portcullis 1000 rules", ours(policy::realistic(1000, Scan::Nothing))),
         ("portcullis 100 rules, secrets", ours(policy::realistic(100, Scan::Secrets))),
         ("portcullis 100 rules, all scanners", ours(policy::realistic(100, Scan::Everything))),
         ("portcullis 100 rules, secrets, quiet", ours(policy::quiet(policy::realistic(100, Scan::Secrets)))),

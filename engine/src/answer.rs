@@ -22,6 +22,8 @@ pub struct Denial<'a> {
     pub correlation_id: &'a str,
     /// What would have to come with a next try: `mfa`.
     pub needs: Option<&'static str>,
+    /// The approval that the call waits for.
+    pub approval: Option<&'a str>,
     /// When the same message may be let through, in milliseconds from now; `None` where waiting does not help.
     pub retry_after_ms: Option<u64>,
 }
@@ -57,8 +59,9 @@ impl Denial<'_> {
     fn facts(&self) -> String {
         let retry = self.retry_after_ms.map_or_else(String::new, |wait| format!(r#","retryAfterMs":{wait}"#));
         let needs = self.needs.map_or(String::new(), |needs| format!(",{}:\"required\"", quote(needs)));
+        let approval = self.approval.map_or(String::new(), |id| format!(",\"approvalId\":{}", quote(id)));
         format!(
-            r#"{{"rule":{},"policyVersion":{},"correlationId":{}{retry}{needs}}}"#,
+            r#"{{"rule":{},"policyVersion":{},"correlationId":{}{retry}{needs}{approval}}}"#,
             quote(self.rule),
             quote(self.policy_version),
             quote(self.correlation_id),
@@ -153,6 +156,7 @@ mod tests {
             policy_version: "v",
             correlation_id: "c",
             needs: Some("mfa"),
+            approval: Some("a-1"),
             retry_after_ms: Some(1500),
         };
         for id in ["1", "\"a\\u0062\"", "1.50"] {

@@ -11,6 +11,8 @@ use crate::scan::{Direction, ScanAction, Severity};
 /// What happened to one message. Written as one JSON line by [`Record::to_json`].
 #[derive(Clone, Debug)]
 pub struct Record {
+    /// Unique among all records.
+    pub id: String,
     /// When the message was judged, microseconds since the Unix epoch.
     pub time_us: u64,
     /// Ties together everything that came of one HTTP request.
@@ -19,6 +21,8 @@ pub struct Record {
     pub direction: Direction,
     /// The caller.
     pub principal: Arc<Principal>,
+    /// Keyed hash of the session's id, which itself is as good as a password; `None` where there is no session.
+    pub session: Option<Arc<str>>,
     /// The configured server's name; empty where none matched.
     pub server: Arc<str>,
     /// JSON-RPC method, or `http/…`; empty where none could be read.
@@ -33,6 +37,8 @@ pub struct Record {
     pub rule: Arc<str>,
     /// Why, in one sentence without content.
     pub reason: Arc<str>,
+    /// The approval that was asked for.
+    pub approval: Option<String>,
     /// What would have been done were it not for shadow mode.
     pub would: Option<(Decided, String)>,
     /// The narrowest exception that would have let through what a scanner stopped, as the JSON of a
@@ -56,6 +62,8 @@ pub struct Record {
     pub drift: Vec<Drifted>,
     /// Tools of a list whose definition was looked at for the first time, and what was found in it.
     pub risks: Vec<Risky>,
+    /// Versions of definitions that were listed for the first time; the server's instructions under an empty name.
+    pub versions: Vec<Listed>,
     /// Entries removed from a list result.
     pub hidden: u32,
     /// From the request's arrival to the end of the exchange, microseconds.
@@ -111,6 +119,15 @@ pub struct Risky {
     pub flags: Vec<String>,
 }
 
+/// A version of a tool's definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The tool's name.
+    pub tool: String,
+    /// Its fingerprint in hexadecimal, as `pins.approved` takes it.
+    pub sha256: String,
+}
+
 /// What was done with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
@@ -161,9 +178,23 @@ impl Record {
         out
     }
 
+    /// The record of a message that is about to be forwarded: what came of it is not known yet.
+    #[must_use]
+    pub fn to_intent_json(&self) -> String {
+        let mut out = String::with_capacity(1024);
+        let mut line = Line::new(&mut out);
+        line.text("stage", "intent");
+        self.write_members(line);
+        out
+    }
+
     /// Appends the record to `out` as one line of JSON.
     pub fn write_json(&self, out: &mut String) {
-        let mut line = Line::new(out);
+        self.write_members(Line::new(out));
+    }
+
+    fn write_members(&self, mut line: Line<'_>) {
+        line.text("id", &self.id);
         write_time(line.key("time"), self.time_us);
         line.text("correlation_id", &self.correlation_id);
         line.text("direction", self.direction.as_str());
@@ -177,6 +208,9 @@ impl Record {
             line.list("teams", &self.principal.teams);
             line.optional("agent", self.principal.agent.as_deref());
         }
+        if let Some(session) = &self.session {
+            line.text("session", session);
+        }
         line.text("server", &self.server);
         line.text("method", &self.method);
         line.text("capability", self.capability);
@@ -184,6 +218,9 @@ impl Record {
         line.text("decision", self.decision.as_str());
         line.text("rule", &self.rule);
         line.text("reason", &self.reason);
+        if let Some(approval) = &self.approval {
+            line.text("approval_id", approval);
+        }
         if let Some((decision, rule)) = &self.would {
             line.text("shadow_decision", decision.as_str());
             line.text("shadow_rule", rule);
@@ -207,6 +244,9 @@ impl Record {
         }
         if !self.risks.is_empty() {
             self.write_risks(line.key("risks"));
+        }
+        if !self.versions.is_empty() {
+            self.write_versions(line.key("versions"));
         }
         if self.hidden > 0 {
             line.number("hidden", Some(u64::from(self.hidden)));
@@ -234,6 +274,13 @@ impl Record {
             row.text("tool", &risky.tool);
             row.text("severity", risky.severity.as_str());
             row.list("flags", &risky.flags);
+        });
+    }
+
+    fn write_versions(&self, out: &mut String) {
+        write_rows(out, &self.versions, |row, listed| {
+            row.text("tool", &listed.tool);
+            row.text("sha256", &listed.sha256);
         });
     }
 

@@ -294,7 +294,7 @@ impl Run<'_> {
             RequestStep::Ask(question) => {
                 self.outcome.questions.push(question);
                 let now = self.driver.tick();
-                let step = self.exchange.answer(self.driver.answer, now);
+                let step = self.exchange.answer(self.driver.answer.clone(), now);
                 self.settle(step, message)
             }
         }

@@ -10,6 +10,7 @@ use crate::pins::Pins;
 use crate::policy::{FactNeeds, Policy};
 use crate::quota::Quotas;
 use crate::scan::{Redaction, ScanConfigError, Scanners, Suppressions};
+use crate::sidecar::{Approvals, Sidecar};
 
 /// A policy and its scanners, compiled once and shared by all exchanges.
 #[derive(Debug)]
@@ -30,6 +31,10 @@ pub struct Firewall {
     pub(crate) quotas: Quotas,
     /// What must be done to calls that pass.
     pub(crate) obligations: Obligations,
+    /// Who keeps records and asks people; `None` where nobody does.
+    pub sidecar: Option<Sidecar>,
+    /// How calls are held for an approval.
+    pub(crate) approvals: Approvals,
     /// By the id of the rule that has them.
     suppressions: BTreeMap<Box<str>, Suppressions>,
     hash_key: [u8; 32],
@@ -68,6 +73,8 @@ impl Firewall {
         let schemas = config.schemas.clone();
         let flow = Flow::compile(&config)?;
         let quotas = Quotas::compile(&config)?;
+        let sidecar = config.sidecar.as_ref().map(Sidecar::compile).transpose()?;
+        let approvals = Approvals::compile(&config)?;
         let policy = Policy::of_text(config)?;
         let pins = Pins::compile(policy.config(), policy.version())?;
         let needs = policy.fact_needs();
@@ -80,6 +87,8 @@ impl Firewall {
             flow,
             quotas,
             obligations,
+            sidecar,
+            approvals,
             suppressions,
             hash_key,
             pseudonyms,

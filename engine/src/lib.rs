@@ -23,6 +23,7 @@ pub mod principal;
 mod quota;
 pub mod scan;
 pub mod schema;
+pub mod sidecar;
 mod sort;
 pub mod sse;
 pub mod state;

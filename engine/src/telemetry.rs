@@ -5,8 +5,10 @@
 //! configuration or from fixed sets, never from a message, so that no client can make metrics without end.
 
 use crate::audit::{Decided, Record};
+use crate::exchange::Answer;
 use crate::firewall::Firewall;
 use crate::scan::Direction;
+use crate::sidecar::{Settled, Verdict};
 
 /// One change of one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +118,40 @@ pub fn of_configuration(firewall: &Firewall, count: &mut dyn FnMut(Sample<'_>)) 
 /// One request body was judged in so many nanoseconds.
 pub fn of_judgement(nanoseconds: u64, count: &mut dyn FnMut(Sample<'_>)) {
     observe(count, "portcullis_decision_duration_microseconds", nanoseconds.div_ceil(1000));
+}
+
+/// The sidecar was asked about a call.
+pub fn of_admission(answer: &Answer, count: &mut dyn FnMut(Sample<'_>)) {
+    let outcome = match answer {
+        Answer::Approved => "allow",
+        Answer::Refused => "deny",
+        Answer::NotConfigured | Answer::Unavailable => "unavailable",
+        Answer::Admitted(response) => match response.verdict {
+            Verdict::Allow => "allow",
+            Verdict::Deny => "deny",
+            Verdict::Pending => "pending",
+        },
+    };
+    add(count, "portcullis_admissions_total", &[("outcome", outcome)]);
+}
+
+/// A batch of records was handed to the sidecar, or could not be.
+pub fn of_delivery(settled: Settled, count: &mut dyn FnMut(Sample<'_>)) {
+    for (outcome, records) in [("delivered", settled.delivered), ("rejected", settled.rejected)] {
+        if records > 0 {
+            let value = i64::try_from(records).unwrap_or(i64::MAX);
+            let labels = &[("outcome", outcome)];
+            count(Sample { metric: "portcullis_audit_records_total", labels, kind: Kind::Counter, value });
+        }
+    }
+    if settled.failed {
+        add(count, "portcullis_audit_failures_total", &[]);
+    }
+}
+
+/// A record found no room on its way to the sidecar.
+pub fn of_dropped(count: &mut dyn FnMut(Sample<'_>)) {
+    add(count, "portcullis_audit_records_total", &[("outcome", "dropped")]);
 }
 
 /// So many streams more, or less, are open.

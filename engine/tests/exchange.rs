@@ -393,14 +393,18 @@ fn what_is_no_mcp_passes_or_not_as_said() {
 
 #[test]
 fn an_approval_lets_the_call_on() {
-    for (answer, passes) in [(Answer::Approved, true), (Answer::Refused, false), (Answer::NotConfigured, false)] {
+    for (answer, passes, decided) in [
+        (Answer::Approved, true, Decided::Allow),
+        (Answer::Refused, false, Decided::Deny),
+        (Answer::NotConfigured, false, Decided::RequireApproval),
+        (Answer::Unavailable, false, Decided::RequireApproval),
+    ] {
         let mut driver = driver(POLICY);
-        driver.answer = answer;
+        driver.answer = answer.clone();
         let outcome = driver.run(&Request::post("/mcp", call(1, "deploy")), |_| ok_result(1));
         assert_eq!(outcome.questions.len(), 1);
         assert_eq!(outcome.upstream.is_some(), passes, "{answer:?}");
-        let decision = outcome.records[0].decision;
-        assert_eq!(decision, if passes { Decided::Allow } else { Decided::RequireApproval });
+        assert_eq!(outcome.records[0].decision, decided);
     }
 }
 

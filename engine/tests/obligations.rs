@@ -200,7 +200,7 @@ fn a_one_time_code_is_asked_for_and_goes_no_further() {
     // A call that needs both asks twice.
     let both = Request::post("/mcp", call("deploy", "{}")).header("x-portcullis-mfa", "123456");
     let outcome = with(both, Answer::Approved);
-    assert!(matches!(&outcome.questions[..], [Question::Mfa { .. }, Question::Approval { .. }]));
+    assert!(matches!(&outcome.questions[..], [Question::Mfa { .. }, Question::Admit(_)]));
     assert!(outcome.upstream.is_some());
 }
 

@@ -83,10 +83,18 @@ fn a_changed_tool_is_hidden_and_refused_until_it_is_approved() {
     let (first, second) = (tool("add", "Adds two numbers."), tool("add", "Adds three numbers."));
     let other = tool("subtract", "Subtracts.");
     assert_eq!(gate.call("/a", "add"), None, "not listed yet: first use trusts");
-    assert_eq!(gate.list("/a", &[first.clone(), other.clone()]).0, ["add", "subtract"]);
+    let (seen, record) = gate.list("/a", &[first.clone(), other.clone()]);
+    assert_eq!(seen, ["add", "subtract"]);
+    let versions = |record: &Record| -> Vec<(String, String)> {
+        record.versions.iter().map(|version| (version.tool.clone(), version.sha256.clone())).collect()
+    };
+    assert_eq!(versions(&record), [("add".to_owned(), print(&first)), ("subtract".to_owned(), print(&other))]);
+    assert_eq!(gate.list("/a", &[first.clone(), other.clone()]).1.versions, [], "recorded once");
     assert_eq!(gate.call("/a", "add"), None);
     let (seen, record) = gate.list("/a", &[second.clone(), other.clone()]);
     assert_eq!(seen, ["subtract"]);
+    assert_eq!(versions(&record), [("add".to_owned(), print(&second))]);
+    assert!(record.to_json().contains(&format!(r#""versions":[{{"tool":"add","sha256":"{}"}}]"#, print(&second))));
     let drift = &record.drift[0];
     assert_eq!((&*drift.tool, drift.severity.as_str(), &drift.causes[..]), ("add", "low", &["reworded"][..]));
     assert_eq!(drift.fields, ["/description"]);

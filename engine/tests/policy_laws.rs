@@ -16,7 +16,16 @@ const ACTIONS: [&str; 4] = ["allow", "log_only", "require_approval", "deny"];
 
 /// A rule without its id, out of a world small enough for rules and calls to meet.
 fn rule(actions: &'static [&'static str], priorities: std::ops::Range<i32>) -> impl Strategy<Value = Value> {
-    let name = prop::option::of(prop::sample::select(vec!["*", "a", "a*", "*b", "a?", "b"]));
+    let name = prop::option::of(prop::sample::select(vec![
+        &["*"][..],
+        &["a"],
+        &["a*"],
+        &["*b"],
+        &["a?"],
+        &["b"],
+        &["a", "a*", "b"],
+        &["ab*", "a*", "*c"],
+    ]));
     let role = prop::option::of(prop::sample::select(vec!["dev", "d*", "ops"]));
     let capability = prop::option::of(prop::sample::select(vec!["tool", "resource", "list"]));
     let argument = prop::option::of(prop::sample::select(vec![
@@ -30,7 +39,7 @@ fn rule(actions: &'static [&'static str], priorities: std::ops::Range<i32>) -> i
         |(name, role, capability, argument, mode, action, priority)| {
             let mut matcher = json!({});
             if let Some(name) = name {
-                matcher["name"] = json!([name]);
+                matcher["name"] = json!(name);
             }
             if let Some(role) = role {
                 matcher["principal"] = json!({"roles": [role]});

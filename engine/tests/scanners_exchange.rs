@@ -260,6 +260,21 @@ fn the_words_of_a_command_are_read_as_one() {
         r#"{"args": ["-rf", "--no-preserve-root", "/"], "command": "rm"}"#,
         r#"{"argv": ["rm", "-rf", "/"]}"#,
         r#"{"cmd": "git", "args": ["push", "--force", "origin", "main"]}"#,
+        r#"{"command": ["rm", "-r", "-f", "-v", "--one-file-system", "-d", "--verbose", "-R", "--force", "/"]}"#,
+        r#"{"command": "rm", "args": "-rf /"}"#,
+        r#"{"env": {"a": "b"}, "cwd": "/srv", "command": "sh", "args": ["-c", "echo this is a long line that says nothing of interest to anybody who reads it; rm -rf /"]}"#,
+        r#"{"command": "bash", "args": ["-lc", "rm -rf ~"]}"#,
+        r#"{"program": "xargs", "argv": ["-a", "list", "rm", "-rf", "/"]}"#,
+        r#"{"command": "ssh", "args": ["host", "rm -rf /"]}"#,
+        r#"{"command": "eval", "args": ["rm -rf /"]}"#,
+        r#"{"command": "python3", "args": ["-c", "import shutil; shutil.rmtree('/')"]}"#,
+        r#"{"command": "psql", "args": ["-c", "DROP TABLE users"]}"#,
+        r#"{"command": "find", "args": ["/", "-exec", "rm", "-rf", "{}", "+"]}"#,
+        r#"{"command": "git", "args": ["checkout", "main; rm -rf /"]}"#,
+        r#"{"command": "git", "args": ["checkout", "$(rm -rf /)"]}"#,
+        r#"{"command": "mytool", "args": ["rm -rf /"]}"#,
+        r#"{"commands": ["ls -la", "rm -rf /"]}"#,
+        r#"{"commands": ["ls", "rm -rf /"]}"#,
     ] {
         let request = Request::post("/mcp", call(arguments));
         let outcome = run(&only("destructive", "block"), "enforce", request, Response::json(RESULT));
@@ -269,6 +284,13 @@ fn the_words_of_a_command_are_read_as_one() {
         r#"{"command": "grep", "args": ["-r", "rm -rf", "docs/"]}"#,
         r#"{"args": ["-r", "rm -rf", "docs/"], "command": "grep"}"#,
         r#"{"argv": ["ls", "-la", "/"]}"#,
+        r#"{"command": "git", "args": ["commit", "-m", "rm -rf is gone; git push --force too"]}"#,
+        r#"{"args": ["commit", "-am", "Drop the cache; rm -rf / was never needed"], "command": "/usr/bin/git"}"#,
+        r#"{"command": "rmdir", "args": ["--help"]}"#,
+        r#"{"argv": ["git", "commit", "--message=stop; rm -rf / is no more"]}"#,
+        r#"{"command": "gh", "args": ["issue", "create", "--title", "rm -rf / wipes the disk", "--body", "Run `rm -rf /`; see"]}"#,
+        r#"{"command": "echo", "args": ["rm -rf /; mkfs.ext4 /dev/sda"]}"#,
+        r#"{"command": "cargo", "args": ["test", "--", "rm -rf /"]}"#,
     ] {
         let request = Request::post("/mcp", call(arguments));
         let outcome = run(&only("destructive", "block"), "enforce", request, Response::json(RESULT));
@@ -318,6 +340,59 @@ fn a_rule_suppresses_in_what_it_lets_through() {
     assert!(!passes(r#"{"command": "rm -rf /srv/data"}"#), "another rule let it through");
     let error = Firewall::from_json(policy("deny").as_bytes(), [7; 32]).unwrap_err();
     assert_eq!(error.pointer, "/rules/0/suppress");
+}
+
+#[test]
+fn a_result_is_judged_as_a_whole() {
+    let person = |index: usize| format!("person{index}@corp-mail.net");
+    let people = |count: usize| (0..count).map(person).collect::<Vec<_>>().join("\n");
+    let rows =
+        |count: usize| (0..count).map(|index| json!({"id": index, "title": "a row of a table"})).collect::<Value>();
+    let text = |text: String| json!({"content": [{"type": "text", "text": text}]});
+    let with_pii = |action: &str| json!({"bulk": {"response": action}});
+    let cases = [
+        ("pii-records", text(people(25)), true),
+        ("pii-records", text(people(24)), false),
+        ("pii-records", text(format!("{}\n", person(1)).repeat(60)), false),
+        (
+            "pii-records",
+            json!({"content": [], "structuredContent": {"all": (0..25).map(person).collect::<Vec<_>>()}}),
+            true,
+        ),
+        ("many-rows", json!({"content": [], "structuredContent": {"rows": rows(5_000)}}), true),
+        ("many-rows", json!({"content": [], "structuredContent": {"rows": rows(4_999)}}), false),
+        ("many-rows", text(rows(5_000).to_string()), true),
+        ("many-rows", text(format!("id,title\n{}", "1,a row of a table of rows\n".repeat(5_001))), true),
+        ("many-rows", text("A line of prose that is no row.\n".repeat(6_000)), false),
+        ("large-result", text("a word and ".repeat(50_000)), true),
+        ("large-result", text("a word and ".repeat(40_000)), false),
+    ];
+    for (rule, result, hit) in cases {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "result": result}).to_string();
+        for sse in [false, true] {
+            let response = || match sse {
+                false => Response::json(body.clone()),
+                true => Response::sse([format!("data: {body}\n\n")]),
+            };
+            let seen =
+                |scanners: &Value, mode: &str| run(scanners, mode, Request::post("/mcp", call("{}")), response());
+            let logged = seen(&json!({"pii": {"response": "log"}}), "enforce");
+            let found = logged.records[0].findings.iter().find(|found| found.rule == rule);
+            assert_eq!(found.map(|found| found.location.as_str()), hit.then_some("/result"), "{rule} {hit}");
+            assert!(logged.client.text().contains(&body), "{rule}");
+            // There is no part of it that could be hidden.
+            for action in ["block", "redact"] {
+                let stopped = seen(&with_pii(action), "enforce").client.text().contains(&format!("bulk:{rule}"));
+                assert_eq!(stopped, hit, "{rule} {action}");
+            }
+            let would = seen(&with_pii("block"), "shadow").records[0].would.clone();
+            assert_eq!(would, hit.then(|| (Decided::Deny, format!("bulk:{rule}"))));
+        }
+    }
+    let body = json!({"jsonrpc": "2.0", "id": 1, "result": text(people(30))}).to_string();
+    let tools = json!({"bulk": {"response": "block"}, "overrides": [{"rules": ["pii-records"], "tool": ["run_*"], "action": "log"}]});
+    let outcome = run(&tools, "enforce", Request::post("/mcp", call("{}")), Response::json(body));
+    assert!(outcome.client.text().contains("corp-mail"));
 }
 
 /// All scanners off but one, which does the same in both directions.

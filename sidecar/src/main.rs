@@ -1,14 +1,23 @@
 //! The `portcullis` command line: check and explain a configuration, scan text, run labelled cases. It decides
 //! nothing by itself: every verdict comes from the engine that runs in Envoy.
 
+mod approvals;
+mod audit;
+mod client;
+mod clock;
 mod config;
 mod eval;
 mod failure;
 mod input;
 mod policy;
+mod proto;
 mod scan;
+mod secret_file;
+mod serve;
 mod source;
+mod store;
 mod style;
+mod tokens;
 mod tools;
 
 use std::io::{self, Write};
@@ -39,6 +48,17 @@ enum Command {
     /// Fingerprint and compare the tools that a server lists
     #[command(subcommand)]
     Tools(tools::Command),
+    /// Answer the filter: audit records and approvals, kept in one directory
+    Serve(serve::Args),
+    /// Verify, read, export and prune the audit chain
+    #[command(subcommand)]
+    Audit(audit::command::Command),
+    /// Decide about calls that wait for a person
+    #[command(subcommand)]
+    Approvals(approvals::command::Command),
+    /// Make and revoke tokens of people
+    #[command(subcommand)]
+    Tokens(tokens::command::Command),
     /// Run labelled cases through the firewall and measure recall and false positives
     Eval(eval::Args),
 }
@@ -48,6 +68,10 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Scan(args) => scan::run(&args),
         Command::Tools(command) => tools::run(&command),
+        Command::Serve(args) => serve::run(&args),
+        Command::Audit(command) => audit::command::run(&command),
+        Command::Approvals(command) => approvals::command::run(&command),
+        Command::Tokens(command) => tokens::command::run(&command),
         Command::Eval(args) => eval::run(&args),
     };
     match result {

@@ -75,7 +75,7 @@ fn fingerprint(args: &FingerprintArgs) -> Result<Report, Failure> {
     }
     let mut text = String::new();
     for tool in saved.tools.values() {
-        text += &format!("{}  {}\n", tool.fingerprint, visible(&tool.name));
+        text += &format!("{}  {}\n", tool.fingerprint, style::visible(&tool.name));
     }
     if let Some(print) = saved.instructions {
         text += &format!("{print}  (instructions)\n");
@@ -120,10 +120,10 @@ fn diff(args: &DiffArgs) -> Result<Report, Failure> {
 
 /// One change for a person.
 fn line(change: &serde_json::Value) -> String {
-    let text = |key: &str| visible(change.get(key).and_then(serde_json::Value::as_str).unwrap_or_default());
+    let text = |key: &str| style::visible(change.get(key).and_then(serde_json::Value::as_str).unwrap_or_default());
     let list = |key: &str| {
         let items = change.get(key).and_then(serde_json::Value::as_array).into_iter().flatten();
-        items.filter_map(|item| item.as_str().map(visible)).collect::<Vec<_>>().join(", ")
+        items.filter_map(|item| item.as_str().map(style::visible)).collect::<Vec<_>>().join(", ")
     };
     let style = style::stdout();
     let name = style.bold(&text("tool"));
@@ -164,14 +164,6 @@ impl Saved {
             instructions: instructions.map(|text| Fingerprint::of_instructions(&text)),
         })
     }
-}
-
-/// A name as a terminal may be shown it: nothing that moves the cursor, turns the text around or is not seen.
-fn visible(name: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-    };
-    name.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
 const LIMITS: Limits = Limits { max_bytes: usize::MAX, max_depth: 128 };

@@ -109,6 +109,70 @@ fn explain_without_a_call_summarises_the_policy() {
 }
 
 #[test]
+fn explain_says_which_condition_in_cel_does_not_hold_and_when() {
+    let policy = file(
+        "when.yaml",
+        "version: \"1\"\nservers: [{name: s}]\nrules:\n- {id: day, match: {name: [pay]}, when: now.getHours() >= 6, action: allow}\n- {id: big, when: args.amount > 9, action: deny}\n",
+    );
+    let at = |time: &str, amount: &str| {
+        run(&["policy", "explain", &policy, "--tool", "pay", "--args", amount, "--at", time], "")
+    };
+    let night = at("2026-01-01T05:59:59Z", r#"{"amount": 1}"#);
+    assert_eq!(night.code, 1);
+    assert!(
+        night
+            .out
+            .contains("day (allow, priority 0): when `now.getHours() >= 6` does not hold, or cannot be evaluated\n"),
+        "{}",
+        night.out
+    );
+    assert!(night.out.contains("big (deny, priority 0): when `args.amount > 9` does not hold\n"), "{}", night.out);
+    assert_eq!(at("2026-01-01T06:00:00Z", r#"{"amount": 1}"#).code, 0);
+    assert!(at("2026-01-01T06:00:00Z", "{}").out.contains("deny  by rule big"), "what cannot be evaluated restricts");
+    assert_eq!(at("yesterday", "{}").code, 2);
+    let summary = run(&["policy", "explain", &policy], "").out;
+    assert!(summary.contains("big deny; when args.amount > 9\n"), "{summary}");
+}
+
+/// Every part of a policy is in its summary: what is not shown is overlooked.
+#[test]
+fn the_summary_has_every_block() {
+    let policy = file(
+        "blocks.yaml",
+        r#"version: "1"
+servers: [{name: s}]
+scanners: {pii: {enabled: false}, secrets: {request: log}}
+quotas: [{id: calls, limit: 9/hour, when: "1 < 2"}]
+pins: {deny_drift: high}
+risk: {deny: critical}
+schemas: {arguments: log}
+clearance: {default: internal}
+obligations: [{id: net, egress: {allow: [example.com]}}]
+flow: {sources: [{id: web, match: {name: [x]}, labels: [untrusted]}], trifecta: deny}
+"#,
+    );
+    let ran = run(&["policy", "explain", &policy], "");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let summary = ran.out;
+    for part in [
+        "Quotas\n  calls ",
+        "limit 9/hour",
+        "when 1 < 2",
+        "deny_drift high",
+        "Risk\n  deny critical",
+        "Schemas\n  arguments log",
+        "Clearance\n  default internal",
+        "Obligations\n  net ",
+        "egress.allow example.com",
+        "web labels untrusted; match.name x",
+        "trifecta deny",
+        "privesc, secrets (request log); off: pii\n",
+    ] {
+        assert!(summary.contains(part), "{part}: {summary}");
+    }
+}
+
+#[test]
 fn the_committed_schema_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/portcullis.schema.json");
     let committed = fs::read_to_string(path).unwrap();

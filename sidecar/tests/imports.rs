@@ -9,7 +9,12 @@ use serde_json::{Value, json};
 #[test]
 fn imports_decide_as_the_originals_say() {
     for (name, extension, code, notes) in [
-        ("g8kepr", "json", 0, vec!["/audit/alertOnDeny"]),
+        (
+            "g8kepr",
+            "json",
+            0,
+            vec!["/audit/alertOnDeny", "one server, `mcp`", "`limits.max_body_bytes` is raised to 10065536"],
+        ),
         ("intercept", "yaml", 1, vec!["/tools/odd: `odd` is denied", "/tools/borrowed"]),
         ("policylayer", "json", 1, vec!["/tools/mystery: `mystery` is denied"]),
         ("agentgateway", "yaml", 1, vec!["rules/2: the claim `nested.key`", "rules/5: `!=`"]),

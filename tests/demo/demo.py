@@ -6,7 +6,9 @@ anything went otherwise than it says, so `make test` runs it too.
 
 import argparse
 import asyncio
+import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -29,14 +31,16 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--url", required=True)
     options.add_argument("--log", required=True, help="Envoy's log")
+    options.add_argument("--sidecar", required=True, help="URL of `portcullis serve`")
+    options.add_argument("--state", required=True, help="data directory of `portcullis serve`")
     options = options.parse_args()
-    failures = asyncio.run(demonstrate(options.url, audit.Log(options.log), os.environ["DEMO_SECRET"]))
+    failures = asyncio.run(demonstrate(options.url, audit.Log(options.log), Sidecar(options.sidecar, options.state), os.environ["DEMO_SECRET"]))
     for failure in failures:
         print(f"demo: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 
-async def demonstrate(url, log, secret):
+async def demonstrate(url, log, sidecar, secret):
     show = Demonstration(log)
     async with streamablehttp_client(url) as (read, write, _), ClientSession(read, write) as session:
         hello = await session.initialize()
@@ -60,13 +64,78 @@ async def demonstrate(url, log, secret):
         show.expect(result.isError, "the secret reached the server")
         show.expect(secret not in text(result), "the answer repeats the secret")
 
+        held = {"duration": 1, "steps": 1}
+        for word, decision in (("approve", "allow"), ("deny", "deny")):
+            decided = asyncio.create_task(sidecar.decide(word))
+            result = await show.call(
+                session, f"A call that waits for a person: {word}", "trigger-long-running-operation", held, decision=decision,
+            )
+            show.expect(await decided, "nobody could decide")
+            show.expect(bool(result.isError) == (word == "deny"), "the person's word did not count")
+
         result = await show.call(session, "A prompt injection in a response", "echo", {"message": INJECTION}, decision="deny")
         show.expect("id_rsa" not in text(result), "the injection reached the client")
 
         result = await show.call(session, "A request for a cloud's credentials", "echo", {"message": METADATA}, decision="deny")
         show.expect(result.isError, "the address reached the server")
+    print("\n-- The audit chain")
+    rows = await sidecar.rows(show.correlation_ids)
+    show.title = "The audit chain"
+    show.expect(show.correlation_ids <= {row["record"].get("correlation_id") for row in rows}, "a record is missing")
+    intents = [row for row in rows if row["record"].get("stage") == "intent"]
+    print(f"   {len(rows)} rows, {len(intents)} of them written down before the call was made; the last one:")
+    for key in ("seq", "hash", "prev"):
+        print(f"   {key:16} {rows[-1].get(key)}")
+    status, said = sidecar.run("audit", "verify", "--full")
+    print(f"   portcullis audit verify: {said.strip()}")
+    show.expect(status == 0, "the chain does not verify")
+    show.expect(secret not in json.dumps(rows), "the secret is in the chain")
     show.expect(secret not in Path(log.file.name).read_text(errors="replace"), "the secret is in Envoy's log")
     return show.failures
+
+
+class Sidecar:
+    """What the command line says of the sidecar's directory."""
+
+    def __init__(self, url, state):
+        self.url = url
+        self.state = state
+
+    def run(self, *arguments):
+        """A command on its directory."""
+        return self.command(*arguments, "--data", self.state)
+
+    def ask(self, *arguments):
+        """A command that talks to it, as the first admin."""
+        return self.command(*arguments, "--url", self.url, "--token-file", str(Path(self.state) / "admin-token"))
+
+    def command(self, *arguments):
+        done = subprocess.run([os.environ["PORTCULLIS_CLI"], *arguments], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    async def decide(self, word):
+        """Approves or denies the call that waits; says which it was."""
+        end = time.monotonic() + RECORD_SECONDS
+        while time.monotonic() < end:
+            status, text = self.ask("approvals", "list", "--json")
+            if status == 0:
+                [approval] = json.loads(text)
+                status, text = self.ask("approvals", word, approval["id"])
+                print(f"   portcullis approvals {word} {approval['id']}: {text.strip()}")
+                return status == 0
+            await asyncio.sleep(0.1)
+        return False
+
+    async def rows(self, correlation_ids):
+        """All rows, once there is one of each of these."""
+        end = time.monotonic() + RECORD_SECONDS
+        while True:
+            _, text = self.run("audit", "list", "--json", "--limit", "1000")
+            rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+            known = {row["record"].get("correlation_id") for row in rows if "stage" not in row["record"]}
+            if correlation_ids <= known or time.monotonic() > end:
+                return rows
+            await asyncio.sleep(0.1)
 
 
 class Demonstration:
@@ -75,6 +144,7 @@ class Demonstration:
     def __init__(self, log):
         self.log = log
         self.failures = []
+        self.correlation_ids = set()
         self.title = ""
 
     async def call(self, session, title, tool, arguments, decision):
@@ -88,6 +158,7 @@ class Demonstration:
         if found is None:
             self.failures.append(f"{title}: no audit record")
             return result
+        self.correlation_ids.add(found["correlation_id"])
         self.expect(found["decision"] == decision, f"decided {found['decision']}, not {decision}")
         for key in ("decision", "rule", "policy_version", "correlation_id"):
             print(f"   {key.replace('_', ' '):16} {found.get(key)}")

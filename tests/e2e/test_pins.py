@@ -72,6 +72,17 @@ def test_a_rug_pull(envoy, audit, changing, client):
     assert (drifts[0]["severity"], drifts[0]["fields"]) == ("critical", ["/description"])
     assert {"flagged", "new_host", "reworded"} <= set(drifts[0]["causes"])
     assert "collect.example" not in json.dumps(drifts)
+    # The log says what was seen, and what it says can be approved: then the tool is the new one, and the old one drift.
+    seen = [row for record in audit.all() if record["server"] == name for row in record.get("versions", [])]
+    assert sorted(row["tool"] for row in seen) == ["become", "weather", "weather"]
+    assert drifts[0]["to"] == seen[-1]["sha256"]
+    approved = [{"server": name, "tool": "weather", "sha256": drifts[0]["to"], "note": "looked at"}]
+    gateway = envoy.gateway([Route(changing)], plugin(name, pins={"approved": approved}))
+    steps = [["call", "become", {"variant": "poisoned"}], ["tools"], ["call", "weather", {"city": "Bern"}]]
+    steps += [["call", "become", {"variant": "honest"}], ["tools"], ["call", "weather", {"city": "Bern"}]]
+    _, listed, passed, _, hidden, refused = client.run(gateway.url(), steps)["outcomes"]
+    assert sorted(listed["result"]) == ["become", "weather"] and text(passed) == "sunny in Bern"
+    assert hidden["result"] == ["become"] and "pins:drift" in text(refused)
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=str)

@@ -28,7 +28,7 @@ PAIR, HASHED = 128, 1 << 18
 SIZE = PAIR + 64 * 64 + HASHED
 PLACES = {"request": 81, "result": 82, "description": 84}
 # Of request, result, description: set by hand after the halves were measured, see docs/scanners/injection.md.
-THRESHOLDS = (-0.75, -0.5, -0.75)
+THRESHOLDS = (0.25, 0.5, 0.25)
 LICENCES = ("MIT", "Apache-2.0", "BSD-3", "CC-BY-4.0", "Apache-2.0/CC-BY-4.0")
 # Sources or parts whose own texts stand under other terms.
 LEFT_OUT = {("notinject", "wildguard"), ("bipia", "table"), ("bipia", "code")}

@@ -17,6 +17,7 @@ mod pins;
 mod quota;
 mod rule;
 mod server;
+mod sidecar;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,7 @@ pub use pins::{
 pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer};
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, PrincipalMatch, RuleConfig};
 pub use server::{ServerConfig, ServerMatch};
+pub use sidecar::{ApprovalConfig, AuditDelivery, OnUnavailable, Secret, SidecarConfig};
 
 /// The whole plugin configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -114,6 +116,12 @@ pub struct Config {
     /// The audit record of every message.
     #[serde(default)]
     pub audit: AuditConfig,
+    /// The sidecar that keeps records and asks people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sidecar: Option<SidecarConfig>,
+    /// How calls are held for an approval, where their rule does not say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalConfig>,
     /// SHA-256 of the canonical form of the text this was loaded from; empty if it was built in code.
     #[serde(skip)]
     pub(crate) digest: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Mode;
 use super::literal::Literal;
+use super::sidecar::ApprovalConfig;
 use crate::mcp::Capability;
 use crate::principal::PrincipalKind;
 use crate::scan::SuppressConfig;
@@ -47,6 +48,10 @@ pub struct RuleConfig {
     /// recorded. Not for `deny`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suppress: Vec<SuppressConfig>,
+    /// How a call is held for an approval that this rule asks for, or a scanner in what this rule lets through. Not
+    /// for `deny`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalConfig>,
 }
 
 /// What a rule decides. The order is the order of restriction.

@@ -4,7 +4,7 @@ use super::Exchange;
 use super::checks::{Answered, Called, Ruling};
 use super::content;
 use super::lists::List;
-use crate::audit::{Decided, Drifted, Record, Risky};
+use crate::audit::{Decided, Drifted, Listed, Record, Risky};
 use crate::config::Action;
 use crate::json::{Edits, Kind, Value};
 use crate::mcp::Capability;
@@ -76,6 +76,9 @@ impl Exchange {
         if let Some(severity) = observed.flags.iter().map(|flag| flag.severity).max() {
             let flags = observed.flags.iter().map(|flag| flag.id.clone()).collect();
             record.risks.push(Risky { tool: recordable(name), severity, flags });
+        }
+        if let Some(new) = observed.new {
+            record.versions.push(Listed { tool: recordable(name), sha256: new.to_string() });
         }
         let Some(refusal) = &observed.refusal else { return false };
         if !self.enforcing() {

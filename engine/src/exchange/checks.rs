@@ -95,6 +95,7 @@ impl Exchange {
         rulings.extend(self.schema_call(called, edits, record));
         rulings.extend(self.pins_call(called, record));
         rulings.extend(self.flow_call(called, edits, record));
+        rulings.extend(self.audit_call(called));
         rulings
     }
 

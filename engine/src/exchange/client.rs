@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::ask::{CONTENT, Pending};
 use super::check_obligations::SecondFactor;
 use super::checks::{self, Called};
 use super::content::{self, Content};
 use super::request::reads_as;
-use super::{Asked, Call, Exchange, Question};
-use crate::answer::{self, CODE_APPROVAL, CODE_CONTENT, CODE_MFA, CODE_POLICY, Denial};
+use super::{Asked, Call, Exchange};
+use crate::answer::{self, CODE_CONTENT, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Found, Record};
 use crate::config::Action;
 use crate::flow::Traits;
@@ -79,6 +80,7 @@ impl Client<'_> {
         let call = Call {
             id,
             method,
+            capability,
             record,
             traits,
             charge: std::mem::take(&mut self.charge),
@@ -254,13 +256,30 @@ impl Client<'_> {
             }
             Action::Allow | Action::LogOnly | Action::RequireApproval => {
                 let found = self.scan(value, Surface::Arguments, record);
+                let pending = |id, block| Pending {
+                    id,
+                    method,
+                    capability,
+                    names: &names,
+                    params,
+                    decision: &decision,
+                    factor: &factor,
+                    block,
+                    traits,
+                };
                 let verdict = match (found, id) {
-                    (Content::Clean, Some(id)) => {
-                        self.ask(id, method, capability, record, (&decision, &factor, traits))
-                    }
+                    (Content::Clean, Some(id)) => self.ask(&pending(id, None), record),
                     (Content::Clean, None) if !decision.lets_through() => Judged::Drop,
                     (Content::Clean, None) if matches!(factor, SecondFactor::Given(..)) => Judged::Drop,
+                    // Nobody waits for its answer, so it cannot be held.
+                    (Content::Clean, None) if self.exchange.wants_intent(capability) => {
+                        record.decision = Decided::Deny;
+                        record.rule = Arc::from("audit:durable");
+                        record.reason = Arc::from("A notification cannot wait for its audit record.");
+                        Judged::Drop
+                    }
                     (Content::Clean, None) => Judged::Forward,
+                    (Content::Blocked(block), Some(id)) if block.ask => self.ask(&pending(id, Some(&block)), record),
                     (Content::Blocked(block), Some(id)) => self.refuse_content(id, method, &block, record),
                     (Content::Blocked(block), None) => {
                         self.note_block(&block, record);
@@ -326,7 +345,7 @@ impl Client<'_> {
         record.input_hash = Some(self.exchange.firewall.input_hash(arguments.raw()));
     }
 
-    fn recordable(&self, name: &str) -> String {
+    pub(super) fn recordable(&self, name: &str) -> String {
         content::recordable(self.exchange, Direction::Request, name)
     }
 
@@ -334,64 +353,6 @@ impl Client<'_> {
     fn scan(&mut self, value: Value<'_>, surface: Surface, record: &mut Record) -> Content {
         let context = Context { direction: Direction::Request, surface };
         content::scan(self.exchange, context, value, &mut [], &self.held, self.edits, record)
-    }
-
-    /// What becomes of a request that only somebody's answer is missing to.
-    fn ask(
-        &self,
-        id: &str,
-        method: &str,
-        capability: Capability,
-        record: &mut Record,
-        (decision, factor, traits): (&Decision, &SecondFactor, &Traits),
-    ) -> Judged {
-        let mut ask = Vec::new();
-        let mut answer = None;
-        let mut asked = |question: Question, refused: String, unavailable: String| {
-            answer.get_or_insert_with(|| unavailable.clone());
-            let correlation_id = &self.exchange.scene.correlation_id;
-            let reply = |text: String| answer::json_reply(200, text, correlation_id);
-            if !self.batch {
-                ask.push(Asked { question, refused: reply(refused), unavailable: reply(unavailable) });
-            }
-        };
-        let what = self.refused(method, capability, record);
-        if let SecondFactor::Given(rule, code) = factor {
-            let answer = |code, reason: &str| {
-                let text = self.exchange.explain(&what, rule, reason);
-                Denial { needs: NEEDS_MFA, ..self.exchange.denial(code, rule, &text) }.message(id, method)
-            };
-            let refused = answer(CODE_MFA, "The one-time code is wrong, or was used before.");
-            let unavailable = match self.batch {
-                true => "A call that needs a one-time code must be sent by itself.",
-                false => "It needs a one-time code, and MFA verification is not configured.",
-            };
-            let question = Question::Mfa { rule: rule.to_string(), code: code.clone() };
-            asked(question, refused, answer(CODE_MFA, unavailable));
-            if decision.lets_through() {
-                record.decision = Decided::RequireApproval;
-                record.rule = Arc::clone(rule);
-                record.reason = Arc::from("It needs a one-time code.");
-            }
-        }
-        if !decision.lets_through() {
-            let reason =
-                format!("It needs an approval, and the approval service is not configured. {}", decision.reason);
-            let text = self.exchange.explain(&what, &decision.rule, &reason);
-            let answer = self.exchange.denial(CODE_APPROVAL, &decision.rule, &text).message(id, method);
-            let question = Question::Approval { rule: decision.rule.to_string(), name: record.name.clone() };
-            asked(question, answer.clone(), answer);
-        }
-        match answer {
-            None => {
-                if self.exchange.scene.old_transport {
-                    // Its answer comes by a stream that does not say what it answers.
-                    self.exchange.flow_expect(traits, self.now_us);
-                }
-                Judged::Forward
-            }
-            Some(answer) => self.refusal(id, method, record, answer, ask),
-        }
     }
 
     /// The answer to a call that is refused.
@@ -420,7 +381,7 @@ impl Client<'_> {
     }
 
     /// What was refused, for a person.
-    fn refused(&self, method: &str, capability: Capability, record: &Record) -> String {
+    pub(super) fn refused(&self, method: &str, capability: Capability, record: &Record) -> String {
         match record.name.as_deref() {
             Some(name) if capability != Capability::Unknown => {
                 format!("{} \"{name}\" was refused", capability.as_str())
@@ -432,22 +393,12 @@ impl Client<'_> {
     fn refuse_content(&self, id: &str, method: &str, block: &content::Block, record: &mut Record) -> Judged {
         self.note_block(block, record);
         let text = self.exchange.explain(
-            "the message holds content that may not be sent",
+            CONTENT,
             &block.rule,
             &format!("Found at {}.", if block.location.is_empty() { "/" } else { &block.location }),
         );
-        let denial = Denial {
-            code: if block.ask { CODE_APPROVAL } else { CODE_CONTENT },
-            ..self.exchange.denial(CODE_CONTENT, &block.rule, &text)
-        };
-        let answer = denial.message(id, method);
-        let mut ask = Vec::new();
-        if block.ask && !self.batch {
-            let reply = answer::json_reply(200, answer.clone(), &self.exchange.scene.correlation_id);
-            let question = Question::Approval { rule: block.rule.clone(), name: record.name.clone() };
-            ask.push(Asked { question, refused: reply.clone(), unavailable: reply });
-        }
-        self.refusal(id, method, record, answer, ask)
+        let answer = self.exchange.denial(CODE_CONTENT, &block.rule, &text).message(id, method);
+        self.refusal(id, method, record, answer, Vec::new())
     }
 
     pub(super) fn refusal(&self, id: &str, method: &str, record: &Record, answer: String, ask: Vec<Asked>) -> Judged {
@@ -455,7 +406,7 @@ impl Client<'_> {
         Judged::Refuse { answer, stand_in, ask }
     }
 
-    fn note_block(&self, block: &content::Block, record: &mut Record) {
+    pub(super) fn note_block(&self, block: &content::Block, record: &mut Record) {
         record.decision = if block.ask { Decided::RequireApproval } else { Decided::Deny };
         record.rule = Arc::from(block.rule.as_str());
         record.reason = Arc::from("A scanner found content that may not be sent.");

@@ -8,6 +8,7 @@ use super::lists::List;
 use crate::audit::{Decided, Found, Record};
 use crate::config::DlpAction;
 use crate::json::{Edits, Locator, Value};
+use crate::obligations;
 use crate::scan::{self, Context, Direction, Finding, Located, NAMES as SCANNERS, ScanAction, Scanners, Site, Surface};
 
 /// What scanning a message came to.
@@ -68,6 +69,11 @@ pub(super) fn scan<'d>(
         };
         located.clear();
         exchange.firewall.scanners.scan_value(site, part.value, &mut located);
+        if context.surface == Surface::Result
+            && let Some(result) = part.value.get("result")
+        {
+            exchange.firewall.scanners.weigh(&site, result, obligations::entries, &mut located);
+        }
         for found in &mut located {
             name_value(exchange, found.value.as_str().as_deref(), &mut found.finding);
         }
@@ -224,7 +230,12 @@ pub(super) fn recordable(exchange: &Exchange, direction: Direction, name: &str) 
     if findings.is_empty() {
         return name.to_owned();
     }
-    scan::redact(name, findings.iter().filter(|finding| PRIVATE.contains(&finding.scanner)))
+    scan::redact(name, findings.iter().filter(|finding| is_private(finding)))
+}
+
+/// True for a finding whose text nobody may see who only reads about the message.
+pub(super) fn is_private(finding: &Finding) -> bool {
+    PRIVATE.contains(&finding.scanner)
 }
 
 /// Adds the keys in which something was found, as they stand in a JSON Pointer, and what stands in for them.

@@ -121,6 +121,8 @@ impl Exchange {
         }
         let session = SESSION.iter().filter_map(|name| Some(((*name).to_owned(), headers.get(name)?.to_owned())));
         self.scene.session.headers = session.collect();
+        let id = headers.get("mcp-session-id");
+        self.scene.session.hash = id.map(|id| Arc::from(firewall.input_hash(id)));
         self.scene.revision = headers.get("mcp-protocol-version").and_then(Revision::parse);
         match method {
             "POST" => self.judge_post(headers, path, ops, end),

@@ -6,12 +6,13 @@
 //!
 //! ```text
 //! request_headers ─▶ Forward | Hold | Reply
-//! request_body    ─▶ Forward | Ask | Reply        answer ─▶ Forward | Reply
+//! request_body    ─▶ Forward | Ask | Reply        answer ─▶ Forward | Ask | Reply
 //! response_headers ─▶ Forward | Hold | Stream | Reply
 //! response_body   ─▶ Forward | Reply              response_chunk ─▶ bytes
 //! finish          ─▶ the audit records
 //! ```
 
+mod ask;
 mod check_flow;
 mod check_obligations;
 mod check_pins;
@@ -27,6 +28,7 @@ mod response;
 mod server;
 mod stream;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::answer::{self, Denial};
@@ -39,6 +41,7 @@ use crate::obligations::Held;
 use crate::principal::Principal;
 use crate::quota::{Charge, End};
 use crate::scan::Direction;
+use crate::sidecar::{AdmitRequest, AdmitResponse};
 use crate::state::Store;
 use stream::Stream;
 
@@ -159,6 +162,12 @@ impl Exchange {
         std::mem::take(&mut self.done)
     }
 
+    /// The number that this exchange was made with.
+    #[must_use]
+    pub fn unique(&self) -> u64 {
+        self.scene.unique
+    }
+
     /// True where decisions are carried out; false where they are only recorded.
     fn enforcing(&self) -> bool {
         self.firewall.enforcing()
@@ -166,11 +175,15 @@ impl Exchange {
 
     /// A record of this exchange with everything that does not depend on the message.
     fn record(&self, direction: Direction, now_us: u64) -> Record {
+        let number = self.scene.records.get();
+        self.scene.records.set(number.wrapping_add(1));
         Record {
+            id: format!("{now_us:014x}-{:016x}-{number:x}", self.scene.unique),
             time_us: now_us,
             correlation_id: self.scene.correlation_id.clone(),
             direction,
             principal: self.scene.principal.clone(),
+            session: self.scene.session.hash.clone(),
             server: self.scene.server.clone(),
             method: String::new(),
             capability: Capability::Unknown.as_str(),
@@ -178,6 +191,7 @@ impl Exchange {
             decision: Decided::Allow,
             rule: Arc::clone(&self.scene.nothing),
             reason: Arc::clone(&self.scene.nothing),
+            approval: None,
             would: None,
             exception: None,
             policy_version: Arc::clone(self.firewall.policy.version()),
@@ -189,6 +203,7 @@ impl Exchange {
             taint: Vec::new(),
             drift: Vec::new(),
             risks: Vec::new(),
+            versions: Vec::new(),
             hidden: 0,
             latency_us: None,
             upstream_status: None,
@@ -207,6 +222,7 @@ impl Exchange {
             correlation_id: &self.scene.correlation_id,
             retry_after_ms: None,
             needs: None,
+            approval: None,
         }
     }
 
@@ -294,13 +310,8 @@ pub struct Forward {
 /// What somebody outside must answer before a call goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// May this call go on?
-    Approval {
-        /// The rule that asks.
-        rule: String,
-        /// The tool, prompt or resource.
-        name: Option<String>,
-    },
+    /// May this call go on? A person approves it, or the sidecar has to write down that it will be made.
+    Admit(Box<AdmitRequest>),
     /// Is this the caller's one-time code?
     Mfa {
         /// The rule that asks.
@@ -311,7 +322,7 @@ pub enum Question {
 }
 
 /// The answer to a [`Question`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It may.
     Approved,
@@ -319,6 +330,19 @@ pub enum Answer {
     Refused,
     /// Nobody is there to be asked.
     NotConfigured,
+    /// Whoever is to be asked did not answer, or not as agreed.
+    Unavailable,
+    /// What the sidecar answered.
+    Admitted(AdmitResponse),
+}
+
+impl Answer {
+    /// What a gRPC call came to: its status, and the message where that is 0.
+    #[must_use]
+    pub fn of_call(status: u32, message: Option<&[u8]>) -> Self {
+        let response = message.filter(|_| status == 0).map(AdmitResponse::decode);
+        response.and_then(Result::ok).map_or(Self::Unavailable, Self::Admitted)
+    }
 }
 
 /// A message owed to the server. See [`Exchange::take_owed`].
@@ -336,6 +360,8 @@ pub struct Owed {
 #[derive(Debug, Default)]
 struct Session {
     headers: Vec<(String, String)>,
+    /// Keyed hash of its id.
+    hash: Option<Arc<str>>,
     endpoint: Option<String>,
     /// The session's id came with this response.
     issued: bool,
@@ -347,6 +373,8 @@ struct Scene {
     session: Session,
     /// Of this, an id is made where the request brings none.
     unique: u64,
+    /// How many records were begun.
+    records: Cell<u32>,
     correlation_id: String,
     principal: Arc<Principal>,
     server: Arc<str>,
@@ -371,6 +399,7 @@ struct Call {
     /// Raw JSON id of a request that still waits for its answer.
     id: Option<String>,
     method: String,
+    capability: Capability,
     record: Record,
     /// What flow knows of it.
     traits: Traits,
@@ -386,6 +415,7 @@ impl Call {
         Self {
             id: None,
             method: method.to_owned(),
+            capability: Capability::Protocol,
             record,
             traits: Traits::default(),
             charge: Charge::default(),
@@ -416,20 +446,27 @@ enum State {
 #[derive(Debug)]
 struct Parked {
     forward: Forward,
+    /// What goes on in its place if it does not: its answer cannot travel with this response.
+    stand_in: Option<Forward>,
     /// What was asked.
     asked: Asked,
     /// What is to be asked then.
     rest: Vec<Asked>,
 }
 
-/// A question, and the answers to the client where it is not answered with yes.
+/// A question, and what the client is told where it is not answered with yes.
 #[derive(Debug)]
 struct Asked {
     question: Question,
-    /// Where the answer is no.
-    refused: Reply,
-    /// Where nobody is there to be asked.
-    unavailable: Reply,
+    /// Raw JSON id of the request.
+    id: String,
+    method: String,
+    /// What is refused, for a person.
+    what: String,
+    /// The rule that asks.
+    rule: Arc<str>,
+    /// Why it asks.
+    reason: Arc<str>,
 }
 
 /// A request refused before any message of it could be judged.

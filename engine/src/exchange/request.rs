@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::client::{Client, Judged};
 use super::head::Awaited;
-use super::{Answer, Asked, Call, Exchange, Forward, Parked, Question, Refusal, RequestStep, State};
+use super::{Asked, Call, Exchange, Forward, Parked, Refusal, RequestStep, State, ask};
 use crate::answer::{self, HEADER_MISMATCH, INVALID_REQUEST, PARSE_ERROR};
 use crate::audit::Decided;
 use crate::http::{HeaderOp, Reply};
@@ -40,57 +40,6 @@ impl Exchange {
             Ok(step) => step,
             Err(refusal) => self.refuse(refusal, now_us),
         }
-    }
-
-    /// Goes on after a [`RequestStep::Ask`]. What the call counts for is reserved now: it may have waited long.
-    pub fn answer(&mut self, answer: Answer, now_us: u64) -> RequestStep {
-        let mut parked = match std::mem::replace(&mut self.state, State::AwaitResponse) {
-            State::Asking(parked) => parked,
-            other => {
-                self.state = other;
-                return RequestStep::Hold;
-            }
-        };
-        if answer == Answer::Approved {
-            if !parked.rest.is_empty() {
-                parked.asked = parked.rest.remove(0);
-                let question = parked.asked.question.clone();
-                self.state = State::Asking(parked);
-                return RequestStep::Ask(question);
-            }
-            let mut calls = std::mem::take(&mut self.calls);
-            let refusal = calls.iter_mut().find_map(|call| self.admit_approved(call, now_us));
-            self.calls = calls;
-            let Some(refusal) = refusal else { return RequestStep::Forward(parked.forward) };
-            self.state = State::Ended;
-            return RequestStep::Reply(answer::json_reply(200, refusal, &self.scene.correlation_id));
-        }
-        self.state = State::Ended;
-        if let Question::Mfa { rule, .. } = &parked.asked.question {
-            for record in self.calls.iter_mut().map(|call| &mut call.record) {
-                record.decision = Decided::Deny;
-                record.rule = Arc::from(rule.as_str());
-                record.reason = Arc::from("The one-time code could not be verified.");
-            }
-        }
-        RequestStep::Reply(match answer {
-            Answer::NotConfigured => parked.asked.unavailable,
-            Answer::Approved | Answer::Refused => parked.asked.refused,
-        })
-    }
-
-    /// Lets an approved call go on, unless a quota refuses it: then its answer is returned.
-    fn admit_approved(&self, call: &mut Call, now_us: u64) -> Option<String> {
-        if call.record.decision == Decided::RequireApproval {
-            let redacted = !call.record.redacted.is_empty();
-            call.record.decision = if redacted { Decided::Redact } else { Decided::Allow };
-        }
-        if self.scene.old_transport {
-            self.flow_expect(&call.traits, now_us);
-        }
-        let refused = self.reserve(&mut call.charge, &mut call.record, now_us).err()?;
-        let id = call.id.as_deref().unwrap_or("null");
-        Some(self.refuse_by_quota(id, &call.method, &refused, &mut call.record))
     }
 
     pub(super) fn too_large(&self) -> Refusal {
@@ -158,10 +107,21 @@ impl Exchange {
                 self.state = State::Ended;
                 RequestStep::Reply(reply)
             }
-            Settled::Ask(asked, rest) => {
+            Settled::Ask(mut rest, stand_in) => {
+                if let [call] = self.calls.as_slice()
+                    && self.wants_intent(call.capability)
+                {
+                    ask::add_intent(&mut rest, &call.record);
+                }
+                let stand_in = stand_in.map(|message| {
+                    let mut edits = Edits::default();
+                    edits.replace(root.span(), message);
+                    forward(ops.clone(), awaited.content_length, body, edits)
+                });
                 let forward = forward(ops, awaited.content_length, body, edits);
+                let asked = rest.remove(0);
                 let question = asked.question.clone();
-                self.state = State::Asking(Box::new(Parked { forward, asked, rest }));
+                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked, rest }));
                 RequestStep::Ask(question)
             }
             Settled::Forward => RequestStep::Forward(forward(ops, awaited.content_length, body, edits)),
@@ -269,17 +229,12 @@ impl Exchange {
                 edits.replace(root.span(), message);
                 Settled::Forward
             }
+            Judged::Refuse { stand_in, ask, .. } if !ask.is_empty() => Settled::Ask(ask, stand_in),
             Judged::Refuse { stand_in: Some(message), .. } => {
                 edits.replace(root.span(), message);
                 Settled::Forward
             }
-            Judged::Refuse { answer, ask, .. } => {
-                let mut ask = ask.into_iter();
-                match ask.next() {
-                    Some(first) => Settled::Ask(first, ask.collect()),
-                    None => Settled::Answer(answer::json_reply(200, answer, id)),
-                }
-            }
+            Judged::Refuse { answer, .. } => Settled::Answer(answer::json_reply(200, answer, id)),
         }
     }
 
@@ -332,7 +287,8 @@ impl Exchange {
 enum Settled {
     Forward,
     Answer(Reply),
-    Ask(Asked, Vec<Asked>),
+    /// What is to be asked, at least one; and what goes on where the answer is no.
+    Ask(Vec<Asked>, Option<String>),
 }
 
 fn mismatch(text: &str) -> Refusal {

@@ -244,6 +244,7 @@ pub struct Locator<'d> {
 /// A container that the walk is in.
 #[derive(Debug)]
 struct Open<'d> {
+    value: Value<'d>,
     end: usize,
     key: Option<Value<'d>>,
     /// One more than the index of the element.
@@ -276,7 +277,7 @@ impl<'d> Locator<'d> {
             }
             let end = here.next();
             if matches!(here.kind(), Kind::Array | Kind::Object) && here.at < value.at && value.at < end {
-                self.open.push(Open { end, key: None, count: 0 });
+                self.open.push(Open { value: here, end, key: None, count: 0 });
                 self.at += 1;
             } else {
                 self.at = end.max(self.at + 1);
@@ -288,6 +289,14 @@ impl<'d> Locator<'d> {
     #[must_use]
     pub fn key(&self) -> Option<Value<'d>> {
         self.open.iter().rev().find_map(|open| open.key)
+    }
+
+    /// The array that the value gone to is an element of, and the object whose member it or that array is.
+    #[must_use]
+    pub fn parents(&self) -> (Option<Value<'d>>, Option<Value<'d>>) {
+        let mut open = self.open.iter().rev().map(|open| open.value).peekable();
+        let array = open.next_if(|value| value.kind() == Kind::Array);
+        (array, open.next().filter(|value| value.kind() == Kind::Object))
     }
 
     /// The RFC 6901 JSON Pointer of the value gone to, from the root of this locator; a key is located

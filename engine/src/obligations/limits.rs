@@ -30,6 +30,11 @@ impl ResultLimits {
     }
 }
 
+/// The entries of the longest list of a result or the rows of its longest table, whichever are more.
+pub(crate) fn entries(result: Value<'_>) -> usize {
+    items(result).max(rows_of(result))
+}
+
 /// The entries of the longest list that a result consists of.
 fn items(result: Value<'_>) -> usize {
     let lists = result

@@ -29,6 +29,7 @@ use crate::scan::{Direction, NAMES as SCANNERS};
 pub(crate) use egress::Egress;
 use keys::Keys;
 use limits::ResultLimits;
+pub(crate) use limits::entries;
 pub use mfa::Code;
 pub(crate) use mfa::META as MFA_META;
 pub(crate) use pages::{Pages, continues};

@@ -22,6 +22,8 @@ pub(crate) struct Observed {
     pub(crate) changed: Option<Changed>,
     /// What the scanners found in it and nobody acknowledged; only where it was looked at for the first time.
     pub(crate) flags: Vec<Flag>,
+    /// Its fingerprint, where this version was listed for the first time.
+    pub(crate) new: Option<Fingerprint>,
 }
 
 /// A definition that is another than the trusted one.
@@ -188,7 +190,7 @@ impl<'p> Look<'p> {
             if let Some(old) = &old
                 && self.is_as_it_was(old, definition)
             {
-                return Ok(self.report(definition, old, None, &[]));
+                return Ok(self.report(definition, old, None, &[], false));
             }
             let (new, changed) = self.next(old.as_ref(), definition)?;
             // The text first: a status never names a text that was not there.
@@ -210,8 +212,9 @@ impl<'p> Look<'p> {
                     self.kept.set_text(self.server, name, print, None, self.now_us)?;
                 }
             }
+            let known = old.as_ref().is_some_and(|old| old.version(new.current).is_some());
             let seen = old.is_some_and(|old| old.current == new.current && old.flags == new.flags);
-            return Ok(self.report(definition, &new, changed, if seen { &[] } else { &new.flags }));
+            return Ok(self.report(definition, &new, changed, if seen { &[] } else { &new.flags }, !known));
         }
         Err(Unavailable)
     }
@@ -320,6 +323,7 @@ impl<'p> Look<'p> {
         status: &Status,
         changed: Option<Changed>,
         new_flags: &[Flag],
+        is_new: bool,
     ) -> Observed {
         let name = definition.name.as_str();
         let refusal = if !self.instructions {
@@ -330,7 +334,8 @@ impl<'p> Look<'p> {
             self.pins.unknown("Nobody approved these instructions.")
         };
         let flags = self.pins.unacknowledged(self.server, name, status.current, new_flags);
-        Observed { refusal, changed, flags: flags.into_iter().cloned().collect() }
+        let new = is_new.then_some(definition.fingerprint);
+        Observed { refusal, changed, flags: flags.into_iter().cloned().collect(), new }
     }
 
     /// False for what can only be unknown: nobody approved a version, and none is trusted for being the first.

@@ -7,7 +7,7 @@
 use std::fmt;
 
 /// A compiled glob.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Glob {
     /// The parts between the stars. One part: no star; the text must equal it.
     parts: Vec<Part>,
@@ -105,12 +105,12 @@ impl fmt::Display for GlobError {
 impl std::error::Error for GlobError {}
 
 /// What stands between two stars.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Part {
     pieces: Vec<Piece>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Piece {
     Literal(String),
     AnyOne,

@@ -45,7 +45,8 @@ pub(crate) use compile::{globs, name};
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
 pub use glob::{Glob, GlobError};
-pub(crate) use predicate::{Decimal, HostIn, Sum, same_but_for_case, size};
+pub use predicate::size;
+pub(crate) use predicate::{Decimal, HostIn, Sum, same_but_for_case};
 pub use route::{Routed, Server};
 pub(crate) use scope::{Globs, PrincipalMatcher, Selector, Side, principal_matcher};
 

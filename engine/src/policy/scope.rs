@@ -3,7 +3,7 @@
 use super::compile::{globs, not_empty};
 use super::facts::Call;
 use super::glob::Glob;
-use super::predicate::{Conditions, Lookups, Paths};
+use super::predicate::{Conditions, Lookups, Numbers};
 use super::template::{Fit, Template};
 use super::when::When;
 use crate::cel::Moment;
@@ -15,11 +15,11 @@ use crate::principal::{Principal, PrincipalKind};
 /// A `match`, compiled: who, where, what.
 #[derive(Debug)]
 pub(crate) struct Scope {
-    principal: PrincipalMatcher,
-    server: Globs,
-    capability: CapabilitySet,
-    method: Globs,
-    name: Globs,
+    pub(super) principal: PrincipalMatcher,
+    pub(super) server: Globs,
+    pub(super) capability: CapabilitySet,
+    pub(super) method: Globs,
+    pub(super) name: Globs,
     /// Whether the environment fits: that is known from the start.
     here: bool,
 }
@@ -123,8 +123,8 @@ impl Scope {
 pub(crate) struct Selector {
     scope: Scope,
     conditions: Conditions,
-    /// The paths that the conditions ask for.
-    paths: Paths,
+    /// What the conditions ask for.
+    numbers: Numbers,
     when: When,
 }
 
@@ -142,10 +142,10 @@ impl Selector {
         at: &str,
     ) -> Result<Self, ConfigError> {
         let mut conditions = Conditions::compile(arguments, side, &format!("{at}/arguments"))?;
-        let mut paths = Paths::default();
-        conditions.number_paths(&mut paths);
+        let mut numbers = Numbers::default();
+        conditions.number(&mut numbers);
         let scope = Scope::compile(matcher, whole, &format!("{at}/match"))?.about(!conditions.is_empty());
-        Ok(Self { scope, conditions, paths, when: When::default() })
+        Ok(Self { scope, conditions, numbers, when: When::default() })
     }
 
     /// The same with a condition in CEL, which stands at `{at}/when`.
@@ -215,7 +215,7 @@ impl Selector {
                 && self.when.holds(principal, &Call { server, method, capability, name, arguments }, moment)
         };
         let in_scope = if names.is_empty() { fits(None) } else { names.iter().any(|name| fits(Some(name.as_ref()))) };
-        in_scope && (self.conditions.is_empty() || self.conditions.hold(&Lookups::new(arguments, &self.paths)))
+        in_scope && (self.conditions.is_empty() || self.conditions.hold(&Lookups::new(arguments, &self.numbers)))
     }
 }
 
@@ -230,7 +230,7 @@ pub(crate) enum Side {
 }
 
 /// Globs of which one must match; `None` fits everything, an absent text included.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Globs(pub(super) Option<Vec<Glob>>);
 
 impl Globs {
@@ -251,7 +251,7 @@ impl Globs {
 }
 
 /// Who a rule is about.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PrincipalMatcher {
     pub(super) kinds: Option<Vec<PrincipalKind>>,
     pub(super) id: Globs,

@@ -54,7 +54,7 @@ impl Limit {
 }
 
 /// Reads `30s`, `10m`, `2h`, `7d` as microseconds.
-pub(super) fn duration(text: &str) -> Option<u64> {
+pub(crate) fn duration(text: &str) -> Option<u64> {
     let unit = match text.as_bytes().last()? {
         b's' => SECOND_US,
         b'm' => 60 * SECOND_US,

@@ -16,6 +16,8 @@ mod window;
 
 use std::sync::Arc;
 
+pub(crate) use self::limit::duration;
+
 use self::counter::{Counter, Held, Terms, UsedUp};
 use crate::cel::Moment;
 use crate::config::{QuotaOnToolError, QuotaPer};

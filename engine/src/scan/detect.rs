@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::shell::Role;
 use super::{Context, Direction, Severity};
 
 /// A scanner that reads structure: a shell command, a query, a sentence, a number with its check digit.
@@ -100,6 +101,8 @@ pub struct Input<'t> {
     pub tool: Option<&'t str>,
     /// Which way it travels, and where it stands.
     pub context: Context,
+    /// What it is for, where its place says more than its name does.
+    pub role: Option<Role>,
 }
 
 /// One match of one rule.
@@ -110,3 +113,13 @@ pub struct Match {
     /// Byte range within the text, on character boundaries.
     pub range: Range<usize>,
 }
+
+/// Adds a match unless it is there already.
+pub(super) fn push_once(out: &mut Vec<Match>, rule: usize, range: Range<usize>) {
+    if !out.iter().any(|found| found.rule == rule && found.range == range) {
+        out.push(Match { rule, range });
+    }
+}
+
+/// What a scanner of commands tells about one text; more says nothing new.
+pub(super) const MAX_MATCHES: usize = 32;

@@ -98,11 +98,15 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
             at += word + spaces;
         }
     }
+    // `密码：…`
+    let wide = if text.get(at..).is_some_and(|rest| rest.starts_with("：".as_bytes())) { "：".len() } else { 0 };
+    at += wide;
     let operator = forth(text, at, 4, |byte| matches!(byte, b'=' | b':' | b'?' | b'|' | b'>' | b'-' | b'~' | b'+'));
     let signs = text.get(at..at + operator)?;
     let mut link = match signs {
         b"-" if gap => Link::Space,
         b"==" | b"===" | b"=~" | b"-" | b"--" | b"?" | b"|" | b"||" | b"+" | b"::" | b"~" => return None,
+        b"" if wide > 0 => Link::Operator,
         b"" => match text.get(at) {
             Some(b',' | b'(') => {
                 at += 1;
@@ -153,7 +157,7 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
     if prefix > 0 && matches!(text.get(at + prefix), Some(b'"' | b'\'')) {
         at += prefix;
     }
-    let (range, quoted) = value(text, at)?;
+    let (range, quoted) = within_object(text, at).or_else(|| value(text, at))?;
     Some(Assignment { name, keyword_end: hit.end - name_start, value: text.get(range.clone())?, range, link, quoted })
 }
 
@@ -180,14 +184,27 @@ fn word_end(text: &[u8], hit: &Range<usize>) -> usize {
 /// True if a short keyword is a word of its own within the name: `api_key`, `apiKey`, not `monkey`.
 pub(super) fn is_component(text: &[u8], hit: &Range<usize>) -> bool {
     let keyword = text.get(hit.clone()).unwrap_or_default();
-    let before = hit.start.checked_sub(1).and_then(|index| text.get(index));
-    keyword.len() > 4
-        || match (before, keyword.first()) {
-            (Some(before), Some(first)) => {
-                !before.is_ascii_alphabetic() || before.is_ascii_lowercase() && first.is_ascii_uppercase()
-            }
-            _ => true,
+    keyword.len() > 4 || begins_word(text, hit.start)
+}
+
+/// The longest word of an object in quotes at `at`: `"Api-Token": "{\"site\": \"a\", \"key\": \"…\"}"`.
+fn within_object(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
+    let start = at + 1 + forth(text, at + 1, 2, |byte| byte == b'{');
+    if start == at + 1 || !matches!(text.get(at), Some(b'"' | b'\'')) {
+        return None;
+    }
+    let end = start + forth(text, start, MAX_OBJECT, |byte| byte != b'}' && byte != b'\n');
+    let mut longest = start..start;
+    let mut from = start;
+    while from < end {
+        let length = forth(text, from, end - from, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        if length > longest.len() {
+            longest = from..from + length;
         }
+        from += length + 1;
+    }
+    let digits = text.get(longest.clone())?.iter().filter(|byte| byte.is_ascii_digit()).count();
+    (longest.len() >= 24 && digits >= 4 && digits < longest.len()).then_some((longest, true))
 }
 
 /// The quoted or bare word at `at`.
@@ -207,7 +224,7 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
         return Some((start..end, true));
     }
     let length = forth(text, at, MAX_BARE, |byte| {
-        !byte.is_ascii_whitespace()
+        byte.is_ascii_graphic()
             && !matches!(
                 byte,
                 b'"' | b'\''
@@ -244,7 +261,10 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
 
 /// True if the value is a credential of the kind the rule looks for.
 pub(super) fn is_credential(matcher: Matcher, a: &Assignment<'_>, floor: f64) -> bool {
-    if a.value.len() < 5 || a.value.len() > MAX_VALUE || names_something_else(a) || is_placeholder(a.value) {
+    if a.value.len() < 5 || a.value.len() > MAX_VALUE || names_something_else(a) {
+        return false;
+    }
+    if is_placeholder(a.value) && !is_dense(a.value) {
         return false;
     }
     if !a.quoted && is_code_name(a.value) {
@@ -265,8 +285,14 @@ fn password(a: &Assignment<'_>) -> bool {
     }
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
     if a.link == Link::Space && !a.quoted && !a.name.starts_with(b"-") {
-        // `machine … password 012abc`: too little of a sign for anything but a mixture.
-        return value.len() >= 8 && digits >= 3 && digits < value.len() && value.iter().all(u8::is_ascii_alphanumeric);
+        // `machine … password 012abc`, `the password is 0!2abC`: too little of a sign for anything but a mixture.
+        let plain = value.iter().all(u8::is_ascii_alphanumeric);
+        let signs = value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!@#$%^&*+?=~".contains(byte));
+        return value.len() >= 8
+            && digits > 0
+            && digits < value.len()
+            && (plain && (digits >= 3 || value.len() >= 12 && kinds(value) >= 3 && is_gibberish(value))
+                || signs && kinds(value) == 4 && !value.ends_with(b"?") && !looks_like_code(value));
     }
     if value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && value.contains(&b'.')
         || is_hashed(value)
@@ -323,6 +349,9 @@ fn named(a: &Assignment<'_>, floor: f64) -> bool {
 
 /// True for what a machine made: neither words nor code, and of the letters tokens are made of.
 fn random(value: &[u8]) -> bool {
+    if is_dense(value) {
+        return true;
+    }
     if !value.iter().all(|byte| byte.is_ascii_graphic())
         || looks_like_code(value)
         || is_path_or_url(value)
@@ -343,6 +372,17 @@ fn random(value: &[u8]) -> bool {
     // `my-service-key-1`, `handler_v2`, `my-feature-2026-01-31`: words with a number or a date.
     let plain = dateless(value);
     !(is_words(plain) && (plain.len() < value.len() || digits * 4 < value.len()))
+}
+
+/// Every kind of character, and hardly one twice: chance puts the signs of code into such a value (`SECRET_KEY = "…"`).
+fn is_dense(value: &[u8]) -> bool {
+    (30..=128).contains(&value.len())
+        && value.iter().all(u8::is_ascii_graphic)
+        && kinds(value) == 4
+        && entropy(value) >= 4.5
+        && !is_path_or_url(value)
+        && !value.windows(2).any(|two| matches!(two, b"${" | b"{{" | b"#{" | b"<%" | b"=>" | b"->"))
+        && value.split(|byte| !byte.is_ascii_alphabetic()).all(|part| part.len() < 6 || is_gibberish(part))
 }
 
 /// Without a date at the end (`-2026-01-31`).
@@ -395,7 +435,23 @@ fn names_something_else(a: &Assignment<'_>) -> bool {
             && last.get(last.len() - word.len()..).is_some_and(|end| end.eq_ignore_ascii_case(word))
             && (last.len() == word.len() || last.get(last.len() - word.len()).is_some_and(u8::is_ascii_uppercase))
     };
-    !last.is_empty() && SUFFIXES.iter().any(tail) || NAMES.is_in(a.name)
+    !last.is_empty() && SUFFIXES.iter().any(tail)
+        || NAMES.is_in(a.name)
+        || PARTS.iter().any(|part| has_part(a.name, part.as_bytes()))
+}
+
+/// Whether a name holds `part` with its first letter at the beginning of a word: `next_page`, `nextPage`, not `homepage`.
+fn has_part(name: &[u8], part: &[u8]) -> bool {
+    name.windows(part.len()).enumerate().any(|(at, window)| window.eq_ignore_ascii_case(part) && begins_word(name, at))
+}
+
+fn begins_word(text: &[u8], at: usize) -> bool {
+    match (at.checked_sub(1).and_then(|before| text.get(before)), text.get(at)) {
+        (Some(before), Some(first)) => {
+            !before.is_ascii_alphabetic() || before.is_ascii_lowercase() && first.is_ascii_uppercase()
+        }
+        _ => true,
+    }
 }
 
 /// The credential of `Bearer x`, `Basic x`, `token x`, `oauth2:x`.
@@ -465,6 +521,7 @@ fn is_code_name(value: &[u8]) -> bool {
             && word.iter().all(u8::is_ascii_alphabetic)
             && word.iter().any(|byte| is_vowel(*byte))
             && !is_gibberish(word)
+            && (word.len() > 5 || !has_odd_pair(word))
         {
             words += 1;
             inside += word.len();
@@ -537,6 +594,10 @@ fn is_gibberish(value: &[u8]) -> bool {
         return false;
     }
     longest >= 5 && odd > 0 || vowels * 6 < letters || jumps * 4 > letters || pairs > 0 && odd * 6 > pairs
+}
+
+fn has_odd_pair(word: &[u8]) -> bool {
+    word.windows(2).any(|pair| matches!(pair, [a, b] if is_odd_pair(a.to_ascii_lowercase(), b.to_ascii_lowercase())))
 }
 
 fn is_vowel(byte: u8) -> bool {
@@ -732,6 +793,9 @@ const SUFFIXES: &[&str] = &[
     "position",
 ];
 
+/// The like that end other words too: `homepage_token`, `admin_token`.
+const PARTS: [&str; 2] = ["page", "n_token"];
+
 /// Words in a name that make it no credential.
 static NAMES: LazyLock<Literals> = LazyLock::new(|| {
     Literals::new([
@@ -750,7 +814,6 @@ static NAMES: LazyLock<Literals> = LazyLock::new(|| {
         "page_token",
         "pagetoken",
         "nextpage",
-        "page",
         "continuation",
         "cursor",
         "sync_token",
@@ -772,7 +835,6 @@ static NAMES: LazyLock<Literals> = LazyLock::new(|| {
         "keyframe",
         "max_token",
         "num_token",
-        "n_token",
         "author",
         "translation",
         "mock",
@@ -801,5 +863,6 @@ static EXTENSIONS: LazyLock<Literals> = LazyLock::new(|| {
 });
 
 const MAX_NAME: usize = 48;
+const MAX_OBJECT: usize = 256;
 const MAX_VALUE: usize = 2048;
 const MAX_BARE: usize = 512;

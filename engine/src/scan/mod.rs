@@ -52,8 +52,11 @@ mod short;
 mod split;
 pub mod sql;
 mod structured;
+#[cfg(test)]
+mod testing;
 mod verify;
 mod walk;
+mod words;
 
 pub(crate) use actions::NAMES;
 pub use actions::Suppressions;

@@ -121,6 +121,34 @@ impl Scanners {
         }
     }
 
+    /// Judges a result as a whole and adds what is wrong with it, at the result itself. `out` holds what was found
+    /// in it, in text order; `rows` counts its entries and rows. No part of it could be hidden, so what is to be redacted is blocked.
+    pub fn weigh<'d>(
+        &self,
+        site: &Site<'_>,
+        result: Value<'d>,
+        rows: fn(Value<'_>) -> usize,
+        out: &mut Vec<Located<'d>>,
+    ) {
+        let Some(running) = self.running.iter().find(|running| running.detector.name == "bulk") else { return };
+        let before = out.len();
+        for rule in bulk::result::judge(result, out, rows) {
+            let rule = running.first + rule;
+            if self.heads.get(rule).is_some_and(|head| head.on) {
+                let found = vec![Candidate { rule, range: 0..0 }];
+                self.settle(site, "", found, &mut || format!("{}{}", site.base, result.location()), |mut finding| {
+                    if finding.action == ScanAction::Redact {
+                        finding.action = ScanAction::Block;
+                    }
+                    out.push(Located { finding, value: result });
+                });
+            }
+        }
+        if out.len() > before {
+            out.sort_by_key(|located| located.value.span().start);
+        }
+    }
+
     /// The narrowest exception that would have let a finding pass, as the JSON of an entry of `scanners.suppress`.
     /// `location` is its JSON Pointer within the message. It names no value.
     #[must_use]
@@ -145,7 +173,7 @@ impl Scanners {
     fn examine_text(&self, site: &Site<'_>, text: &str, found: &mut Vec<Candidate>) -> u64 {
         let mut hits = Vec::new();
         self.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
-        let input = Input { text, member: None, tool: site.tool, context: site.context };
+        let input = Input { text, member: None, tool: site.tool, context: site.context, role: None };
         let look = self.look(&input);
         if hits.is_empty() && look.is_plain(text) {
             return 0;

@@ -6,6 +6,7 @@ use super::prefilter::Hit;
 use super::scanner::{Examination, Scanners};
 use super::split::{Part, Split};
 use super::verify::Pass;
+use super::words::Words;
 use super::{Located, Site};
 use crate::json::{Kind, Locator, Value};
 use crate::sort::Arrange;
@@ -26,6 +27,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
         key: None,
         named: None,
         split: Split::applies(site).then(Split::default),
+        words: Words::default(),
         last: None,
         out,
     };
@@ -76,6 +78,8 @@ struct Walk<'s, 'd, 'o, 't> {
     named: Option<(Value<'d>, Vec<Hit>)>,
     /// Short strings next to each other, where they are looked at together.
     split: Option<Split<'d>>,
+    /// The words of the command that the walk is in.
+    words: Words,
     /// The string before, keys left out.
     last: Option<Value<'d>>,
     out: &'o mut Vec<Located<'d>>,
@@ -111,7 +115,8 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let before = self.key.take();
         let scanners = self.examination.scanners;
         // The name is not known yet; no gate asks for it.
-        let input = Input { text: content, member: None, tool: self.site.tool, context: self.site.context };
+        let (tool, context) = (self.site.tool, self.site.context);
+        let input = Input { text: content, member: None, tool, context, role: None };
         let look = scanners.look(&input);
         if hits.is_empty() && before.is_none() && self.named.is_none() && look.is_plain(content) {
             return;
@@ -140,7 +145,8 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             scanners.patterns.verify_member(&name, &name_hits, content, &mut pass);
             found.append(&mut pass.found);
         }
-        let input = Input { member: member.as_deref(), ..input };
+        let role = if is_key { None } else { self.words.role(string) };
+        let input = Input { member: member.as_deref(), role, ..input };
         let inside: Vec<Hit> = hits.iter().copied().filter(|hit| hit.end <= within).collect();
         self.examination.examine(&input, &inside, look, &mut Budget::of(content.len()), &mut found);
         self.examination.keyed = 0;
@@ -160,7 +166,11 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let gap = self.last.and_then(|last| self.between(last, string));
         self.locator.seek(string);
         let member = self.locator.key().and_then(Value::as_str);
-        let parts = split.next(string, content, gap, member.as_deref(), &mut self.examination, self.site);
+        let (examination, site) = (&mut self.examination, self.site);
+        let mut parts = split.next(string, content, gap, examination, site);
+        if let Some(member) = &member {
+            parts.extend(self.words.next(string, member, &self.locator, examination, site));
+        }
         self.last = Some(string);
         self.split = Some(split);
         self.emit_parts(parts);
@@ -179,12 +189,12 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             // The walk's own locator has passed it.
             let (mut locator, site) = (Locator::new(self.root), self.site);
             let mut locate = || {
-                locator.seek(part.piece.value);
+                locator.seek(part.value);
                 format!("{}{}", site.base, locator.location())
             };
-            let (out, value) = (&mut *self.out, part.piece.value);
+            let (out, value) = (&mut *self.out, part.value);
             let scanners = self.examination.scanners;
-            scanners.settle(site, &part.piece.content, vec![part.candidate], &mut locate, |finding| {
+            scanners.settle(site, &part.content, vec![part.candidate], &mut locate, |finding| {
                 if !out.iter().any(|known| known.value.span() == value.span() && known.finding == finding) {
                     out.push(Located { finding, value });
                 }
@@ -196,7 +206,8 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     fn number(&mut self, key: Value<'d>, name: &str, hits: &[Hit]) {
         let keyed = self.triggered(hits);
         let Some(value) = key.member_value().filter(|value| keyed != 0 && value.kind() == Kind::Number) else { return };
-        let input = Input { text: value.raw(), member: Some(name), tool: self.site.tool, context: self.site.context };
+        let (tool, context) = (self.site.tool, self.site.context);
+        let input = Input { text: value.raw(), member: Some(name), tool, context, role: self.words.role(value) };
         let mut found = Vec::new();
         let scanners = self.examination.scanners;
         self.examination.keyed = keyed;

@@ -13,7 +13,7 @@ mod memory;
 mod table;
 
 pub use memory::MemoryStore;
-pub use table::{Change, Table};
+pub use table::{Change, MAX_TRIES, Table};
 
 /// Keeps bytes under names, and swaps them if nobody was faster.
 pub trait Store: Send + Sync {

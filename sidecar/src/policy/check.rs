@@ -111,6 +111,7 @@ fn describe(refused: &Refused, environment: Option<&str>) -> serde_json::Value {
     })
 }
 
-fn count(number: usize, what: &str) -> String {
+/// A number of things.
+pub(super) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -1,7 +1,10 @@
 //! `portcullis policy explain`: what happens to one call, and why.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
+use portcullis_engine::cel::{Moment, Taint};
 use portcullis_engine::config::Config;
 use portcullis_engine::firewall::Firewall;
 use portcullis_engine::json::{Document, Limits, Value, quote};
@@ -87,6 +90,9 @@ struct CallArgs {
     /// The arguments (for other methods than `tools/call` and `prompts/get`: the params) as JSON, or @FILE
     #[arg(long, value_name = "JSON")]
     args: Option<String>,
+    /// When it is made (RFC 3339), for conditions on the time; now, where it is not said
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_rfc3339_weak)]
+    at: Option<SystemTime>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Report, Failure> {
@@ -134,7 +140,10 @@ pub(super) fn run(args: &Args) -> Result<Report, Failure> {
         name: call.name.as_deref(),
         arguments: document.as_ref().map(Document::root),
     };
-    explain(&policy, &firewall, &principal, &asked, args.json)
+    let at = call.at.unwrap_or_else(SystemTime::now).duration_since(SystemTime::UNIX_EPOCH);
+    let now_us = at.ok().and_then(|since| u64::try_from(since.as_micros()).ok());
+    let now_us = now_us.ok_or_else(|| Failure::new("--at is before 1970"))?;
+    explain(&policy, &firewall, &principal, &asked, now_us, args.json)
 }
 
 impl Caller {
@@ -181,13 +190,16 @@ fn explain(
     firewall: &Firewall,
     principal: &Principal,
     call: &Call<'_>,
+    now_us: u64,
     as_json: bool,
 ) -> Result<Report, Failure> {
     let config = firewall.policy.config();
-    let decision = firewall.policy.decide(principal, call);
-    let trials = trial::all(config, principal, call, &decision)?;
-    let remedy = remedy::find(policy, config, principal, call, &decision, &trials);
-    let further = further(policy, config, principal, call, &decision)?;
+    // On a firewall that has seen nothing: outside of a session, without labels.
+    let moment = Moment { now_us: Some(now_us), session: Some(None), taint: Some(&NoLabels) };
+    let decision = firewall.policy.decide_at(principal, call, &moment);
+    let trials = trial::all(config, principal, call, moment, &decision)?;
+    let remedy = remedy::find(policy, config, principal, call, moment, &decision, &trials);
+    let further = further(policy, config, principal, call, now_us, &decision)?;
     let refused = !decision.lets_through() || further.is_some();
     if as_json {
         let value = explained(firewall, call, &decision, &trials, remedy.as_ref(), further.as_ref());
@@ -233,6 +245,16 @@ fn explain(
     Ok(Report::new(text, refused))
 }
 
+/// The labels of a session in which nothing has been read.
+#[derive(Debug)]
+struct NoLabels;
+
+impl Taint for NoLabels {
+    fn labels(&self, _: u64) -> Option<Vec<Arc<str>>> {
+        Some(Vec::new())
+    }
+}
+
 /// What scanners and checks decide after the rules, on a firewall that has seen nothing yet; `None` where they leave
 /// it at what the rules decided.
 fn further(
@@ -240,6 +262,7 @@ fn further(
     config: &Config,
     principal: &Principal,
     call: &Call<'_>,
+    now_us: u64,
     decision: &Decision,
 ) -> Result<Option<Outcome>, Failure> {
     let unidentified = principal.is_anonymous() && config.identity.required;
@@ -257,7 +280,7 @@ fn further(
         _ => arguments.unwrap_or("{}").to_owned(),
     };
     let step = Step::call(principal.clone(), Some(call.server.to_owned()), call.method, call.name, params);
-    let end = Bench::new(policy)?.call(&step)?;
+    let end = Bench::new(policy)?.call(&step, now_us)?;
     Ok(Some(end).filter(|end| ["deny", "require_approval", "malformed"].contains(&end.decision.as_str())))
 }
 

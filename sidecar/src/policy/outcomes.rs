@@ -170,7 +170,7 @@ fn single(id: String, action: Action, node: &Node, bare: &Node) -> Result<Single
         policy.set("rules", Node::array([rule]));
         compile(&policy)
     };
-    let matcher = if conditions.is_empty() {
+    let matcher = if conditions.is_empty() && !when {
         with(Vec::new())?
     } else {
         // Rules with conditions leave lists and the protocol alone; so must what stands for them.

@@ -1,5 +1,6 @@
 //! The narrowest change by which a call would be decided the other way.
 
+use portcullis_engine::cel::Moment;
 use portcullis_engine::config::Config;
 use portcullis_engine::mcp::Capability;
 use portcullis_engine::policy::{Action, Call, Decision, Policy};
@@ -25,6 +26,7 @@ pub(super) fn find(
     config: &Config,
     principal: &Principal,
     call: &Call<'_>,
+    moment: Moment<'_>,
     decision: &Decision,
     trials: &[Trial],
 ) -> Option<Remedy> {
@@ -54,7 +56,7 @@ pub(super) fn find(
         .filter(|trial| trial.standing == Standing::NoMatch && trial.action.lets_through() != decision.lets_through())
         .min_by_key(|trial| trial.why_not.len())
         .map(|trial| (trial.id.clone(), trial.why_not.clone()));
-    (changed.decide(principal, call).action == wanted).then_some(Remedy { action: wanted, rule, nearest })
+    (changed.decide_at(principal, call, &moment).action == wanted).then_some(Remedy { action: wanted, rule, nearest })
 }
 
 fn exactly(principal: &Principal, call: &Call<'_>, config: &Config) -> Node {

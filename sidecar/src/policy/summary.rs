@@ -4,6 +4,7 @@ use portcullis_engine::config::{Config, Mode, RuleConfig, ServerConfig};
 use portcullis_engine::firewall::Firewall;
 use serde_json::{Value, json};
 
+use super::check::count;
 use crate::style;
 
 /// The policy as a person reads it.
@@ -140,6 +141,9 @@ fn describe(rule: &RuleConfig) -> String {
         let value = predicate.value.as_ref().map(|value| format!(" {}", value.as_json())).unwrap_or_default();
         text += &format!("; where {} {}{value}", predicate.path, word(&predicate.op));
     }
+    if let Some(when) = &rule.when {
+        text += &format!("; when {when}");
+    }
     text
 }
 
@@ -176,10 +180,10 @@ fn identity(config: &Config) -> String {
         sources.push(format!("JWT (payload {}, id from {})", jwt.payload, jwt.claims.id));
     }
     if !identity.mtls.is_empty() {
-        sources.push(format!("mTLS ({} patterns)", identity.mtls.len()));
+        sources.push(format!("mTLS ({})", count(identity.mtls.len(), "pattern")));
     }
     if let Some(keys) = &identity.keys {
-        sources.push(format!("{} keys in {}", keys.entries.len(), keys.header));
+        sources.push(format!("{} in {}", count(keys.entries.len(), "key"), keys.header));
     }
     if sources.is_empty() {
         return "none: every caller is anonymous".to_owned();
@@ -187,16 +191,35 @@ fn identity(config: &Config) -> String {
     format!("{}{}", sources.join(", "), if identity.required { "; required" } else { "" })
 }
 
+/// Those that are on, with the actions that are not the usual ones, then those that are off.
 fn scanners(config: &Config) -> String {
     let Ok(Value::Object(all)) = serde_json::to_value(&config.scanners) else { return String::new() };
-    let each = all.iter().map(|(name, scanner)| match scanner.get("enabled").and_then(Value::as_bool) {
-        Some(false) => format!("{name} off"),
-        _ => {
-            let action = |key: &str| scanner.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
-            format!("{name} (request {}, response {})", action("request"), action("response"))
+    let (mut on, mut off, mut further) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, settings) in &all {
+        match settings.get("enabled").and_then(Value::as_bool) {
+            Some(false) => off.push(name.clone()),
+            Some(true) => {
+                let set: Vec<String> = pairs(settings, "")
+                    .filter(|(key, _)| key != "enabled")
+                    .map(|(key, value)| format!("{key} {value}"))
+                    .collect();
+                on.push(if set.is_empty() { name.clone() } else { format!("{name} ({})", set.join(", ")) });
+            }
+            None => further.push(match settings {
+                Value::Array(entries) => count(entries.len(), name.strip_suffix('s').unwrap_or(name)),
+                other => format!("{name} {}", other.as_str().unwrap_or_default()),
+            }),
         }
-    });
-    each.collect::<Vec<_>>().join(", ")
+    }
+    let or_none = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let mut text = or_none(&on);
+    if !off.is_empty() {
+        text += &format!("; off: {}", off.join(", "));
+    }
+    for more in further {
+        text += &format!("; {more}");
+    }
+    text
 }
 
 /// A value of a plain enum as the configuration spells it.

@@ -3,6 +3,7 @@
 //! Nothing is matched here: the engine is asked about policies of one rule each, with all fields of the rule or
 //! with one alone, so that an explanation cannot differ from what the filter does.
 
+use portcullis_engine::cel::Moment;
 use portcullis_engine::config::{Config, Fallback, MatchConfig, Mode, Op, PredicateConfig, PrincipalMatch, RuleConfig};
 use portcullis_engine::mcp::Capability;
 use portcullis_engine::policy::{Action, Call, Decision, Policy};
@@ -53,11 +54,12 @@ pub(super) fn all(
     config: &Config,
     principal: &Principal,
     call: &Call<'_>,
+    moment: Moment<'_>,
     decision: &Decision,
 ) -> Result<Vec<Trial>, Failure> {
     let mut rules: Vec<&RuleConfig> = config.rules.iter().collect();
     rules.sort_by(|a, b| b.priority.cmp(&a.priority).then(b.action.cmp(&a.action)));
-    let bench = Bench::new(config, principal, call);
+    let bench = Bench::new(config, principal, call, moment);
     rules.into_iter().map(|rule| bench.trial(rule, decision)).collect()
 }
 
@@ -67,15 +69,16 @@ struct Bench<'a> {
     mode: Mode,
     principal: &'a Principal,
     call: &'a Call<'a>,
+    moment: Moment<'a>,
 }
 
 impl<'a> Bench<'a> {
-    fn new(config: &Config, principal: &'a Principal, call: &'a Call<'a>) -> Self {
+    fn new(config: &Config, principal: &'a Principal, call: &'a Call<'a>, moment: Moment<'a>) -> Self {
         let mut bare = config.clone();
         bare.rules = Vec::new();
         bare.mode = Mode::Enforce;
         bare.default = Fallback::Deny;
-        Self { config: bare, mode: config.mode, principal, call }
+        Self { config: bare, mode: config.mode, principal, call, moment }
     }
 
     fn trial(&self, rule: &RuleConfig, decision: &Decision) -> Result<Trial, Failure> {
@@ -95,20 +98,27 @@ impl<'a> Bench<'a> {
     fn why_not(&self, rule: &RuleConfig) -> Result<Vec<String>, Failure> {
         let mut why = Vec::new();
         for (field, alone) in fields(&rule.r#match) {
-            if !self.matches(&part(rule, alone, Vec::new()))? {
+            if !self.matches(&part(rule, alone, Vec::new(), None))? {
                 why.push(self.misfit(field, &rule.r#match));
             }
         }
+        // Named, for rules with conditions touch lists and the protocol only where they name the method.
+        let named = MatchConfig { method: Some(vec![literal(self.call.method)]), ..MatchConfig::default() };
         for predicate in &rule.arguments {
-            // Named, for rules with conditions touch lists and the protocol only where they name the method.
-            let named = MatchConfig { method: Some(vec![literal(self.call.method)]), ..MatchConfig::default() };
-            if !self.matches(&part(rule, named, vec![predicate.clone()]))? {
+            if !self.matches(&part(rule, named.clone(), vec![predicate.clone()], None))? {
                 why.push(condition(predicate, rule.action));
             }
         }
+        if let Some(when) = &rule.when
+            && !self.matches(&part(rule, named, Vec::new(), Some(when.clone())))?
+        {
+            let side = if rule.action.lets_through() { ", or cannot be evaluated" } else { "" };
+            why.push(format!("when `{when}` does not hold{side}"));
+        }
         if why.is_empty() && matches!(self.call.capability, Capability::Protocol | Capability::List) {
             why.push(
-                "a rule with `arguments` touches lists and the protocol only where `method` names the method".into(),
+                "a rule with `arguments` or `when` touches lists and the protocol only where `method` names the method"
+                    .into(),
             );
         }
         if why.is_empty() {
@@ -122,7 +132,7 @@ impl<'a> Bench<'a> {
         let mut config = self.config.clone();
         config.rules = vec![RuleConfig { mode: None, ..rule.clone() }];
         let policy = Policy::compile(config).map_err(|error| Failure::new(error.to_string()))?;
-        Ok(*policy.decide(self.principal, self.call).rule == *rule.id)
+        Ok(*policy.decide_at(self.principal, self.call, &self.moment).rule == *rule.id)
     }
 
     /// What the rule wants and what the call has.
@@ -176,8 +186,8 @@ fn fields(all: &MatchConfig) -> Vec<(&'static str, MatchConfig)> {
 }
 
 /// The rule with only a part of what it asks for.
-fn part(rule: &RuleConfig, r#match: MatchConfig, arguments: Vec<PredicateConfig>) -> RuleConfig {
-    RuleConfig { r#match, arguments, ..rule.clone() }
+fn part(rule: &RuleConfig, r#match: MatchConfig, arguments: Vec<PredicateConfig>, when: Option<String>) -> RuleConfig {
+    RuleConfig { r#match, arguments, when, ..rule.clone() }
 }
 
 fn condition(predicate: &PredicateConfig, action: Action) -> String {

@@ -136,11 +136,13 @@ class Envoy:
         jwt: Json | None = None,
         decompress: bool = False,
         caller: tuple[str, str] | None = None,
+        sidecar: int | None = None,
     ) -> Gateway:
         """The listener with exactly this configuration; made at the first call.
 
         `plugin` None is plain Envoy; a string is passed to the filter as it is. `caller` is a header that every request
-        of this listener gets before the filter sees it: official clients become somebody by it.
+        of this listener gets before the filter sees it: official clients become somebody by it. `sidecar` is a port that
+        the filter reaches by gRPC as the cluster `sidecar_cluster(port)`.
         """
         key = json.dumps([[vars(r) for r in routes], plugin, repr(tls), jwt, decompress, caller], sort_keys=True)
         if key not in self._gateways:
@@ -148,8 +150,12 @@ class Envoy:
             listener = self._listener(name, routes, plugin, tls=tls, jwt=jwt, decompress=decompress, caller=caller)
             for route in routes:
                 self._clusters[_cluster_name(route.port)] = _cluster(route.port)
+            wanted = {_cluster_name(route.port) for route in routes}
+            if sidecar is not None:
+                self._clusters[sidecar_cluster(sidecar)] = _grpc_cluster(sidecar)
+                wanted.add(sidecar_cluster(sidecar))
             self._write("cds.json", list(self._clusters.values()), "envoy.config.cluster.v3.Cluster")
-            self._wait(lambda: self._has_clusters(routes), "clusters did not load")
+            self._wait(lambda: self._has_clusters(wanted), "clusters did not load")
             rejected = self._rejected()
             self._listeners.append(listener)
             self._write("lds.json", self._listeners, "envoy.config.listener.v3.Listener")
@@ -317,9 +323,9 @@ class Envoy:
     def _ready(self) -> bool:
         return self.admin("/ready").strip() == "LIVE"
 
-    def _has_clusters(self, routes: list[Route]) -> bool:
+    def _has_clusters(self, wanted: set[str]) -> bool:
         known = {c["name"] for c in json.loads(self.admin("/clusters?format=json")).get("cluster_statuses", [])}
-        return {_cluster_name(r.port) for r in routes} <= known
+        return wanted <= known
 
     def _rejected(self) -> int:
         return int(self.admin("/stats?filter=lds.update_rejected").rsplit(":", 1)[1])
@@ -398,6 +404,21 @@ def _route(route: Route, idle_timeout: str) -> Json:
 
 def _cluster_name(port: int) -> str:
     return f"upstream-{port}"
+
+
+def sidecar_cluster(port: int) -> str:
+    """Envoy's name of the sidecar on that port."""
+    return f"sidecar-{port}"
+
+
+def _grpc_cluster(port: int) -> Json:
+    name = sidecar_cluster(port)
+    kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    options = {"@type": _type(kind), "explicit_http_config": {"http2_protocol_options": {}}}
+    return {**_cluster(port), "name": name, "load_assignment": {
+        "cluster_name": name,
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}],
+    }, "typed_extension_protocol_options": {kind: options}}  # fmt: skip
 
 
 def _cluster(port: int) -> Json:

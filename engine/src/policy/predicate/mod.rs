@@ -27,8 +27,8 @@ use crate::sort::Arrange;
 pub(crate) use self::host_in::HostIn;
 pub(crate) use self::number::Decimal;
 pub(crate) use self::path::same_but_for_case;
-pub(super) use self::path::{Lookups, Paths};
-pub(crate) use self::size::size;
+pub(super) use self::path::{Lookups, Numbers};
+pub use self::size::size;
 pub(crate) use self::sum::Sum;
 
 /// The conditions of one rule or check; all must hold.
@@ -43,7 +43,7 @@ impl Conditions {
     pub(super) fn compile(configs: &[PredicateConfig], side: Side, at: &str) -> Result<Self, ConfigError> {
         let predicates = configs.iter().enumerate();
         let predicates = predicates.map(|(index, config)| {
-            let predicate = Predicate::compile(config, &format!("{at}/{index}"))?;
+            let predicate = Predicate::compile(config, side, &format!("{at}/{index}"))?;
             Ok((cost(config.op), predicate))
         });
         let mut predicates = predicates.collect::<Result<Vec<_>, ConfigError>>()?;
@@ -57,15 +57,20 @@ impl Conditions {
         self.predicates.is_empty()
     }
 
-    /// Numbers the paths for [`Lookups`]; before that, no condition can be said to hold or fail.
-    pub(super) fn number_paths(&mut self, paths: &mut Paths) {
+    /// Numbers paths and conditions for [`Lookups`]; before that, no condition can be said to hold or fail.
+    pub(super) fn number(&mut self, numbers: &mut Numbers) {
         for predicate in &mut self.predicates {
-            predicate.number = paths.number(&predicate.path);
+            predicate.path_number = numbers.path(&predicate.path);
+            let said = std::mem::take(&mut predicate.said);
+            predicate.number = numbers.condition(predicate.path_number, said);
         }
     }
 
     pub(super) fn hold(&self, lookups: &Lookups<'_>) -> bool {
-        self.predicates.iter().all(|predicate| predicate.holds(lookups, self.restrictive))
+        let restrictive = self.restrictive;
+        self.predicates
+            .iter()
+            .all(|predicate| lookups.judged(predicate.number, || predicate.holds(lookups, restrictive)))
     }
 }
 
@@ -73,7 +78,11 @@ impl Conditions {
 struct Predicate {
     path: Path,
     /// The path's number in the policy.
+    path_number: usize,
+    /// The condition's number in the policy: equal conditions have the same.
     number: usize,
+    /// What equal conditions have in common besides the path, until they are numbered.
+    said: Box<str>,
     test: Test,
     missing: Outcome,
 }
@@ -87,7 +96,7 @@ enum Test {
 }
 
 impl Predicate {
-    fn compile(config: &PredicateConfig, at: &str) -> Result<Self, ConfigError> {
+    fn compile(config: &PredicateConfig, side: Side, at: &str) -> Result<Self, ConfigError> {
         let path = Path::parse(&config.path).map_err(|problem| problem.at(&format!("{at}/path")))?;
         let test = Test::compile(config, at)?;
         let missing = match (config.missing, &test) {
@@ -99,12 +108,14 @@ impl Predicate {
             (Some(Missing::Fails), Test::Value { .. }) => Outcome::Fails,
             (None, _) => Outcome::Unknown,
         };
-        Ok(Self { path, number: usize::MAX, test, missing })
+        let value = config.value.as_ref().map_or("", |literal| literal.as_json());
+        let said = format!("{} {} {} {value}", config.op as u8, missing as u8, side as u8).into();
+        Ok(Self { path, path_number: usize::MAX, number: usize::MAX, said, test, missing })
     }
 
     /// A rule that lets through wants every value to fit, a rule that restricts is content with one.
     fn holds(&self, lookups: &Lookups<'_>, restrictive: bool) -> bool {
-        let leaves = lookups.find(&self.path, self.number);
+        let leaves = lookups.find(&self.path, self.path_number);
         let mut spent = 0;
         let mut outcomes = leaves.iter().map(|leaf| self.outcome(leaf, &mut spent));
         if restrictive {

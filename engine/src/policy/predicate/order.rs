@@ -11,6 +11,8 @@ use crate::json::{Kind, Value};
 pub(super) struct Order {
     side: Ordering,
     bound: Decimal,
+    /// The bound once more, if it is a whole number of few digits: most are.
+    whole: Option<i64>,
 }
 
 impl Order {
@@ -24,7 +26,7 @@ impl Order {
 
     fn new(side: Ordering, value: Value<'_>) -> Result<Self, Problem> {
         match number(value) {
-            Some(bound) => Ok(Self { side, bound }),
+            Some(bound) => Ok(Self { side, bound, whole: whole(value.raw()) }),
             None => Err(Problem::new("is no number", "use a number that a double can hold, without quotes")),
         }
     }
@@ -32,8 +34,18 @@ impl Order {
 
 impl Check for Order {
     fn check(&self, value: Value<'_>, _: &mut usize) -> Outcome {
+        if let (Some(bound), Some(number)) = (self.whole, whole(value.raw())) {
+            return Outcome::from(number.cmp(&bound) == self.side);
+        }
         number(value).map_or(Outcome::Unknown, |number| Outcome::from(number.cmp(&self.bound) == self.side))
     }
+}
+
+/// A JSON number of at most 18 digits without fraction and exponent. (No other JSON value begins with a digit.)
+fn whole(raw: &str) -> Option<i64> {
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    let plain = digits.len() <= 18 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if plain { raw.parse().ok() } else { None }
 }
 
 fn number(value: Value<'_>) -> Option<Decimal> {

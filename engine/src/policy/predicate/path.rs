@@ -1,6 +1,6 @@
 //! Paths into a call's arguments, and what they lead to.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
 use super::Problem;
@@ -81,31 +81,57 @@ enum Leaves<'d> {
     Many(Vec<Leaf<'d>>),
 }
 
-/// The different paths of a policy, each with its number.
+/// The different paths and conditions of a policy, each with its number.
 #[derive(Debug, Default)]
-pub(in crate::policy) struct Paths(BTreeMap<Path, usize>);
+pub(in crate::policy) struct Numbers {
+    paths: BTreeMap<Path, usize>,
+    /// By the path's number, and by what the condition says of it.
+    conditions: BTreeMap<(usize, Box<str>), usize>,
+}
 
-impl Paths {
-    pub(super) fn number(&mut self, path: &Path) -> usize {
-        let next = self.0.len();
-        *self.0.entry(path.clone()).or_insert(next)
+impl Numbers {
+    pub(super) fn path(&mut self, path: &Path) -> usize {
+        let next = self.paths.len();
+        *self.paths.entry(path.clone()).or_insert(next)
+    }
+
+    pub(super) fn condition(&mut self, path: usize, said: Box<str>) -> usize {
+        let next = self.conditions.len();
+        *self.conditions.entry((path, said)).or_insert(next)
     }
 }
 
-/// The arguments of one call, with what each path led to: many rules ask for the same one.
+/// The arguments of one call, with what each path led to and what each condition came to: many rules ask for
+/// the same.
 #[derive(Debug)]
 pub(in crate::policy) struct Lookups<'d> {
     arguments: Option<Value<'d>>,
     /// By the path's number.
     found: Vec<OnceCell<Leaves<'d>>>,
+    /// By the condition's number.
+    judged: Vec<Cell<Option<bool>>>,
 }
 
 impl<'d> Lookups<'d> {
-    pub(in crate::policy) fn new(arguments: Option<Value<'d>>, paths: &Paths) -> Self {
-        Self { arguments, found: std::iter::repeat_with(OnceCell::new).take(paths.0.len()).collect() }
+    pub(in crate::policy) fn new(arguments: Option<Value<'d>>, numbers: &Numbers) -> Self {
+        Self {
+            arguments,
+            found: std::iter::repeat_with(OnceCell::new).take(numbers.paths.len()).collect(),
+            judged: vec![Cell::new(None); numbers.conditions.len()],
+        }
     }
 
-    /// `number`: as [`Paths::number`] gave it for this path. One that it did not give leads to nothing sure.
+    /// Whether the condition of this number holds; `judge` is asked the first time only.
+    pub(super) fn judged(&self, number: usize, judge: impl FnOnce() -> bool) -> bool {
+        let Some(cell) = self.judged.get(number) else { return judge() };
+        cell.get().unwrap_or_else(|| {
+            let holds = judge();
+            cell.set(Some(holds));
+            holds
+        })
+    }
+
+    /// `number`: as [`Numbers::path`] gave it for this path. One that it did not give leads to nothing sure.
     pub(super) fn find(&self, path: &Path, number: usize) -> &[Leaf<'d>] {
         let Some(cell) = self.found.get(number) else { return &[Leaf::Odd] };
         let follow = || match self.arguments {

@@ -51,8 +51,9 @@ impl Check for MaxSize {
     }
 }
 
-/// A number of bytes of the configuration: `1024`, `"10MB"`, `"4KiB"`.
-pub(crate) fn size(literal: &Literal) -> Option<u64> {
+/// A number of bytes of the configuration: `1024`, `"10MB"`, `"4KiB"`; `None` for anything else.
+#[must_use]
+pub fn size(literal: &Literal) -> Option<u64> {
     let document = Document::parse(literal.as_json().as_bytes(), &Limits::default()).ok()?;
     MaxSize::new(document.root()).ok().map(|size| size.0)
 }

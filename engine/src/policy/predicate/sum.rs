@@ -1,7 +1,7 @@
 //! The numbers that a path leads to, added up.
 
 use super::number::Decimal;
-use super::path::{Leaf, Lookups, Path, Paths};
+use super::path::{Leaf, Lookups, Numbers, Path};
 use crate::config::ConfigError;
 use crate::json::{Kind, Value};
 
@@ -9,7 +9,7 @@ use crate::json::{Kind, Value};
 #[derive(Debug)]
 pub(crate) struct Sum {
     path: Path,
-    paths: Paths,
+    numbers: Numbers,
 }
 
 impl Sum {
@@ -19,15 +19,15 @@ impl Sum {
     /// It is no path.
     pub(crate) fn compile(text: &str, at: &str) -> Result<Self, ConfigError> {
         let path = Path::parse(text).map_err(|problem| problem.at(at))?;
-        let mut paths = Paths::default();
-        paths.number(&path);
-        Ok(Self { path, paths })
+        let mut numbers = Numbers::default();
+        numbers.path(&path);
+        Ok(Self { path, numbers })
     }
 
     /// The sum in units of 10^-`places`, each number rounded up; the largest `u64` stands for anything
     /// more. `None` where a value is missing, negative, no number, or read differently by different servers.
     pub(crate) fn of(&self, arguments: Option<Value<'_>>, places: u8) -> Option<u64> {
-        let lookups = Lookups::new(arguments, &self.paths);
+        let lookups = Lookups::new(arguments, &self.numbers);
         let mut sum = 0_u64;
         for leaf in lookups.find(&self.path, 0) {
             let Leaf::Found(value) = leaf else { return None };

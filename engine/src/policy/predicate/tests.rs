@@ -9,10 +9,10 @@ fn outcome(path: &str, op: &str, value: &str, arguments: &str) -> Outcome {
         let config = format!(r#"[{{"path":{path:?},"op":"{op}"{value}}}]"#);
         let configs: Vec<PredicateConfig> = serde_json::from_str(&config).unwrap();
         let mut conditions = Conditions::compile(&configs, side, "").unwrap();
-        let mut paths = Paths::default();
-        conditions.number_paths(&mut paths);
+        let mut numbers = Numbers::default();
+        conditions.number(&mut numbers);
         let document = Document::parse(arguments.as_bytes(), &Limits::default()).unwrap();
-        conditions.hold(&Lookups::new(Some(document.root()), &paths))
+        conditions.hold(&Lookups::new(Some(document.root()), &numbers))
     };
     match (holds(Side::Permits), holds(Side::Restricts)) {
         (true, true) => Outcome::Holds,

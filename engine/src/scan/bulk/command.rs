@@ -47,14 +47,41 @@ fn judge(command: &Command) -> Option<Rule> {
                 .any(|arg| arg.trim_start().starts_with(".dump") || arg.trim_start().starts_with(".backup"));
             if dumps { Some(Rule::DatabaseDump) } else { in_arguments(command) }
         }
+        "bq" if command.arg(0) == "extract" => Some(Rule::DatabaseDump),
         "psql" | "mysql" | "mariadb" | "sqlcmd" | "osql" | "clickhouse-client" | "bq" | "duckdb" | "snowsql"
         | "cqlsh" | "usql" => in_arguments(command),
+        "gcloud" => (command.arg(0) == "sql" && command.arg(1) == "export").then_some(Rule::DatabaseDump),
+        "gsutil" | "rclone" => {
+            // `gs://bucket` or `remote:bucket`, and the machine as the target.
+            let whole = |from: &str| match from.split_once(':') {
+                Some((_, path)) => !path.trim_matches('/').contains('/'),
+                None => false,
+            };
+            let copies = command.operands().any(|word| matches!(word, "cp" | "rsync" | "copy" | "sync"));
+            let deep = name == "rclone" || command.short('r') || command.short('R');
+            let mut places = command.operands().skip_while(|word| !matches!(*word, "cp" | "rsync" | "copy" | "sync"));
+            let (from, to) = (places.nth(1).unwrap_or(""), places.next().unwrap_or(""));
+            (copies && deep && whole(from) && !to.contains(':')).then_some(Rule::DatabaseDump)
+        }
+        "az" => {
+            (command.args().any(|arg| arg == "download-batch") && !has(&["--pattern"])).then_some(Rule::DatabaseDump)
+        }
+        "etcdctl" => {
+            let all =
+                command.operands().skip_while(|word| *word != "get").nth(1).is_some_and(|key| matches!(key, "/" | ""));
+            (all && has(&["--prefix", "--from-key"])).then_some(Rule::DatabaseDump)
+        }
+        "ldapsearch" => (command.operands().any(|arg| {
+            let filter: String = arg.chars().filter(|c| !c.is_whitespace()).collect();
+            filter.trim_matches(['(', ')']).eq_ignore_ascii_case("objectclass=*")
+        }) && !has(&["-z", "-s"]))
+        .then_some(Rule::DatabaseDump),
         "mongosh" | "mongo" => command.args().any(super::finds_all).then_some(Rule::UnboundedFind),
         "aws" => {
             let scan = command.arg(0) == "dynamodb"
                 && command.arg(1) == "scan"
                 && !has(&["--max-items", "--limit", "--filter-expression"]);
-            let export = command.arg(1) == "export-table-to-point-in-time" || command.arg(1) == "start-export-task";
+            let export = matches!(command.arg(1), "export-table-to-point-in-time" | "start-export-task");
             let sync = command.arg(0) == "s3"
                 && matches!(command.arg(1), "sync" | "cp")
                 && command.arg(2).starts_with("s3://")

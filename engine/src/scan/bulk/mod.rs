@@ -1,8 +1,7 @@
 //! What takes more than a task needs: whole tables, dumps, page sizes that are none, every file of a
-//! machine. It looks at what goes to a server.
+//! machine. It looks at the strings that go to a server, and at a result that comes back as a whole.
 //!
-//! One call is judged here. How much came back (bytes, items, rows) and how many pages a principal
-//! has fetched are the business of whoever counts them; neither is in a single text.
+//! One call is judged here. How many pages a principal has fetched is counted by the obligation `max_pages`.
 
 use std::ops::Range;
 
@@ -12,6 +11,7 @@ use super::shell::Role;
 
 mod command;
 mod query;
+pub(super) mod result;
 mod rules;
 
 /// The scanner.
@@ -40,6 +40,9 @@ enum Rule {
     ReadsEverything,
     ArchivesEverything,
     ExportsEverything,
+    LargeResult,
+    ManyRows,
+    PiiRecords,
 }
 
 fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
@@ -67,7 +70,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         return;
     }
     match role {
-        Role::Prose | Role::Document => return,
+        Role::Prose | Role::Document | Role::Word => return,
         Role::Command => {
             if let Some((rule, range)) = command::examine(text) {
                 push(rule, range);

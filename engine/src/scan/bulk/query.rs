@@ -171,12 +171,27 @@ fn restricts(clauses: &[Token<'_>]) -> bool {
     positions(clauses).any(|(at, token)| {
         let behind = clauses.get(at + 1..).unwrap_or(&[]);
         if token.is_any(&["where", "prewhere"]) {
-            return !behind.is_empty() && !is_tautology(behind);
+            // `… OR 1 = 1` takes back what stands before it.
+            return !behind.is_empty() && !alternatives(behind).into_iter().any(is_tautology);
         }
         token.is_any(&["having", "qualify", "tablesample", "limit", "match_recognize"])
             && behind.first().is_some_and(|next| !matches!(next.kind, Kind::Comma | Kind::Close))
             || (token.is("group") && behind.first().is_some_and(|next| next.is("by")))
     })
+}
+
+/// The parts of a condition between `OR`s.
+fn alternatives<'a, 't>(condition: &'a [Token<'t>]) -> Vec<&'a [Token<'t>]> {
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for (at, token) in positions(condition) {
+        if token.is("or") {
+            parts.extend(condition.get(from..at));
+            from = at + 1;
+        }
+    }
+    parts.extend(condition.get(from..));
+    parts
 }
 
 /// `1 = 1`, `TRUE`, `1`, `'a' = 'a'`, and nothing behind but an order.

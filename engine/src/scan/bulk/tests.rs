@@ -1,44 +1,22 @@
-use super::super::{Context, Surface};
+use super::super::testing::{self, Place};
 use super::*;
 
 fn found(text: &str, member: Option<&str>, tool: Option<&str>) -> Vec<Match> {
-    let context = Context { direction: Direction::Request, surface: Surface::Arguments };
-    let mut out = Vec::new();
-    detect(&Input { text, member, tool, context }, &mut out);
-    out
+    testing::found(&DETECTOR, text, member, tool)
 }
 
-fn place(rule: &str) -> (&'static str, &'static str) {
+fn place(rule: &str) -> Place {
     match rule {
-        "select-everything" | "huge-limit" | "table-export" | "unbounded-find" => ("query", "execute_sql"),
-        "page-size" => ("query", "request"),
-        "exports-everything" => ("tables", "export_data"),
-        _ => ("command", "bash"),
+        "select-everything" | "huge-limit" | "table-export" | "unbounded-find" => (Some("query"), "execute_sql"),
+        "page-size" => (Some("query"), "request"),
+        "exports-everything" => (Some("tables"), "export_data"),
+        _ => (Some("command"), "bash"),
     }
 }
 
 #[test]
 fn every_rule_finds_its_hits_and_leaves_its_misses() {
-    let mut wrong = Vec::new();
-    for (index, rule) in CATALOG.iter().enumerate() {
-        let (member, tool) = place(rule.id);
-        for hit in rule.hits {
-            let matches = found(hit, Some(member), Some(tool));
-            if !matches.iter().any(|found| found.rule == index) {
-                wrong.push(format!("{} misses {hit:?}: {matches:?}", rule.id));
-            }
-            let lower = format!("{member} {}", hit.to_ascii_lowercase());
-            if !DETECTOR.triggers.iter().any(|trigger| lower.contains(trigger)) {
-                wrong.push(format!("{hit:?} has no trigger"));
-            }
-        }
-        for miss in rule.misses {
-            if !found(miss, Some(member), Some(tool)).is_empty() {
-                wrong.push(format!("{} hits {miss:?}", rule.id));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    testing::examples_hold(&DETECTOR, CATALOG, place, |id| vec![place(id)]);
 }
 
 #[test]
@@ -94,14 +72,9 @@ fn table_expressions_cannot_multiply_the_work() {
 
 proptest::proptest! {
     #[test]
-    fn never_panics(text in "[\\PC\\n$`'\"(){}<>|&;\\\\ a-z=*,.]{0,160}", role in 0usize..6) {
-        let member = [None, Some("command"), Some("code"), Some("sql"), Some("path"), Some("limit")][role];
+    fn never_panics(text in "[\\PC\\n$`'\"(){}<>|&;\\\\ a-z=*,.]{0,160}", role in 0usize..8) {
         for prefix in ["", "select * from ", "with a as (", "find / "] {
-            let text = format!("{prefix}{text}");
-            for found in found(&text, member, Some("bash")) {
-                proptest::prop_assert!(text.get(found.range.clone()).is_some());
-                proptest::prop_assert!(found.rule < DETECTOR.rules.len());
-            }
+            testing::is_sound(&DETECTOR, &format!("{prefix}{text}"), role);
         }
     }
 }

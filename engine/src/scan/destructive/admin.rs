@@ -12,6 +12,10 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
     if dry(command) {
         return None;
     }
+    // What Ceph asks before it destroys.
+    if command.args().any(|arg| arg.ends_with("-really-mean-it")) {
+        return Some(Rule::DataDestroy);
+    }
     let data = DATA.contains(&name);
     if !data && !CLOUD.contains(&name) {
         return special(command, name);

@@ -4,7 +4,7 @@
 //! It looks at what goes to a server (arguments and answers of the client). A result that quotes
 //! `rm -rf /` destroys nothing, and is not looked at.
 
-use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
+use super::detect::{Detector, Gate, Input, MAX_MATCHES, Match, RuleInfo, heads, push_once};
 use super::shell::{self, Role};
 use super::sql::{self, Harm, injection};
 use super::{Direction, Severity};
@@ -91,6 +91,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             commands(text, false, &mut found);
             out.extend(found.into_iter().filter(|found| DEADLY.iter().any(|rule| *rule as usize == found.rule)));
         }
+        Role::Word => commands(text, true, out),
         Role::Prose | Role::Search => {}
     }
     if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Search)
@@ -200,17 +201,11 @@ const fn of_harm(harm: Harm) -> Rule {
 }
 
 fn push(out: &mut Vec<Match>, rule: Rule, range: std::ops::Range<usize>) {
-    let rule = rule as usize;
-    if !out.iter().any(|found| found.rule == rule && found.range == range) {
-        out.push(Match { rule, range });
-    }
+    push_once(out, rule as usize, range);
 }
 
 /// What counts in a document too: nobody writes it by accident.
 const DEADLY: [Rule; 4] = [Rule::DiskWipe, Rule::ForkBomb, Rule::ReverseShell, Rule::DecodedExecution];
-
-/// What is told about one text; more says nothing new.
-const MAX_MATCHES: usize = 32;
 
 #[cfg(test)]
 mod tests;

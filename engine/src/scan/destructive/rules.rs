@@ -489,4 +489,7 @@ pub(super) static TRIGGERS: &[&str] = &[
     "copy",
     "prune",
     "iex",
+    "/proc/sysrq",
+    "cipher",
+    "really-mean-it",
 ];

@@ -40,6 +40,7 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "wbadmin" => any(&["delete"]).then(service)?,
         "bcdedit" => any(&["recoveryenabled", "bootstatuspolicy", "/delete", "/deletevalue"]).then(service)?,
         "wmic" => (any(&["shadowcopy"]) && any(&["delete"])).then(service)?,
+        "cipher" => command.args().any(|arg| lower(arg).starts_with("/w:")).then_some(Rule::DiskWipe),
         "reagentc" => any(&["/disable"]).then(service)?,
         "iptables" | "ip6tables" => {
             (command.has(&["--flush"]) || command.short('F') || command.short('X')).then(service)?

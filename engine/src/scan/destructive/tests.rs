@@ -1,45 +1,27 @@
+use super::super::testing::{self, Place};
 use super::super::{Context, Surface};
 use super::*;
 
 fn found(text: &str, member: Option<&str>, tool: Option<&str>) -> Vec<Match> {
-    let context = Context { direction: Direction::Request, surface: Surface::Arguments };
-    let mut out = Vec::new();
-    (DETECTOR.detect)(&Input { text, member, tool, context }, &mut out);
-    out
+    testing::found(&DETECTOR, text, member, tool)
 }
 
 #[test]
 fn every_rule_finds_its_hits_and_leaves_its_misses() {
-    let mut wrong = Vec::new();
-    for (index, rule) in CATALOG.iter().enumerate() {
-        for hit in rule.hits {
-            let sql = rule.id.starts_with("sql") || rule.id == "nosql-operator";
-            let matches = found(hit, if sql { None } else { Some("command") }, Some("run_command"));
-            if !matches.iter().any(|found| found.rule == index) {
-                wrong.push(format!("{} misses {hit:?}: {matches:?}", rule.id));
-            }
-            let lower = hit.to_ascii_lowercase();
-            if !DETECTOR.triggers.iter().any(|trigger| lower.contains(trigger)) {
-                wrong.push(format!("{hit:?} has no trigger"));
-            }
-        }
-        for miss in rule.misses {
-            for member in [None, Some("command")] {
-                let matches = found(miss, member, Some("run_command"));
-                if matches.iter().any(|found| found.rule == index) {
-                    wrong.push(format!("{} hits {miss:?}", rule.id));
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let place = |id: &str| -> Place {
+        let sql = id.starts_with("sql") || id == "nosql-operator";
+        (if sql { None } else { Some("command") }, "run_command")
+    };
+    testing::examples_hold(&DETECTOR, CATALOG, place, |_| {
+        vec![(None, "run_command"), (Some("command"), "run_command")]
+    });
 }
 
 #[test]
 fn results_are_not_looked_at() {
     let context = Context { direction: Direction::Response, surface: Surface::Result };
     let mut out = Vec::new();
-    (DETECTOR.detect)(&Input { text: "rm -rf /", member: None, tool: None, context }, &mut out);
+    (DETECTOR.detect)(&Input { text: "rm -rf /", member: None, tool: None, context, role: None }, &mut out);
     assert!(out.is_empty());
 }
 
@@ -54,7 +36,7 @@ fn the_role_decides() {
 /// Calls that agents make all day.
 #[test]
 fn honest_calls_pass() {
-    for (member, tool, text) in [
+    let calls = [
         ("command", "bash", "npm ci && npm run build 2>&1 | tail -20"),
         ("command", "bash", "git add -A && git commit -m 'Drop table of contents; fix rm -rf docs'"),
         (
@@ -87,56 +69,18 @@ fn honest_calls_pass() {
         ("body", "send", "We could DELETE FROM users; but let us not. Use `curl x | sh`."),
         ("url", "fetch", "https://example.com/a?b=1&c=d;e=f&q=x%27s#top"),
         ("value", "set", "a = b; c = d -- note"),
-    ] {
-        let matches = found(text, Some(member), Some(tool));
-        assert!(
-            matches.is_empty(),
-            "{text:?}: {:?}",
-            matches.iter().map(|found| DETECTOR.rules[found.rule].id).collect::<Vec<_>>()
-        );
-    }
+    ];
+    testing::pass(&DETECTOR, &calls);
 }
 
-/// A bound on the output and on the readers' work; each other step is a bounded number of passes.
 #[test]
 fn adversarial_texts_stay_bounded() {
-    for unit in [
-        "$(",
-        "`",
-        "a;",
-        "|id",
-        "' or '",
-        "../",
-        "%25",
-        "{a,b}",
-        "os.remove(\"",
-        "$ne",
-        "bash <(x);",
-        "sudo ",
-        "explain analyze ",
-        "((",
-        "<<E\n",
-        "rm -rf a;",
-        "\\\\",
-        "union (",
-    ] {
-        for member in [None, Some("command"), Some("code"), Some("sql"), Some("path"), Some("value"), Some("query")] {
-            let text = unit.repeat(4000);
-            assert!(found(&text, member, Some("bash")).len() <= 200, "{unit:?}");
-        }
-        let steps = |n: usize| shell::parse(&unit.repeat(n)).steps;
-        let (small, large) = (steps(1000), steps(4000));
-        assert!(large <= 6 * small.max(4000), "{unit:?}: {small} {large}");
-    }
+    testing::stays_bounded(&DETECTOR);
 }
 
 proptest::proptest! {
     #[test]
-    fn never_panics(text in "[\\PC\\n$`'\"(){}<>|&;\\\\ a-z=]{0,160}", role in 0usize..6) {
-        let member = [None, Some("command"), Some("code"), Some("sql"), Some("path"), Some("body")][role];
-        for found in found(&text, member, Some("bash")) {
-            proptest::prop_assert!(text.get(found.range.clone()).is_some());
-            proptest::prop_assert!(found.rule < DETECTOR.rules.len());
-        }
+    fn never_panics(text in "[\\PC\\n$`'\"(){}<>|&;\\\\ a-z=]{0,160}", role in 0usize..8) {
+        testing::is_sound(&DETECTOR, &text, role);
     }
 }

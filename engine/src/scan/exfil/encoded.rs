@@ -24,8 +24,27 @@ pub(super) fn in_query(rest: &str) -> bool {
     let Some((_, query)) = rest.split_once('?') else { return false };
     query.split(['&', ';', '#']).any(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or(("", pair));
-        value.len() >= 40 && !is_paging(name) && (is_hex_text(value, 40) || is_base64_text(value))
+        value.len() >= 40
+            && !is_paging(name)
+            && (is_hex_text(value, 40) || is_base64_text(value) || carries(name) && is_noise(value))
     })
+}
+
+/// Names for what is sent, rather than for what proves or finds something.
+fn carries(name: &str) -> bool {
+    const NAMES: [&str; 14] =
+        ["d", "data", "x", "p", "payload", "c", "content", "body", "b", "blob", "dump", "leak", "loot", "exfil"];
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// As much of base64 as compressed or encrypted text makes; a signature is shorter.
+fn is_noise(value: &str) -> bool {
+    let count = |is: fn(&u8) -> bool| value.bytes().filter(is).count() * 12 >= value.len();
+    value.len() >= 128
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_=%".contains(&byte))
+        && count(u8::is_ascii_uppercase)
+        && count(u8::is_ascii_lowercase)
+        && count(u8::is_ascii_digit)
 }
 
 /// Pages and logins carry encoded JSON honestly.

@@ -113,7 +113,7 @@ fn place(input: &Input<'_>, role: Role) -> Place {
         Role::Prose | Role::Document | Role::Search | Role::Sql => Place::Prose,
         Role::Path | Role::Value if is_target_member(input.member.unwrap_or("")) => Place::Target,
         // A value that is one URL as a whole.
-        Role::Path | Role::Value | Role::Unknown => {
+        Role::Path | Role::Value | Role::Word | Role::Unknown => {
             let text = input.text.trim();
             let head = text.split("://").next().unwrap_or("");
             let whole = head.len() < text.len()
@@ -238,8 +238,14 @@ fn judge(url: &Found<'_>, place: Place, input: &Input<'_>, out: &mut Vec<Match>)
     if !described && host_rules(host, place, url.rest, url.range.clone(), out) {
         return;
     }
+    let known = hosts::known(host);
+    // What is loaded without a click reports by being loaded, whatever its path.
+    if !described && known == Some(Known::Collector) && is_image(input.text, url.range.start) {
+        push(out, Rule::CollectorHost, url.range.clone());
+        return;
+    }
     if place == Place::Program
-        && (hosts::known(host) == Some(Known::Drop) || is_chat_hook(host, url.rest))
+        && (known == Some(Known::Drop) || is_chat_hook(host, url.rest))
         && upload::names_upload(input.text)
     {
         push(out, Rule::DropSite, url.range.clone());

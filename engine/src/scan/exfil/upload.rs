@@ -146,6 +146,7 @@ fn sends(text: &str, script: &Script, index: usize, command: &Command) -> bool {
         "bitsadmin" => command.args().any(|arg| arg.eq_ignore_ascii_case("/upload")),
         "python" | "python2" | "python3" => {
             command.args().any(|arg| matches!(arg, "http.server" | "SimpleHTTPServer")) && command.end == b'&'
+                || command.args().any(|arg| in_code(arg).is_some())
         }
         _ => false,
     }
@@ -267,7 +268,8 @@ fn is_payload(file: &str) -> bool {
 /// A file of the system or of a person that is nobody else's business.
 fn is_private(file: &str) -> bool {
     let file = file.trim_start_matches('@');
-    PLACES.iter().any(|place| file.starts_with(place)) || SECRETS.iter().any(|part| file.contains(part))
+    let home = matches!(file.trim_end_matches(['/', '*']), "~" | "$HOME" | "${HOME}");
+    home || PLACES.iter().any(|place| file.starts_with(place)) || SECRETS.iter().any(|part| file.contains(part))
 }
 
 const SENDERS: &[&str] = &[
@@ -306,6 +308,9 @@ const SENDERS: &[&str] = &[
     "dnsname",
     "http.server",
     "SimpleHTTP",
+    "requests.",
+    "urlopen",
+    "http.client",
 ];
 const FILE_FLAGS: &[&str] = &[
     "-T",

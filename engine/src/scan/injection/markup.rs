@@ -204,7 +204,9 @@ fn role_tag(text: &str, range: &Range<usize>, place: Place) -> Option<Range<usiz
         || opens
             && closed
             && match () {
-                () if bracketed && shout => told(1),
+                () if bracketed && (shout || place.within(Place::INBOUND) && leaves_frame(text, range.start)) => {
+                    told(1)
+                }
                 () if bracketed && lower.starts_with("<instr") => told(1) && place.within(Place::INBOUND),
                 () if bracketed => told(2),
                 () if shout => told(1) && place.within(Place::INBOUND),
@@ -215,6 +217,14 @@ fn role_tag(text: &str, range: &Range<usize>, place: Place) -> Option<Range<usiz
                 () => lower.starts_with('<') && told(2) || lower == "</system",
             };
     found.then(|| range.clone())
+}
+
+/// Whether what stands before `at` closes a frame that a client puts around what it did not write itself.
+fn leaves_frame(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default().trim_end();
+    let Some((_, tag)) = before.strip_suffix('>').and_then(|before| before.rsplit_once("</")) else { return false };
+    FRAMES.iter().any(|frame| tag.get(..frame.len()).is_some_and(|start| start.eq_ignore_ascii_case(frame)))
+        && tag.len() <= MAX_FRAME
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -236,6 +246,10 @@ fn slice(text: &str, from: usize, to: usize) -> &str {
     text.get(at(from)..at(to)).unwrap_or_default()
 }
 
+/// How names of frames begin.
+const FRAMES: [&str; 10] =
+    ["tool", "function", "result", "output", "document", "data", "context", "untrusted", "search", "response"];
+const MAX_FRAME: usize = 32;
 const MAX_COMMENT: usize = 600;
 const MAX_LINK: usize = 400;
 const MAX_TURN: usize = 200;

@@ -184,7 +184,7 @@ mod tests {
 
     fn found(text: &str, surface: Surface) -> Vec<&'static str> {
         let direction = if surface == Surface::Arguments { Direction::Request } else { Direction::Response };
-        let input = Input { text, member: None, tool: None, context: Context { direction, surface } };
+        let input = Input { text, member: None, tool: None, context: Context { direction, surface }, role: None };
         let mut out = Vec::new();
         detect(&input, &mut out);
         for found in &out {

@@ -27,13 +27,20 @@ pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
             .any(|key| lower.starts_with(key))
                 || arg.starts_with("ext::")
         });
-    if option || git {
+    // The short form of `--upload-pack`.
+    let pack =
+        name == "git" && matches!(command.arg(0), "clone" | "ls-remote") && command.args().any(|arg| arg == "-u");
+    if option || git || pack {
         return Some(Rule::ArgumentInjection);
     }
     if matches!(name, "nc" | "ncat" | "netcat")
         && command.short('e')
         && command.args().any(|arg| is_shell(arg.rsplit('/').next().unwrap_or(arg)) || arg.starts_with("cmd"))
     {
+        return Some(Rule::ShellEscape);
+    }
+    // The option of a shell by which it keeps the rights of its owner.
+    if is_shell(name) && command.arg(0) == "-p" {
         return Some(Rule::ShellEscape);
     }
     // `find . -exec /bin/sh \;`: a shell and nothing for it to do.
@@ -97,6 +104,8 @@ fn runs_by_option(arg: &str) -> bool {
         "--post-file=/etc",
         "--wrap-exec",
         "--ssh-command=",
+        "--output=/",
+        "--output-document=/",
         "--browser-subprocess-path",
         "--renderer-cmd-prefix",
         "--gpu-launcher",

@@ -15,7 +15,7 @@ pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
     }
     let query = role == Role::Url || (text.contains('=') && text.contains('&') && !text.contains(' '));
     // `id;date`, `name|type`: a list of names. And `C:\\new` holds no line break.
-    let list = role == Role::Value
+    let list = matches!(role, Role::Value | Role::Word)
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b';' | b'|' | b',' | b'_'));
     let drive = bytes.get(1) == Some(&b':');
     let mut at = 0;

@@ -4,7 +4,7 @@
 //! It looks at what goes to a server. What an argument is for decides: a chain of harmless commands is
 //! honest in a command line and an attack in a file name (see [`Role`]).
 
-use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
+use super::detect::{Detector, Gate, Input, MAX_MATCHES, Match, RuleInfo, heads, push_once};
 use super::shell::{self, Role};
 use super::{Direction, Severity};
 
@@ -78,6 +78,12 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
                 push(out, Rule::Chaining, range);
             }
         }
+        // The command that it belongs to was read as a whole.
+        Role::Word => {
+            if let Some(range) = chaining::find(text, role) {
+                push(out, Rule::Chaining, range);
+            }
+        }
         Role::Sql => {}
     }
 }
@@ -120,14 +126,8 @@ fn writes(tool: Option<&str>) -> bool {
 }
 
 fn push(out: &mut Vec<Match>, rule: Rule, range: std::ops::Range<usize>) {
-    let rule = rule as usize;
-    if !out.iter().any(|found| found.rule == rule && found.range == range) {
-        out.push(Match { rule, range });
-    }
+    push_once(out, rule as usize, range);
 }
-
-/// What is told about one text; more says nothing new.
-const MAX_MATCHES: usize = 32;
 
 #[cfg(test)]
 mod tests;

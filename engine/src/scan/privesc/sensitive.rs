@@ -8,6 +8,9 @@ use crate::scan::shell::{Command, Role};
 
 /// A command that reads or copies a file of secrets.
 pub(super) fn check(command: &Command, name: &str, role: Role) -> Option<Rule> {
+    if dumps_accounts(command, name) {
+        return Some(Rule::SensitiveFile);
+    }
     // `find /etc -name passwd -exec cat {}`
     if name == "find" && role == Role::Unknown && command.arg(0).starts_with("/etc") && command.has(&["-exec"]) {
         return command.args().any(|arg| matches!(arg, "passwd" | "shadow")).then_some(Rule::SensitiveFile);
@@ -50,13 +53,47 @@ pub(super) fn check(command: &Command, name: &str, role: Role) -> Option<Rule> {
             || (unknown && (path.starts_with("/etc/") || path.starts_with('.')) && listed(path))
             || (path.matches("../").count() >= 3 && listed(path.trim_start_matches("../")))
     };
-    let named = command.args().any(secret)
+    let packs = matches!(name, "tar" | "zip" | "7z" | "cp" | "mv" | "cpio" | "xcopy" | "robocopy")
+        && command.operands().any(|path| {
+            let path = path.trim_end_matches(['/', '*', '\\']);
+            [".ssh", ".aws", ".gnupg", ".kube", ".azure"]
+                .iter()
+                .any(|home| path.ends_with(home) && path.len() > home.len())
+        });
+    let named = packs
+        || command.args().any(secret)
         || command.redirects.iter().any(|redirect| redirect.kind == b'<' && secret(&redirect.target));
     // `curl -d @/etc/passwd`, `nc host < /etc/passwd`: any account file, once it leaves.
     let sends = matches!(name, "curl" | "wget" | "nc" | "ncat" | "ftp" | "tftp" | "telnet")
         && (command.args().any(|arg| arg.rsplit(['=', '@']).next().is_some_and(listed))
             || command.redirects.iter().any(|redirect| listed(&redirect.target)));
     (named || sends).then_some(Rule::SensitiveFile)
+}
+
+/// Windows' own store of accounts, and the tools that read it out of memory or the registry.
+fn dumps_accounts(command: &Command, name: &str) -> bool {
+    let any = |parts: &[&str]| {
+        command.args().any(|arg| {
+            let lower = arg.to_ascii_lowercase();
+            parts.iter().any(|part| lower.contains(part))
+        })
+    };
+    match name {
+        // A POSIX reader drops the backslash.
+        "reg" => {
+            let hive = |arg: &str| {
+                let path = arg.to_ascii_lowercase().replace('\\', "");
+                matches!(path.as_str(), "hklmsam" | "hklmsecurity" | "hklmsystem" | "hkey_local_machinesam")
+            };
+            command.args().any(hive) && !any(&["/v"])
+        }
+        "procdump" | "procdump64" | "taskkill" | "rundll32" => any(&["lsass", "comsvcs"]),
+        "mimikatz" | "secretsdump" | "secretsdump.py" | "impacket-secretsdump" | "lsassy" | "pypykatz" | "nanodump" => {
+            true
+        }
+        "ntdsutil" => any(&["ifm", "ntds"]),
+        _ => false,
+    }
 }
 
 /// An argument that names such a file.
@@ -193,6 +230,9 @@ fn secrets(path: &str) -> bool {
         || path.contains("proc/self/environ")
         || path.contains("proc/1/environ")
         || path.contains("proc/kcore")
+        || matches!(path, "/dev/mem" | "/dev/kmem" | "/dev/port")
+        || path.ends_with("/docker.sock")
+        || path.ends_with("/containerd.sock")
         || path.ends_with("/environ") && path.contains("proc/")
         || path.contains("/run/secrets/")
 }

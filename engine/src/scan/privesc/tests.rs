@@ -1,45 +1,23 @@
-use super::super::{Context, Surface};
+use super::super::testing::{self, Place};
 use super::*;
 
 fn found(text: &str, member: Option<&str>, tool: Option<&str>) -> Vec<Match> {
-    let context = Context { direction: Direction::Request, surface: Surface::Arguments };
-    let mut out = Vec::new();
-    (DETECTOR.detect)(&Input { text, member, tool, context }, &mut out);
-    out
+    testing::found(&DETECTOR, text, member, tool)
 }
 
-/// The member in which a rule's examples stand.
-fn member(id: &str) -> (&'static str, &'static str) {
+/// Where a rule's examples stand.
+fn place(id: &str) -> Place {
     match id {
-        "path-traversal" | "sensitive-file" | "argument-injection" => ("path", "read_file"),
-        "command-chaining" | "template-execution" => ("branch", "checkout"),
-        "persistent-write" => ("path", "write_file"),
-        _ => ("command", "run_command"),
+        "path-traversal" | "sensitive-file" | "argument-injection" => (Some("path"), "read_file"),
+        "command-chaining" | "template-execution" => (Some("branch"), "checkout"),
+        "persistent-write" => (Some("path"), "write_file"),
+        _ => (Some("command"), "run_command"),
     }
 }
 
 #[test]
 fn every_rule_finds_its_hits_and_leaves_its_misses() {
-    let mut wrong = Vec::new();
-    for (index, rule) in CATALOG.iter().enumerate() {
-        let (member, tool) = member(rule.id);
-        for hit in rule.hits {
-            let matches = found(hit, Some(member), Some(tool));
-            if !matches.iter().any(|found| found.rule == index) {
-                wrong.push(format!("{} misses {hit:?}: {matches:?}", rule.id));
-            }
-            let lower = hit.to_ascii_lowercase();
-            if !DETECTOR.triggers.iter().any(|trigger| lower.contains(trigger)) {
-                wrong.push(format!("{hit:?} has no trigger"));
-            }
-        }
-        for miss in rule.misses {
-            if found(miss, Some(member), Some(tool)).iter().any(|found| found.rule == index) {
-                wrong.push(format!("{} hits {miss:?}", rule.id));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    testing::examples_hold(&DETECTOR, CATALOG, place, |id| vec![place(id)]);
 }
 
 #[test]
@@ -79,7 +57,7 @@ fn traversal_in_all_encodings() {
 /// Calls that agents make all day.
 #[test]
 fn honest_calls_pass() {
-    for (member, tool, text) in [
+    let calls = [
         ("command", "bash", "cd app && npm test | tee out.txt; echo $?"),
         ("command", "bash", "cat ../README.md ../../Cargo.toml"),
         ("command", "bash", "ssh -i ~/.ssh/id_rsa host uptime"),
@@ -101,56 +79,18 @@ fn honest_calls_pass() {
         ("cron", "schedule", "0 0 * * *"),
         ("value", "set", "time; money & date"),
         ("image", "send", "data:image/png;base64,iVBORw0KGgo="),
-    ] {
-        let matches = found(text, Some(member), Some(tool));
-        assert!(
-            matches.is_empty(),
-            "{text:?}: {:?}",
-            matches.iter().map(|found| DETECTOR.rules[found.rule].id).collect::<Vec<_>>()
-        );
-    }
+    ];
+    testing::pass(&DETECTOR, &calls);
 }
 
-/// A bound on the output and on the readers' work; each other step is a bounded number of passes.
 #[test]
 fn adversarial_texts_stay_bounded() {
-    for unit in [
-        "$(",
-        "`",
-        "a;",
-        "|id",
-        "' or '",
-        "../",
-        "%25",
-        "{a,b}",
-        "os.remove(\"",
-        "$ne",
-        "bash <(x);",
-        "sudo ",
-        "explain analyze ",
-        "((",
-        "<<E\n",
-        "rm -rf a;",
-        "\\\\",
-        "union (",
-    ] {
-        for member in [None, Some("command"), Some("code"), Some("sql"), Some("path"), Some("value"), Some("query")] {
-            let text = unit.repeat(4000);
-            assert!(found(&text, member, Some("bash")).len() <= 200, "{unit:?}");
-        }
-        let steps = |n: usize| shell::parse(&unit.repeat(n)).steps;
-        let (small, large) = (steps(1000), steps(4000));
-        assert!(large <= 6 * small.max(4000), "{unit:?}: {small} {large}");
-    }
+    testing::stays_bounded(&DETECTOR);
 }
 
 proptest::proptest! {
     #[test]
-    fn never_panics(text in "[\\PC\\n$`'\"(){}<>|&;\\\\ a-z=%./]{0,160}", role in 0usize..6) {
-        let member = [None, Some("command"), Some("code"), Some("branch"), Some("path"), Some("body")][role];
-        for found in found(&text, member, Some("write_file")) {
-            proptest::prop_assert!(text.get(found.range.clone()).is_some());
-            proptest::prop_assert!(found.rule < DETECTOR.rules.len());
-        }
+    fn never_panics(text in "[\\PC\\n$`'\"(){}<>|&;\\\\ a-z=%./]{0,160}", role in 0usize..8) {
+        testing::is_sound(&DETECTOR, &text, role);
     }
 }

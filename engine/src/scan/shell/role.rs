@@ -20,6 +20,8 @@ pub enum Role {
     Prose,
     /// What is looked for: a question, a filter. Separators and quotes are part of it.
     Search,
+    /// A word that a known program gets, behind its name.
+    Word,
     /// Any other named argument: a branch, a host, an id.
     Value,
     /// Nothing is known about it.
@@ -30,10 +32,10 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role of an input: by the name of the member, then by that of the tool.
+    /// The role of an input: the one that it was given, else by the name of the member, then by that of the tool.
     #[must_use]
     pub fn of(input: &Input<'_>) -> Self {
-        match Self::named(input) {
+        match input.role.unwrap_or_else(|| Self::named(input)) {
             Self::Unknown | Self::Value if is_document(input.text) => Self::Document,
             role => role,
         }
@@ -269,7 +271,7 @@ mod tests {
     fn documents_are_long_and_have_lines() {
         let of = |text: &str, member: &str| {
             let context = Context { direction: Direction::Request, surface: Surface::Arguments };
-            Role::of(&Input { text, member: Some(member), tool: None, context })
+            Role::of(&Input { text, member: Some(member), tool: None, context, role: None })
         };
         let page = "A line of several words that says something.\n".repeat(12);
         assert_eq!(of(&page, "input"), Role::Document);

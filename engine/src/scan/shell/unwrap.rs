@@ -61,6 +61,77 @@ pub(super) fn unwrap(sink: &mut Sink) {
     }
 }
 
+/// Whether a program runs what it gets as words, or gives it to an interpreter of its own.
+#[must_use]
+pub fn runs_words(name: &str) -> bool {
+    let wraps = matches!(
+        name,
+        "sudo"
+            | "doas"
+            | "su"
+            | "pkexec"
+            | "run0"
+            | "runuser"
+            | "runas"
+            | "env"
+            | "nohup"
+            | "setsid"
+            | "exec"
+            | "eval"
+            | "command"
+            | "builtin"
+            | "time"
+            | "timeout"
+            | "gtimeout"
+            | "nice"
+            | "ionice"
+            | "stdbuf"
+            | "chroot"
+            | "unshare"
+            | "nsenter"
+            | "flock"
+            | "busybox"
+            | "toybox"
+            | "xargs"
+            | "gxargs"
+            | "parallel"
+            | "watch"
+            | "script"
+            | "ssh"
+            | "cmd"
+            | "powershell"
+            | "pwsh"
+            | "docker"
+            | "podman"
+            | "nerdctl"
+            | "kubectl"
+            | "oc"
+            | "lxc"
+            | "vagrant"
+            | "trap"
+            | "at"
+            | "batch"
+            | "screen"
+            | "tmux"
+            | "crontab"
+            | "socat"
+            | "expect"
+            | "strace"
+            | "ltrace"
+            | "gdb"
+            | "vim"
+            | "vi"
+            | "npx"
+            | "osascript"
+            | "wsl"
+            | "deno"
+            | "bun"
+    );
+    wraps
+        || is_shell(name)
+        || matches!(interpreter(name).as_str(), "python" | "perl" | "ruby" | "php" | "lua" | "node" | "tclsh")
+}
+
 /// Something that a command runs.
 enum Run {
     /// A command given as words.
@@ -139,6 +210,13 @@ fn inner(sink: &Sink, index: usize) -> Vec<Run> {
             Vec::new()
         }
         "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" | "vagrant" => contained(&name, words),
+        "ansible" => words
+            .iter()
+            .position(|word| word.text == "-a" || word.text == "--args")
+            .and_then(|at| words.get(at + 1))
+            .map(|word| Run::Script(word.text.clone()))
+            .into_iter()
+            .collect(),
         "trap" => words.first().map(|word| Run::Script(word.text.clone())).into_iter().collect(),
         "coproc" => after_options(words, &[]),
         "git" => git_shell(words),

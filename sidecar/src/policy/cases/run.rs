@@ -65,9 +65,11 @@ impl Bench {
         Ok(Self { firewall: Arc::new(firewall), servers })
     }
 
-    /// The outcome of one call on a firewall that has seen nothing.
-    pub(in crate::policy) fn call(&self, step: &Step) -> Result<Outcome, Failure> {
-        self.step(&mut Driver::new(Arc::clone(&self.firewall)), step)
+    /// The outcome of one call on a firewall that has seen nothing, at a time in microseconds since the Unix epoch.
+    pub(in crate::policy) fn call(&self, step: &Step, now_us: u64) -> Result<Outcome, Failure> {
+        let mut driver = Driver::new(Arc::clone(&self.firewall));
+        driver.now_us = now_us;
+        self.step(&mut driver, step)
     }
 
     /// The outcome of every step of a case.

@@ -116,8 +116,17 @@ impl Draft {
     pub(super) fn finish(mut self) -> (Node, Vec<Note>) {
         let mut policy = Node::object([("version", Node::from("1"))]);
         policy.set("default", if self.default_allow { "allow" } else { "deny" }.into());
-        if let (Some(server), true) = (&self.server, self.servers.is_empty()) {
-            self.servers.push(Node::object([("name", server.as_str().into()), ("match", Node::object::<&str>([]))]));
+        if self.servers.is_empty() {
+            let name = self.server.as_deref().unwrap_or("mcp");
+            self.servers.push(Node::object([("name", name.into()), ("match", Node::object::<&str>([]))]));
+            self.notes.push(Note {
+                pointer: String::new(),
+                line: None,
+                effect: Effect::Assumed,
+                message: format!(
+                    "all requests go to one server, `{name}`; say in `servers` which ones do if there are others"
+                ),
+            });
         }
         let mut flow = Node::object::<&str>([]);
         for (key, list) in [("sources", self.flow_sources), ("rules", self.flow_rules)] {

@@ -1,5 +1,8 @@
 //! G8KEPR `policy.json`: an agent and what it may do tool by tool; a tool that is not listed is denied.
 
+use portcullis_engine::config::{Config, Literal};
+use portcullis_engine::policy::size;
+
 use super::draft::{Draft, Effect, condition, hosts_in, is_valid, paths_within, quota, rate, rule};
 use crate::failure::Failure;
 use crate::policy::literal;
@@ -25,8 +28,31 @@ pub(super) fn translate(node: &Node, mut draft: Draft) -> Result<Draft, Failure>
     for (index, entry) in rules.elements().iter().enumerate() {
         one(entry, &format!("/rules/{index}"), agent.as_deref(), &mut draft);
     }
+    largest_body(rules, &mut draft);
     audit(node, &mut draft);
     Ok(draft)
+}
+
+/// A permission to send much is none where bodies of that size are refused.
+fn largest_body(rules: &Node, draft: &mut Draft) {
+    let usual = Config::default().limits.max_body_bytes;
+    let of = |entry: &Node| {
+        let literal: Literal = serde_json::from_str(&entry.get("maxSize")?.to_json()).ok()?;
+        usize::try_from(size(&literal)?).ok()
+    };
+    let rules = rules.elements().iter().enumerate();
+    let sizes = rules.filter_map(|(index, entry)| Some((of(entry)?, index, entry)));
+    let Some((largest, index, entry)) = sizes.max_by_key(|(size, ..)| *size) else { return };
+    // What stands around the arguments.
+    let wanted = largest.saturating_add(ENVELOPE).min(MAX_BODY);
+    if wanted <= usual {
+        return;
+    }
+    draft.others.push(("limits", Node::object([("max_body_bytes", Node::number(wanted))])));
+    let said = format!(
+        "`limits.max_body_bytes` is raised to {wanted}; Envoy's `per_connection_buffer_limit_bytes` must be as large"
+    );
+    draft.note(entry.get("maxSize").unwrap_or(entry), &format!("/rules/{index}/maxSize"), Effect::Assumed, said);
 }
 
 fn one(entry: &Node, at: &str, agent: Option<&str>, draft: &mut Draft) {
@@ -192,7 +218,7 @@ fn audit(node: &Node, draft: &mut Draft) {
         _ => draft.others.push(("audit", Node::object([("log", Node::from("all"))]))),
     }
     if let Some(alert) = audit.get("alertOnDeny").filter(|alert| alert.as_bool() != Some(false)) {
-        let how = "alerts are made of the metric `portcullis_denied_total` or of the audit log";
+        let how = "alerts are made of the metric `portcullis_refused_total` or of the audit log";
         draft.note(alert, "/audit/alertOnDeny", Effect::Same, how);
     }
 }
@@ -207,3 +233,8 @@ fn texts(node: &Node) -> Option<Vec<String>> {
         }
     }
 }
+
+/// Room for what stands around a call's arguments, in bytes.
+const ENVELOPE: usize = 64 << 10;
+/// The largest value of `limits.max_body_bytes`.
+const MAX_BODY: usize = 64 << 20;

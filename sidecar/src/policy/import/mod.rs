@@ -155,7 +155,8 @@ fn report(style: Style, file: &Path, format: Format, notes: &[Note]) -> String {
             Effect::Assumed => style.bold("assumed"),
             Effect::Same => style.dim("left out"),
         };
-        text += &format!("{}{line}: {effect}: {}: {}\n", file.display(), note.pointer, note.message);
+        let place = if note.pointer.is_empty() { String::new() } else { format!("{}: ", note.pointer) };
+        text += &format!("{}{line}: {effect}: {place}{}\n", file.display(), note.message);
     }
     let count = |effect| notes.iter().filter(|note| note.effect == effect).count();
     text + &format!(

@@ -1,0 +1,126 @@
+//! The sidecar, and the approvals that people give through it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Side;
+
+/// The sidecar (`portcullis serve`): what is left to it, and what happens where it does not answer. Without this block
+/// calls that need an approval are refused, and records go to the log alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SidecarConfig {
+    /// Envoy's name of the cluster in which it is (HTTP/2); 1 to 120 bytes.
+    #[serde(default = "cluster")]
+    pub cluster: String,
+    /// The filter's token, as `portcullis serve` wrote it. Not needed where the cluster uses mutual TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    /// How long an answer may take, in milliseconds (50 to 60,000); the time in which people decide comes on top.
+    #[serde(default = "timeout_ms")]
+    pub timeout_ms: u32,
+    /// When records go to the sidecar. They go to the log as `audit.log` says, all the same.
+    #[serde(default)]
+    pub audit: AuditDelivery,
+    /// Most bytes of records that wait in Envoy's memory while the sidecar is away (4,194,304 to 1,073,741,824).
+    #[serde(default = "queue_bytes")]
+    pub queue_bytes: usize,
+    /// What becomes of calls that need the sidecar while it is away or answers what it should not.
+    #[serde(default)]
+    pub on_unavailable: OnUnavailable,
+}
+
+/// When audit records go to the sidecar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum AuditDelivery {
+    /// Never.
+    Log,
+    /// In batches, a moment after the message; they wait where the sidecar is away.
+    #[default]
+    Batch,
+    /// In batches, and no call goes on before the sidecar has written down that it is about to. Batches of JSON-RPC
+    /// with calls in them are refused.
+    Durable,
+}
+
+/// What becomes of calls that need the sidecar while it is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct OnUnavailable {
+    /// Calls whose record finds no room in the queue (`batch`) or is not acknowledged (`durable`). Where they are
+    /// allowed, records that find no room are only counted.
+    pub audit: Side,
+    /// Calls that need an approval.
+    pub approval: Side,
+}
+
+/// How a call is held for an approval. What is left out in a rule is as in `approval` of the configuration, and there
+/// it has the default said here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ApprovalConfig {
+    /// How long the call is held until somebody decides (`45s`, the default, to `5m`). Then its caller is told to make it
+    /// again. Clients have their own patience, often a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<String>,
+    /// How long the approval stays pending, and may be used once it is given (`5m`, the default, to `1d`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// True: who decides sees the arguments, without what the scanners for secrets and personal data find in them and
+    /// without what obligations redact. By default only their digest goes to the sidecar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub show_arguments: Option<bool>,
+    /// Groups whose members may decide; by default whoever has the role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvers: Option<Vec<String>>,
+    /// How many people must approve (1, the default, to 16). One who denies is enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<u32>,
+}
+
+/// A text that does not print.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct Secret(String);
+
+// === impl Secret ===
+
+impl Secret {
+    /// The text, for whoever it is meant for.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+// === impl OnUnavailable ===
+
+impl Default for OnUnavailable {
+    fn default() -> Self {
+        Self { audit: Side::Deny, approval: Side::Deny }
+    }
+}
+
+fn cluster() -> String {
+    "portcullis-sidecar".to_owned()
+}
+
+fn timeout_ms() -> u32 {
+    2000
+}
+
+fn queue_bytes() -> usize {
+    16 << 20
+}

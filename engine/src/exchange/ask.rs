@@ -1,0 +1,412 @@
+//! What only somebody outside can say: questions on the way of a call, and what their answers mean.
+//!
+//! A call is judged completely first. Then it waits with what is forwarded if the answer is yes, and what is left to say
+//! if it is not. At most one question goes to the sidecar: it brings the need for an approval and the intent row alike.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::check_obligations::SecondFactor;
+use super::checks::{Called, Ruling};
+use super::client::{Client, Judged};
+use super::content::{self, Block};
+use super::{Answer, Asked, Call, Exchange, Forward, Question, RequestStep, State};
+use crate::answer::{self, CODE_APPROVAL, CODE_MFA, CODE_POLICY, Denial};
+use crate::audit::{Decided, Record};
+use crate::config::{Action, AuditDelivery, Side, canonical_json, canonical_string, sha256_hex};
+use crate::flow::Traits;
+use crate::json::{Document, Edits, Kind, Value};
+use crate::mcp::{self, Capability};
+use crate::policy::Decision;
+use crate::scan::{Context, Direction, Site, Surface};
+use crate::sidecar::{AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call as Admitted, Verdict};
+use crate::sort::Arrange;
+
+/// A request that may go on once somebody says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending<'a, 'd> {
+    /// Raw JSON.
+    pub(super) id: &'a str,
+    pub(super) method: &'a str,
+    pub(super) capability: Capability,
+    /// Tools, prompts, resources.
+    pub(super) names: &'a [Cow<'d, str>],
+    pub(super) params: Option<Value<'d>>,
+    pub(super) decision: &'a Decision,
+    pub(super) factor: &'a SecondFactor,
+    /// What a scanner found that only an approval lets through.
+    pub(super) block: Option<&'a Block>,
+    pub(super) traits: &'a Traits,
+}
+
+impl Exchange {
+    /// Goes on after a [`RequestStep::Ask`]. What the call counts for is reserved now: it may have waited long.
+    pub fn answer(&mut self, answer: Answer, now_us: u64) -> RequestStep {
+        let mut parked = match std::mem::replace(&mut self.state, State::AwaitResponse) {
+            State::Asking(parked) => parked,
+            other => {
+                self.state = other;
+                return RequestStep::Hold;
+            }
+        };
+        if let Err(refusal) = self.hear(&parked.asked, answer) {
+            return self.give_up(parked.stand_in, refusal);
+        }
+        if !parked.rest.is_empty() {
+            parked.asked = parked.rest.remove(0);
+            let question = parked.asked.question.clone();
+            self.state = State::Asking(parked);
+            return RequestStep::Ask(question);
+        }
+        let mut calls = std::mem::take(&mut self.calls);
+        let refusal = calls.iter_mut().find_map(|call| self.admit_approved(call, now_us));
+        self.calls = calls;
+        match refusal {
+            None => RequestStep::Forward(parked.forward),
+            Some(refusal) => self.give_up(parked.stand_in, refusal),
+        }
+    }
+
+    /// What an answer means; the message for the client where the call does not go on.
+    fn hear(&mut self, asked: &Asked, answer: Answer) -> Result<(), String> {
+        match &asked.question {
+            Question::Mfa { .. } => self.hear_code(asked, &answer),
+            Question::Admit(request) => self.hear_admission(asked, request, answer),
+        }
+    }
+
+    fn hear_code(&mut self, asked: &Asked, answer: &Answer) -> Result<(), String> {
+        let text = match answer {
+            Answer::Approved => return Ok(()),
+            Answer::Refused => "The one-time code is wrong, or was used before.",
+            Answer::NotConfigured | Answer::Unavailable | Answer::Admitted(_) => {
+                "It needs a one-time code, and MFA verification is not configured."
+            }
+        };
+        for record in self.calls.iter_mut().map(|call| &mut call.record) {
+            record.decision = Decided::Deny;
+            record.rule = Arc::clone(&asked.rule);
+            record.reason = Arc::from("The one-time code could not be verified.");
+        }
+        Err(self.tell(asked, text, None))
+    }
+
+    fn hear_admission(&mut self, asked: &Asked, request: &AdmitRequest, answer: Answer) -> Result<(), String> {
+        let held = request.approval.is_some();
+        let (decision, why, text) = match answer {
+            Answer::Approved => return Ok(()),
+            Answer::Admitted(response) => return self.hear_verdict(asked, held, &response),
+            Answer::Unavailable if self.goes_on_unasked(request) => {
+                for call in &mut self.calls {
+                    call.record.rules_fired.push(Arc::from("sidecar:unavailable"));
+                }
+                return Ok(());
+            }
+            Answer::Refused => (Decided::Deny, "It was denied.", "It was denied."),
+            Answer::NotConfigured if held => {
+                (Decided::RequireApproval, "", "It needs an approval, and the approval service is not configured.")
+            }
+            Answer::Unavailable if held => (
+                Decided::RequireApproval,
+                "The approval service did not answer.",
+                "It needs an approval, and the approval service does not answer. Make the same call again later.",
+            ),
+            Answer::NotConfigured | Answer::Unavailable => (
+                Decided::Deny,
+                "Its record could not be written down.",
+                "Its audit record could not be written down, and without that it may not be made. Try again later.",
+            ),
+        };
+        self.note(asked, decision, why, None);
+        Err(self.tell(asked, text, None))
+    }
+
+    fn hear_verdict(&mut self, asked: &Asked, held: bool, response: &AdmitResponse) -> Result<(), String> {
+        let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
+        let (decision, why, text) = match response.verdict {
+            Verdict::Allow => {
+                for call in &mut self.calls {
+                    call.record.approval = approval.map(str::to_owned);
+                }
+                return Ok(());
+            }
+            Verdict::Pending if held => (
+                Decided::RequireApproval,
+                "Nobody has decided yet.",
+                format!(
+                    "It needs an approval that nobody has given yet{}. Make the same call again when it is approved: a \
+                     changed one needs another approval.",
+                    approval.map(|id| format!(" (approval {id})")).unwrap_or_default()
+                ),
+            ),
+            Verdict::Deny | Verdict::Pending => (Decided::Deny, "It was denied.", denied(&response.reason)),
+        };
+        self.note(asked, decision, why, approval);
+        Err(self.tell(asked, &text, approval))
+    }
+
+    /// Whether a call goes on although the sidecar did not answer: every check that needed it says so.
+    fn goes_on_unasked(&self, request: &AdmitRequest) -> bool {
+        let Some(sidecar) = &self.firewall.sidecar else { return false };
+        (request.approval.is_none() || sidecar.approval_side() == Side::Allow)
+            && (request.intent.is_none() || sidecar.audit_side() == Side::Allow)
+    }
+
+    fn note(&mut self, asked: &Asked, decision: Decided, why: &str, approval: Option<&str>) {
+        for record in self.calls.iter_mut().map(|call| &mut call.record) {
+            record.decision = decision;
+            record.rule = Arc::clone(&asked.rule);
+            record.approval = approval.map(str::to_owned);
+            if !why.is_empty() {
+                record.reason = Arc::from(why);
+            }
+        }
+    }
+
+    /// The message for the client.
+    fn tell(&self, asked: &Asked, text: &str, approval: Option<&str>) -> String {
+        let (code, needs) = match &asked.question {
+            Question::Mfa { .. } => (CODE_MFA, Some("mfa")),
+            Question::Admit(request) if request.approval.is_some() => (CODE_APPROVAL, None),
+            Question::Admit(_) => (CODE_POLICY, None),
+        };
+        let reason = format!("{text}{}", aside(&asked.reason));
+        let text = self.explain(&asked.what, &asked.rule, &reason);
+        Denial { needs, approval, ..self.denial(code, &asked.rule, &text) }.message(&asked.id, &asked.method)
+    }
+
+    fn give_up(&mut self, stand_in: Option<Forward>, message: String) -> RequestStep {
+        self.state = State::Ended;
+        match stand_in {
+            Some(stand_in) => {
+                self.state = State::AwaitResponse;
+                RequestStep::Forward(stand_in)
+            }
+            None => RequestStep::Reply(answer::json_reply(200, message, &self.scene.correlation_id)),
+        }
+    }
+
+    /// Lets an approved call go on, unless a quota refuses it: then its answer is returned.
+    fn admit_approved(&self, call: &mut Call, now_us: u64) -> Option<String> {
+        if call.record.decision == Decided::RequireApproval {
+            let redacted = !call.record.redacted.is_empty();
+            call.record.decision = if redacted { Decided::Redact } else { Decided::Allow };
+        }
+        if self.scene.old_transport {
+            self.flow_expect(&call.traits, now_us);
+        }
+        let refused = self.reserve(&mut call.charge, &mut call.record, now_us).err()?;
+        let id = call.id.as_deref().unwrap_or("null");
+        Some(self.refuse_by_quota(id, &call.method, &refused, &mut call.record))
+    }
+
+    /// Refuses calls whose record would find no room.
+    pub(super) fn audit_call(&self, called: &Called<'_, '_>) -> Option<Ruling> {
+        let sidecar = self.firewall.sidecar.as_ref().filter(|sidecar| sidecar.takes_records())?;
+        let exempt = called.capability == Capability::Protocol || sidecar.audit_side() == Side::Allow;
+        if exempt || sidecar.outbox(&*self.store).has_room(self.scene.unique) {
+            return None;
+        }
+        let reason = "Its audit record would find no room: too many wait for the sidecar. Try again later.";
+        Some(Ruling { shadow: !self.enforcing(), ..Ruling::new(Action::Deny, "audit:queue", reason) })
+    }
+
+    /// True where a call may only go on when the sidecar has written down that it will.
+    pub(super) fn wants_intent(&self, capability: Capability) -> bool {
+        let durable = |sidecar: &crate::sidecar::Sidecar| sidecar.audit == AuditDelivery::Durable;
+        self.enforcing() && capability != Capability::Protocol && self.firewall.sidecar.as_ref().is_some_and(durable)
+    }
+}
+
+impl Client<'_> {
+    /// What becomes of a request that nothing speaks against, or nothing but a missing answer.
+    pub(super) fn ask(&self, pending: &Pending<'_, '_>, record: &mut Record) -> Judged {
+        let decision = pending.decision;
+        let what = self.refused(pending.method, pending.capability, record);
+        let mut asked = Vec::new();
+        let mut put = |question: Question, what: String, rule: &Arc<str>, reason: &str| {
+            let (id, method) = (pending.id.to_owned(), pending.method.to_owned());
+            asked.push(Asked { question, id, method, what, rule: Arc::clone(rule), reason: Arc::from(reason) });
+        };
+        if let SecondFactor::Given(rule, code) = pending.factor {
+            if decision.lets_through() {
+                record.decision = Decided::RequireApproval;
+                record.rule = Arc::clone(rule);
+                record.reason = Arc::from("It needs a one-time code.");
+            }
+            put(Question::Mfa { rule: rule.to_string(), code: code.clone() }, what.clone(), rule, "");
+        }
+        if !decision.lets_through() {
+            let need = self.need(pending, &decision.rule, &decision.reason, record);
+            put(self.admit(pending, Some(need), record), what, &decision.rule, &decision.reason);
+        } else if let Some(block) = pending.block {
+            self.note_block(block, record);
+            let rule: Arc<str> = Arc::from(block.rule.as_str());
+            let found = format!("Found at {}.", if block.location.is_empty() { "/" } else { &block.location });
+            let need = self.need(pending, &rule, &found, record);
+            put(self.admit(pending, Some(need), record), CONTENT.to_owned(), &rule, &found);
+        } else if self.exchange.wants_intent(pending.capability) {
+            put(self.admit(pending, None, record), what, &Arc::from("audit:durable"), "");
+        }
+        let Some(first) = asked.first() else {
+            if self.exchange.scene.old_transport {
+                // Its answer comes by a stream that does not say what it answers.
+                self.exchange.flow_expect(pending.traits, self.now_us);
+            }
+            return Judged::Forward;
+        };
+        let answer =
+            self.exchange.tell(first, "A call that somebody must be asked about has to be sent by itself.", None);
+        if !self.batch {
+            return self.refusal(pending.id, pending.method, record, answer, asked);
+        }
+        if !record.decision.is_refusal() {
+            record.decision = Decided::Deny;
+            record.rule = Arc::clone(&first.rule);
+            record.reason = Arc::from("It cannot be asked about within a batch.");
+        }
+        self.refusal(pending.id, pending.method, record, answer, Vec::new())
+    }
+
+    fn admit(&self, pending: &Pending<'_, '_>, approval: Option<ApprovalNeed>, record: &Record) -> Question {
+        let scene = &self.exchange.scene;
+        Question::Admit(Box::new(AdmitRequest {
+            id: record.id.clone(),
+            principal: Arc::clone(&scene.principal),
+            call: Admitted {
+                server: Arc::clone(&scene.server),
+                method: self.recordable(pending.method),
+                capability: pending.capability.as_str(),
+                name: record.name.clone().unwrap_or_default(),
+                digest: digest(pending),
+                session: scene.session.hash.as_deref().unwrap_or_default().to_owned(),
+                correlation_id: scene.correlation_id.clone(),
+            },
+            policy_version: Arc::clone(self.exchange.firewall.policy.version()),
+            approval,
+            // Written when the record is complete.
+            intent: None,
+        }))
+    }
+
+    fn need(&self, pending: &Pending<'_, '_>, rule: &Arc<str>, reason: &str, record: &Record) -> ApprovalNeed {
+        let terms = self.exchange.firewall.approvals.of(&pending.decision.rule);
+        let mut findings: Vec<String> = record
+            .findings
+            .iter()
+            .map(|found| format!("{}/{} at {}", found.scanner, found.rule, found.location))
+            .collect();
+        findings.dedup();
+        findings.truncate(MAX_FINDINGS);
+        let arguments = if terms.show_arguments { self.shown(pending, record) } else { None };
+        ApprovalNeed {
+            rule: Arc::clone(rule),
+            reason: Arc::from(reason),
+            findings,
+            arguments: arguments.unwrap_or_default(),
+            wait_ms: terms.wait_ms,
+            expires_ms: terms.expires_ms,
+            approvers: terms.approvers.clone(),
+            quorum: terms.quorum,
+        }
+    }
+
+    /// The arguments as the server would get them, without what scanners for secrets and personal data find there;
+    /// `None` where there are none, or too many for a person to read.
+    fn shown(&self, pending: &Pending<'_, '_>, record: &Record) -> Option<String> {
+        let arguments = mcp::arguments(pending.method, pending.params)?;
+        let edited = match self.edits.within(&arguments.span())? {
+            edits if edits.is_empty() => arguments.raw().as_bytes().to_vec(),
+            edits => edits.apply(arguments.raw().as_bytes()),
+        };
+        if edited.len() > MAX_SHOWN {
+            return None;
+        }
+        let document = Document::parse(&edited, &self.exchange.firewall.json_limits()).ok()?;
+        let site = Site {
+            context: Context { direction: Direction::Request, surface: Surface::Arguments },
+            tool: record.name.as_deref(),
+            principal: Some(&self.exchange.scene.principal),
+            base: "/params/arguments",
+            suppress: None,
+        };
+        let mut located = Vec::new();
+        self.exchange.firewall.scanners.scan_value(site, document.root(), &mut located);
+        let mut edits = Edits::default();
+        for (number, found) in located.iter().enumerate().filter(|(_, found)| content::is_private(&found.finding)) {
+            match found.value.is_key() {
+                // Two members must not end up under one name.
+                true => {
+                    let placeholder = format!("{}-{number}", found.finding.placeholder);
+                    edits.replace_in_string(found.value, found.finding.range.clone(), &placeholder);
+                }
+                false => found.redact(&mut edits),
+            }
+        }
+        String::from_utf8(edits.apply(&edited)).ok()
+    }
+}
+
+/// Why a rule asks, as a sentence behind another one.
+fn aside(reason: &str) -> String {
+    let mut letters = reason.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| format!(" {}{}.", first.to_ascii_uppercase(), letters.as_str()))
+}
+
+/// That a call was denied, and why.
+fn denied(reason: &str) -> String {
+    match reason.trim_end_matches('.') {
+        "" => "It was denied.".to_owned(),
+        reason => format!("It was denied: {reason}."),
+    }
+}
+
+/// Writes the intent row into the question, now that the record is as the call will be made.
+pub(super) fn add_intent(asked: &mut [Asked], record: &Record) {
+    for one in asked {
+        if let Question::Admit(request) = &mut one.question {
+            request.intent = Some(AuditRecord::intent(record));
+        }
+    }
+}
+
+/// SHA-256 over the RFC 8785 form of what the call would do: `method`, `name`, `arguments`, and as `params` whatever
+/// else the params hold. Without `_meta`, which is another one each time: tokens for progress, traces.
+fn digest(pending: &Pending<'_, '_>) -> String {
+    let mut text = String::from("{");
+    if let Some(arguments) = pending.params.and_then(|params| params.get("arguments")) {
+        text.push_str("\"arguments\":");
+        text.push_str(&canonical_json(arguments));
+        text.push(',');
+    }
+    text.push_str("\"method\":");
+    text.push_str(&canonical_string(pending.method));
+    if let Some(name) = pending.names.first() {
+        text.push_str(",\"name\":");
+        text.push_str(&canonical_string(name));
+    }
+    let rest = pending.params.filter(|params| params.kind() == Kind::Object).map(|params| {
+        let members = params.members().filter_map(|(key, value)| Some((key.as_str()?, value)));
+        let mut members: Vec<_> = members.filter(|(key, _)| !APART.contains(&&**key)).collect();
+        members.arrange_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
+        members
+    });
+    let rest = rest.unwrap_or_default();
+    for (index, (key, value)) in rest.iter().enumerate() {
+        text.push_str(if index == 0 { ",\"params\":{" } else { "," });
+        text.push_str(&canonical_string(key));
+        text.push(':');
+        text.push_str(&canonical_json(*value));
+    }
+    text.push_str(if rest.is_empty() { "}" } else { "}}" });
+    sha256_hex(text.as_bytes())
+}
+
+/// Members of `params` that a digest does not have under `params`.
+const APART: [&str; 3] = ["arguments", "name", "_meta"];
+/// What is said of a call whose content a scanner stopped.
+pub(super) const CONTENT: &str = "the message holds content that may not be sent";
+/// How many findings a reviewer gets to see.
+const MAX_FINDINGS: usize = 64;
+/// How many bytes of arguments a reviewer gets to see.
+const MAX_SHOWN: usize = 64 << 10;

@@ -1,0 +1,274 @@
+//! Audit records on their way to the sidecar.
+//!
+//! They wait in the [`Store`], which outlives a VM, and leave it only when the sidecar has acknowledged them. So nothing is
+//! lost with a worker, and what is sent twice is known by its id. A store cannot forget a name: records are spread
+//! over a fixed number of segments, each a value that is swapped. Whoever takes the lease sends; one that dies with it
+//! is succeeded when the lease runs out.
+
+use super::message::{CONTRACT, RecordResponse};
+use super::wire::{Reader, Value, Writer};
+use crate::sort::Arrange;
+use crate::state::{MAX_TRIES, Revision, Store, Unavailable};
+
+/// The records that wait for one sidecar.
+#[derive(Clone, Copy, Debug)]
+pub struct Outbox<'s> {
+    store: &'s dyn Store,
+    /// Keeps the records for one sidecar apart from those for others.
+    name: &'s str,
+    /// Most bytes of one segment.
+    segment_bytes: usize,
+}
+
+/// Records that were taken to be sent. They are still in the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// `RecordRequest`, encoded.
+    pub message: Vec<u8>,
+    /// How many records it holds.
+    pub count: usize,
+    /// In order.
+    ids: Vec<String>,
+    segments: Vec<u8>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Records that are on disk now.
+    pub delivered: usize,
+    /// Records that the sidecar will never take.
+    pub rejected: usize,
+    /// The call came to nothing: it is made again later.
+    pub failed: bool,
+}
+
+/// There is no room for a record, or it is larger than any may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl<'s> Outbox<'s> {
+    /// The outbox of this name, with room for about so many bytes.
+    #[must_use]
+    pub fn new(store: &'s dyn Store, name: &'s str, bytes: usize) -> Self {
+        Self { store, name, segment_bytes: bytes / SEGMENTS as usize }
+    }
+
+    /// Whether there is room for the records of an exchange, with a reserve for those under way. `unique` is the
+    /// exchange's number, as for [`Outbox::push`].
+    #[must_use]
+    pub fn has_room(&self, unique: u64) -> bool {
+        let kept = self.store.read(&self.segment(place(unique)));
+        kept.is_ok_and(|kept| kept.value.len() <= self.segment_bytes / 8 * 7)
+    }
+
+    /// Puts an encoded `AuditRecord` in.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room, or the store is not available. The record is not kept then.
+    pub fn push(&self, unique: u64, record: &[u8]) -> Result<(), Full> {
+        let name = self.segment(place(unique));
+        let mut entry = Writer::new();
+        entry.item(RECORDS, record);
+        let entry = entry.finish();
+        if record.len() > MAX_RECORD_BYTES {
+            return Err(Full);
+        }
+        for _ in 0..MAX_TRIES {
+            let kept = self.store.read(&name).map_err(|Unavailable| Full)?;
+            if kept.value.len() + entry.len() > self.segment_bytes {
+                return Err(Full);
+            }
+            let mut value = kept.value;
+            value.extend_from_slice(&entry);
+            if self.store.swap(&name, &value, kept.revision).map_err(|Unavailable| Full)? {
+                return Ok(());
+            }
+        }
+        Err(Full)
+    }
+
+    /// Takes the lease and what is to be sent next; `None` where nothing waits, or somebody else sends, or the last
+    /// failure is too recent. `patience_us` is how long sending may take: the lease holds a little longer.
+    #[must_use]
+    pub fn take(&self, now_us: u64, patience_us: u64) -> Option<Batch> {
+        let (lease, revision) = self.lease()?;
+        // A clock that was put back must not stop the delivery for ever.
+        let far = now_us.saturating_add(patience_us.max(MAX_BACKOFF_US)).saturating_add(2 * LEASE_SLACK_US);
+        if lease.until_us > now_us && lease.until_us <= far {
+            return None;
+        }
+        let batch = self.gather(lease.failures)?;
+        let until_us = now_us.saturating_add(patience_us).saturating_add(LEASE_SLACK_US);
+        // Whoever dies with the lease has failed.
+        let taken = Lease { until_us, failures: lease.failures };
+        self.store.swap(&self.lease_name(), &taken.encode(), revision).ok()?.then_some(batch)
+    }
+
+    /// Takes out what the sidecar has answered for, and gives the lease back. `answer` is `None` where it did not answer.
+    pub fn settle(&self, batch: &Batch, answer: Option<&RecordResponse>, now_us: u64) -> Settled {
+        let mut settled = Settled::default();
+        // One for each id of the batch.
+        let mut done = vec![false; batch.ids.len()];
+        if let Some(answer) = answer {
+            settled.delivered = mark(batch, &answer.accepted, &mut done);
+            settled.rejected = mark(batch, &answer.rejected, &mut done);
+        }
+        settled.failed = settled.delivered + settled.rejected == 0;
+        if !settled.failed {
+            for segment in &batch.segments {
+                self.remove(*segment, |id| place_of(batch, id).and_then(|at| done.get(at)) == Some(&true));
+            }
+        }
+        if let Some((lease, revision)) = self.lease() {
+            let failures = if settled.failed { lease.failures.saturating_add(1) } else { 0 };
+            let pause = if settled.failed { backoff_us(failures) } else { 0 };
+            let given = Lease { until_us: if pause == 0 { 0 } else { now_us.saturating_add(pause) }, failures };
+            // Where somebody was faster it had run out, and is theirs now.
+            let _ = self.store.swap(&self.lease_name(), &given.encode(), revision);
+        }
+        settled
+    }
+
+    /// Records of the segments, as many as may travel together. After failures they are fewer, and begin
+    /// elsewhere: one record that breaks the sidecar must not keep back all others.
+    fn gather(&self, failures: u32) -> Option<Batch> {
+        let most = (MAX_RECORDS >> failures.min(10)).max(1);
+        let mut found: Vec<(String, Vec<u8>)> = Vec::new();
+        let (mut bytes, mut segments) = (0, Vec::new());
+        'segments: for step in 0..SEGMENTS {
+            let segment = (failures.wrapping_add(u32::from(step)) % u32::from(SEGMENTS)) as u8;
+            let Ok(kept) = self.store.read(&self.segment(segment)) else { continue };
+            for (id, record) in records(&kept.value) {
+                if found.len() >= most || bytes + record.len() > MAX_BATCH_BYTES {
+                    break 'segments;
+                }
+                bytes += record.len() + ENTRY_HEAD;
+                if segments.last() != Some(&segment) {
+                    segments.push(segment);
+                }
+                found.push((id.to_owned(), record.to_vec()));
+            }
+        }
+        if found.is_empty() {
+            return None;
+        }
+        // Ids begin with the time.
+        found.arrange_by(|a, b| a.0.cmp(&b.0));
+        let mut message = Writer::new();
+        message.number(1, CONTRACT);
+        found.iter().for_each(|(_, record)| message.item(RECORDS, record));
+        let count = found.len();
+        let ids = found.into_iter().map(|(id, _)| id).collect();
+        Some(Batch { message: message.finish(), count, ids, segments })
+    }
+
+    /// Takes records out of a segment. Where the store fails they stay, and are sent again.
+    fn remove(&self, segment: u8, done: impl Fn(&str) -> bool) {
+        let name = self.segment(segment);
+        for _ in 0..MAX_TRIES {
+            let Ok(kept) = self.store.read(&name) else { return };
+            let mut left = Writer::new();
+            for (_, record) in records(&kept.value).filter(|(id, _)| !done(id)) {
+                left.item(RECORDS, record);
+            }
+            if self.store.swap(&name, &left.finish(), kept.revision) != Ok(false) {
+                return;
+            }
+        }
+    }
+
+    fn lease(&self) -> Option<(Lease, Revision)> {
+        let kept = self.store.read(&self.lease_name()).ok()?;
+        Some((Lease::decode(&kept.value), kept.revision))
+    }
+
+    fn lease_name(&self) -> String {
+        format!("portcullis.outbox.{}.lease", self.name)
+    }
+
+    fn segment(&self, segment: u8) -> String {
+        format!("portcullis.outbox.{}.{segment}", self.name)
+    }
+}
+
+/// Marks what is answered for; how many that are that were not before.
+fn mark(batch: &Batch, answered: &[String], done: &mut [bool]) -> usize {
+    let mut count = 0;
+    for id in answered {
+        if let Some(one) = place_of(batch, id).and_then(|at| done.get_mut(at)) {
+            count += usize::from(!std::mem::replace(one, true));
+        }
+    }
+    count
+}
+
+fn place_of(batch: &Batch, id: &str) -> Option<usize> {
+    batch.ids.binary_search_by(|known| known.as_str().cmp(id)).ok()
+}
+
+/// Who sends, and how it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lease {
+    /// Until when nobody else sends, microseconds since the Unix epoch.
+    until_us: u64,
+    /// Failures since the last success.
+    failures: u32,
+}
+
+impl Lease {
+    fn encode(self) -> Vec<u8> {
+        let mut bytes = self.until_us.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&self.failures.to_le_bytes());
+        bytes
+    }
+
+    /// What is no lease is none that anybody holds.
+    fn decode(bytes: &[u8]) -> Self {
+        let read = || {
+            let (until, rest) = bytes.split_first_chunk::<8>()?;
+            let (failures, _) = rest.split_first_chunk::<4>()?;
+            Some(Self { until_us: u64::from_le_bytes(*until), failures: u32::from_le_bytes(*failures) })
+        };
+        read().unwrap_or_default()
+    }
+}
+
+/// The records of a segment, each with its id. What is no record ends them.
+fn records(segment: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
+    Reader::new(segment).map_while(Result::ok).filter_map(|field| match field.value {
+        Value::Bytes(record) => Reader::new(record)
+            .map_while(Result::ok)
+            .find(|field| field.number == 1)
+            .and_then(|field| field.value.text(64).ok())
+            .map(|id| (id, record)),
+        _ => None,
+    })
+}
+
+/// The segment of an exchange's records. Its number may be one that only counts up.
+fn place(unique: u64) -> u8 {
+    (unique.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 % SEGMENTS
+}
+
+/// How long to wait after so many failures: 0.25 s, then twice as long each time, up to 15 s.
+fn backoff_us(failures: u32) -> u64 {
+    (FIRST_BACKOFF_US << failures.saturating_sub(1).min(16)).min(MAX_BACKOFF_US)
+}
+
+/// Number of segments.
+const SEGMENTS: u8 = 64;
+/// The field of `RecordRequest` that holds the records.
+const RECORDS: u32 = 2;
+/// Largest record, by the contract.
+const MAX_RECORD_BYTES: usize = 256 << 10;
+/// Most records of a `RecordRequest`, by the contract.
+const MAX_RECORDS: usize = 1000;
+/// Most bytes of a `RecordRequest`: below the 4 MiB of the contract.
+const MAX_BATCH_BYTES: usize = 3 << 20;
+/// Tag and length of an entry, at most.
+const ENTRY_HEAD: usize = 6;
+const FIRST_BACKOFF_US: u64 = 250_000;
+const MAX_BACKOFF_US: u64 = 15_000_000;
+/// How much longer than the call the lease holds.
+const LEASE_SLACK_US: u64 = 1_000_000;

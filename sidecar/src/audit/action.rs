@@ -1,0 +1,83 @@
+//! Named actions: what people and the sidecar itself do is recorded in the same chain as messages are.
+
+use std::env;
+
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+use crate::store::NewRecord;
+use crate::{clock, secret_file};
+
+/// The name of an action, as `docs/audit.md` lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// A tenant's chain begins.
+    ChainCreated,
+    /// Rows before a time were removed.
+    AuditPruned,
+    /// Somebody asked for a checkpoint.
+    CheckpointCreated,
+    /// A call waits for people.
+    ApprovalRequested,
+    /// A person approved, and more have to.
+    ApprovalVoted,
+    /// Enough people approved.
+    ApprovalApproved,
+    /// A person refused.
+    ApprovalDenied,
+    /// A call went ahead on it.
+    ApprovalUsed,
+    /// It ended without being used.
+    ApprovalExpired,
+    /// A token of the admin API was made.
+    TokenCreated,
+    /// A token of the admin API was revoked.
+    TokenRevoked,
+}
+
+impl Action {
+    /// Its name in records.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::ChainCreated => "audit.chain.created",
+            Self::AuditPruned => "audit.pruned",
+            Self::CheckpointCreated => "audit.checkpoint.created",
+            Self::ApprovalRequested => "approval.requested",
+            Self::ApprovalVoted => "approval.voted",
+            Self::ApprovalApproved => "approval.approved",
+            Self::ApprovalDenied => "approval.denied",
+            Self::ApprovalUsed => "approval.used",
+            Self::ApprovalExpired => "approval.expired",
+            Self::TokenCreated => "token.created",
+            Self::TokenRevoked => "token.revoked",
+        }
+    }
+
+    /// The record of this action by somebody, RFC 8785 JSON but for the order of its members. `time` is in microseconds
+    /// since the Unix epoch; `details` must hold no secret.
+    pub(crate) fn record(self, actor: &str, time: u64, details: Value) -> String {
+        let mut record = Map::new();
+        record.insert("action".to_owned(), self.as_str().into());
+        record.insert("actor".to_owned(), actor.into());
+        record.insert("time".to_owned(), clock::rfc3339(time).into());
+        if let Value::Object(details) = details {
+            record.extend(details);
+        }
+        // `serde_json` keeps its maps sorted; the names are ASCII, so this is the order of RFC 8785 as well.
+        json!(record).to_string()
+    }
+}
+
+/// A record of its own for an action.
+pub(crate) fn new_record(action: Action, actor: &str, time: u64, details: Value) -> Result<NewRecord, Failure> {
+    let mut id = secret_file::random()?;
+    id.truncate(32);
+    // Filters cannot send this character in an id.
+    Ok(NewRecord { id: format!(":{id}"), record: action.record(actor, time, details) })
+}
+
+/// Who runs this command: the account of the operating system, as far as the environment says.
+pub(crate) fn actor() -> String {
+    let name = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default();
+    format!("cli:{}", name.chars().filter(|c| !c.is_control()).take(64).collect::<String>())
+}

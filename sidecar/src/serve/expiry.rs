@@ -1,0 +1,28 @@
+//! Ends approvals whose time is over, and tells who waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Shared, ended, say};
+use crate::clock;
+
+pub(super) async fn keep(shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(STEP) => {}
+            () = ended(shared.ending.clone()) => return,
+        }
+        let store = Arc::clone(&shared.store);
+        match tokio::task::spawn_blocking(move || store.expire(clock::now())).await {
+            Ok(Ok(ended)) => ended.iter().for_each(|(tenant, approval)| shared.hub.tell(tenant, &approval.id)),
+            Ok(Err(error)) => {
+                shared.metrics.store_errors.add(1);
+                say(&format!("portcullis serve: approvals cannot be ended: {error}"));
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// How often it looks. Those who wait look at their own approval's end themselves.
+const STEP: Duration = Duration::from_secs(2);

@@ -1,0 +1,370 @@
+//! What somebody with the database file can do to a chain, and that verification says so.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+use super::*;
+use crate::audit::command::prove;
+use crate::audit::{Fault, Kind, PublicKey, Row};
+use crate::store::{Column, Filter, NewRecord, StoredRow};
+
+/// A data directory that goes with the test.
+struct Bench {
+    data: PathBuf,
+    store: Option<Sqlite>,
+}
+
+impl Bench {
+    fn new(name: &str) -> Self {
+        // A directory of its own each time: the writer of the last one may still be closing.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let data = std::env::temp_dir().join(format!("portcullis-{}-{name}-{count}", std::process::id()));
+        let _ = fs::remove_dir_all(&data);
+        fs::create_dir_all(&data).unwrap();
+        let store = Some(Sqlite::open(&data).unwrap());
+        Self { data, store }
+    }
+
+    /// With a genesis row and `rows` more, appended at microseconds 1, 2, 3 …
+    fn with_rows(name: &str, rows: u64) -> Self {
+        let bench = Self::new(name);
+        for n in 1..=rows {
+            bench.scope().append(vec![record(n)], n).unwrap();
+        }
+        bench
+    }
+
+    fn scope(&self) -> Box<dyn Scope> {
+        self.store.as_ref().unwrap().tenant(&tenant("default"))
+    }
+
+    /// Runs SQL as somebody who has the file, and verifies.
+    fn after(&self, sql: &str) -> Vec<Fault> {
+        Connection::open(self.data.join(FILE)).unwrap().execute_batch(sql).unwrap();
+        self.faults()
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let key = PublicKey::read(&self.data.join("audit-key.pub")).unwrap();
+        prove(self.scope().as_ref(), &tenant("default"), &key, Vec::new()).unwrap().faults
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.store = None;
+        let _ = fs::remove_dir_all(&self.data);
+    }
+}
+
+fn tenant(name: &str) -> Tenant {
+    Tenant::new(name).unwrap()
+}
+
+fn record(n: u64) -> NewRecord {
+    let decision = if n.is_multiple_of(2) { "allow" } else { "deny" };
+    let record = format!(
+        "{{\"correlation_id\":\"c{}\",\"decision\":\"{decision}\",\"n\":{n},\"time\":\"2026-11-21T00:00:{:02}.000000Z\"}}",
+        n / 3,
+        n % 60
+    );
+    NewRecord { id: format!("r{n}"), record }
+}
+
+/// The rows from `from` on get numbers that are `by` higher, without their hashes.
+fn renumber(from: u64, by: i64) -> String {
+    format!("DROP INDEX audit_row_seq; UPDATE audit_row SET seq = seq + {by} WHERE seq >= {from};")
+}
+
+const FORGED: &str = "'forged', 1, '{}', zeroblob(32), zeroblob(32)";
+
+#[test]
+fn appends_once_and_proves() {
+    let bench = Bench::with_rows("append", 20);
+    assert_eq!(bench.faults(), []);
+    let again = (15..=25).map(record).collect();
+    assert_eq!(bench.scope().append(again, 30).unwrap(), 5, "what is known changes nothing");
+    assert_eq!(bench.scope().append(vec![record(40), record(40)], 30).unwrap(), 1);
+    assert_eq!(bench.faults(), []);
+    assert_eq!(bench.scope().end().unwrap(), Some(26));
+}
+
+#[test]
+fn survives_a_restart() {
+    let mut bench = Bench::with_rows("restart", 5);
+    bench.store = None;
+    bench.store = Some(Sqlite::open(&bench.data).unwrap());
+    bench.scope().append(vec![record(3), record(6)], 6).unwrap();
+    assert_eq!((bench.scope().end().unwrap(), bench.faults()), (Some(6), vec![]));
+}
+
+#[test]
+fn finds_edited_rows() {
+    let bench = Bench::with_rows("edit", 10);
+    let sql = "UPDATE audit_row SET record = replace(record, 'deny', 'allow') WHERE seq = 5";
+    assert_eq!(bench.after(sql), [Fault::Edited { seq: 5 }]);
+    let bench = Bench::with_rows("edit-received", 10);
+    assert_eq!(bench.after("UPDATE audit_row SET received = 99 WHERE seq = 0"), [Fault::Edited { seq: 0 }]);
+    let bench = Bench::with_rows("edit-type", 10);
+    assert_eq!(
+        bench.after("UPDATE audit_row SET record = '{}', prev = 7, received = 'x' WHERE seq = 10"),
+        [Fault::Edited { seq: 10 }]
+    );
+}
+
+#[test]
+fn finds_removed_rows() {
+    let bench = Bench::with_rows("remove", 10);
+    assert_eq!(
+        bench.after("DELETE FROM audit_row WHERE seq IN (4, 5, 8)"),
+        [Fault::Removed { from: 4, to: 5 }, Fault::Removed { from: 8, to: 8 }]
+    );
+    let bench = Bench::with_rows("remove-first", 10);
+    assert_eq!(bench.after("DELETE FROM audit_row WHERE seq < 3"), [Fault::Removed { from: 0, to: 2 }]);
+    let bench = Bench::with_rows("remove-renumber", 10);
+    let sql = format!("DELETE FROM audit_row WHERE seq = 4; {}", renumber(5, -1));
+    assert_eq!(bench.after(&sql), [Fault::Moved { from: 4, to: 9, was: 5 }, Fault::Removed { from: 4, to: 4 }]);
+}
+
+#[test]
+fn finds_inserted_rows() {
+    let bench = Bench::with_rows("insert", 10);
+    let sql = format!(
+        "{} INSERT INTO audit_row (tenant, seq, id, received, record, prev, hash) VALUES ('default', 6, {FORGED})",
+        renumber(6, 1)
+    );
+    assert_eq!(bench.after(&sql), [Fault::Moved { from: 7, to: 11, was: 6 }, Fault::Inserted { seq: 6 }]);
+    let bench = Bench::with_rows("insert-twice", 10);
+    let sql = format!(
+        "DROP INDEX audit_row_seq;
+         INSERT INTO audit_row (tenant, seq, id, received, record, prev, hash) VALUES ('default', 6, {FORGED})"
+    );
+    assert_eq!(bench.after(&sql), [Fault::Inserted { seq: 6 }]);
+    let bench = Bench::with_rows("insert-last", 10);
+    let sql = format!(
+        "INSERT INTO audit_row (tenant, seq, id, received, record, prev, hash) VALUES ('default', 11, {FORGED})"
+    );
+    assert_eq!(bench.after(&sql), [Fault::Inserted { seq: 11 }]);
+}
+
+#[test]
+fn finds_reordered_rows() {
+    let bench = Bench::with_rows("swap", 20);
+    let swap = "DROP INDEX audit_row_seq;
+        UPDATE audit_row SET seq = CASE seq WHEN 3 THEN 15 ELSE 3 END WHERE seq IN (3, 15);";
+    assert_eq!(
+        bench.after(swap),
+        [Fault::Moved { from: 3, to: 3, was: 15 }, Fault::Moved { from: 15, to: 15, was: 3 }]
+    );
+}
+
+#[test]
+fn finds_truncation() {
+    let bench = Bench::with_rows("truncate", 10);
+    assert_eq!(
+        bench.after("DELETE FROM audit_row WHERE seq > 7"),
+        [Fault::Truncated { from: 8, to: 10, by: Kind::Head }]
+    );
+    assert!(bench.scope().append(vec![record(50)], 50).is_err(), "what was cut is not continued");
+    let bench = Bench::with_rows("truncate-head", 10);
+    bench.scope().checkpoint(11).unwrap().unwrap();
+    let sql = "DELETE FROM audit_row WHERE seq > 7; DELETE FROM audit_statement WHERE kind = 'head'";
+    assert_eq!(bench.after(sql), [Fault::Truncated { from: 8, to: 10, by: Kind::Checkpoint }, Fault::NoHead]);
+    let bench = Bench::with_rows("truncate-all", 10);
+    assert_eq!(bench.after("DELETE FROM audit_row"), [Fault::Truncated { from: 0, to: 10, by: Kind::Head }]);
+    assert!(bench.scope().append(vec![record(50)], 50).is_err(), "no second genesis");
+}
+
+#[test]
+fn finds_chains_that_were_computed_anew() {
+    let bench = Bench::with_rows("anew", 10);
+    bench.scope().checkpoint(11).unwrap().unwrap();
+    bench.scope().append(vec![record(12)], 12).unwrap();
+    // All hashes are right, only the key is missing.
+    let connection = Connection::open(bench.data.join(FILE)).unwrap();
+    let mut prev = None;
+    for mut row in bench.scope().query(&Filter { limit: 100, ..Filter::default() }).unwrap() {
+        if row.seq == 4 {
+            row.record = row.record.replace("\"allow\"", "\"deny\"");
+        }
+        let sealed = Row { prev: prev.unwrap_or(row.prev), ..as_row(&row) };
+        let hash = sealed.hash();
+        let sql = "UPDATE audit_row SET record = ?1, prev = ?2, hash = ?3 WHERE seq = ?4";
+        connection.execute(sql, rusqlite::params![row.record, sealed.prev, hash, row.seq]).unwrap();
+        prev = Some(hash);
+    }
+    assert_eq!(
+        bench.faults(),
+        [Fault::Forged { seq: 10, by: Kind::Checkpoint }, Fault::Forged { seq: 11, by: Kind::Head }]
+    );
+    assert!(bench.scope().checkpoint(20).is_err(), "it is not signed after the fact");
+}
+
+#[test]
+fn finds_one_row_with_a_fitting_hash() {
+    let bench = Bench::with_rows("rehash", 10);
+    let row =
+        &bench.scope().query(&Filter { after: Some(3), limit: 1, oldest_first: true, ..Filter::default() }).unwrap()[0];
+    let edited = StoredRow { record: "{}".to_owned(), ..row.clone() };
+    let sql = "UPDATE audit_row SET record = '{}', hash = ?1 WHERE seq = 4";
+    Connection::open(bench.data.join(FILE)).unwrap().execute(sql, [as_row(&edited).hash()]).unwrap();
+    assert_eq!(bench.faults(), [Fault::Rewritten { seq: 4 }]);
+}
+
+#[test]
+fn finds_statements_that_nobody_signed() {
+    let bench = Bench::with_rows("statement", 10);
+    bench.scope().checkpoint(11).unwrap().unwrap();
+    let sql = "UPDATE audit_statement SET body = replace(body, '\"time\":11', '\"time\":12') WHERE kind = 'checkpoint'";
+    assert_eq!(bench.after(sql), [Fault::BadSignature { seq: 10, by: Kind::Checkpoint }]);
+    let bench = Bench::with_rows("head-of-others", 10);
+    let sql = "UPDATE audit_statement SET body = '{}' WHERE kind = 'head'";
+    assert_eq!(bench.after(sql), [Fault::NoHead, Fault::BadSignature { seq: 10, by: Kind::Head }]);
+    // A head as it was earlier shows rows that it does not cover.
+    let bench = Bench::with_rows("old-head", 10);
+    let connection = Connection::open(bench.data.join(FILE)).unwrap();
+    let old: String = connection.query_row("SELECT body FROM audit_statement", [], |row| row.get(0)).unwrap();
+    bench.scope().append(vec![record(11), record(12)], 12).unwrap();
+    let sql = format!("UPDATE audit_statement SET body = '{old}', seq = 10 WHERE kind = 'head'");
+    assert_eq!(bench.after(&sql), [Fault::Unsigned { from: 11, to: 12 }]);
+}
+
+#[test]
+fn prunes_provably() {
+    let bench = Bench::with_rows("prune", 10);
+    bench.scope().checkpoint(10).unwrap().unwrap();
+    let pruned = bench.scope().prune(6, record(90), 11).unwrap().unwrap();
+    assert_eq!((pruned.kind, pruned.seq), (Kind::Prune, 5));
+    assert_eq!(bench.faults(), []);
+    assert_eq!(bench.scope().prune(6, record(91), 12).unwrap(), None, "nothing is older");
+    bench.scope().append(vec![record(12)], 12).unwrap();
+    bench.scope().prune(9, record(92), 13).unwrap().unwrap();
+    assert_eq!(bench.faults(), []);
+    // More than the statement allows.
+    assert_eq!(bench.after("DELETE FROM audit_row WHERE seq < 10"), [Fault::Removed { from: 9, to: 9 }]);
+    let bench = Bench::with_rows("prune-broken", 10);
+    bench.after("UPDATE audit_row SET record = '{}' WHERE seq = 3");
+    assert!(bench.scope().prune(6, record(90), 11).is_err(), "an edit is not hidden by a pruning");
+    let bench = Bench::with_rows("prune-all", 10);
+    bench.scope().prune(u64::MAX, record(90), 11).unwrap().unwrap();
+    assert_eq!((bench.faults(), bench.scope().end().unwrap()), (vec![], Some(11)));
+}
+
+#[test]
+fn tenants_see_nothing_of_each_other() {
+    let bench = Bench::with_rows("tenants", 3);
+    let other = bench.store.as_ref().unwrap().tenant(&tenant("other"));
+    other.append(vec![record(1), record(7)], 9).unwrap();
+    assert_eq!((bench.scope().end().unwrap(), other.end().unwrap()), (Some(3), Some(2)));
+    assert_eq!((bench.scope().place("r7").unwrap(), other.place("r2").unwrap()), (None, None));
+    assert_eq!(bench.store.as_ref().unwrap().tenants().unwrap(), [tenant(""), tenant("other")]);
+    assert_eq!(bench.after("UPDATE audit_row SET record = '{}' WHERE tenant = 'other'"), []);
+    // A row of one in the chain of the other.
+    let faults = bench.after("UPDATE audit_row SET tenant = 'default', seq = 4 WHERE tenant = 'other' AND seq = 2");
+    assert_eq!(faults, [Fault::Inserted { seq: 4 }]);
+}
+
+#[test]
+fn finds_rows_by_what_they_are_about() {
+    let bench = Bench::with_rows("query", 10);
+    let ids = |filter: Filter| {
+        let rows = bench.scope().query(&Filter { limit: 100, ..filter }).unwrap();
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    let equal = vec![(Column::Correlation, "c2".to_owned())];
+    assert_eq!(ids(Filter { equal: equal.clone(), ..Filter::default() }), ["r6", "r7", "r8"]);
+    let mut both = equal;
+    both.push((Column::Decision, "deny".to_owned()));
+    assert_eq!(ids(Filter { equal: both, ..Filter::default() }), ["r7"]);
+    let since = Some("2026-11-21T00:00:09.000000Z".to_owned());
+    assert_eq!(ids(Filter { since, until: Some("2026-11-22T00:00:00Z".into()), ..Filter::default() }), ["r9", "r10"]);
+    let newest = bench.scope().query(&Filter { limit: 2, ..Filter::default() }).unwrap();
+    assert_eq!(newest.iter().map(|row| row.seq).collect::<Vec<_>>(), [9, 10]);
+}
+
+#[test]
+fn a_reader_writes_nothing() {
+    let bench = Bench::with_rows("reader", 3);
+    let reader = Sqlite::read(&bench.data).unwrap();
+    let scope = reader.tenant(&tenant(""));
+    assert_eq!(scope.end().unwrap(), Some(3));
+    assert!(matches!(scope.append(vec![record(9)], 9), Err(StoreError::ReadOnly)));
+    assert!(Sqlite::read(&bench.data.join("none")).is_err() && Sqlite::existing(&bench.data.join("none")).is_err());
+}
+
+#[test]
+fn writers_at_once_share_one_chain() {
+    let bench = Bench::new("writers");
+    std::thread::scope(|threads| {
+        for thread in 0..8_u64 {
+            let scope = bench.scope();
+            threads.spawn(move || {
+                for n in 0..25 {
+                    // Each record is sent by two threads.
+                    scope.append(vec![record(thread / 2 * 100 + n)], n).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!((bench.scope().end().unwrap(), bench.faults()), (Some(100), vec![]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Whatever is done to one row's content, or to which rows there are, is found.
+    #[test]
+    fn no_change_goes_unseen(seq in 0_u64..12, what in 0_usize..6, other in 0_u64..12) {
+        let bench = Bench::with_rows("any-change", 11);
+        let sql = match what {
+            0 => format!("UPDATE audit_row SET record = record || ' ' WHERE seq = {seq}"),
+            1 => format!("UPDATE audit_row SET id = 'x' WHERE seq = {seq}"),
+            2 => format!("DELETE FROM audit_row WHERE seq = {seq}"),
+            3 => format!("DELETE FROM audit_row WHERE seq >= {seq}"),
+            4 => renumber(seq, 1),
+            _ => format!("UPDATE audit_row SET hash = (SELECT hash FROM audit_row WHERE seq = {}) WHERE seq = {seq}", (seq + 1 + other % 11) % 12),
+        };
+        prop_assert_ne!(bench.after(&sql), vec![]);
+    }
+}
+
+/// Figures for docs/audit.md: `cargo test --release -p portcullis a_million_rows -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement of a minute"]
+fn a_million_rows() {
+    let bench = Bench::new("million");
+    let like = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/record.json")).unwrap();
+    let like = crate::audit::canonical("a", like.as_bytes()).unwrap();
+    let began = std::time::Instant::now();
+    for batch in 0..1000_u64 {
+        let rows = (0..1000).map(|n| NewRecord {
+            id: format!("row-{}", batch * 1000 + n),
+            record: like.replace("CORRELATION", &format!("c-{batch}-{n}")),
+        });
+        bench.scope().append(rows.collect(), batch).unwrap();
+    }
+    let appended = began.elapsed();
+    let began = std::time::Instant::now();
+    assert_eq!(bench.faults(), []);
+    let size = fs::metadata(bench.data.join(FILE)).unwrap().len();
+    println!(
+        "1000000 rows of {} bytes, {} MB: appended in {appended:?}, verified in {:?}",
+        like.len(),
+        size >> 20,
+        began.elapsed()
+    );
+    let began = std::time::Instant::now();
+    for n in 0..200 {
+        bench.scope().append(vec![NewRecord { id: format!("one-{n}"), record: like.clone() }], n).unwrap();
+    }
+    println!("one row at a time: {:?} each", began.elapsed() / 200);
+}
+
+fn as_row(row: &StoredRow) -> Row<'_> {
+    Row { tenant: "default", seq: row.seq, id: &row.id, received: row.received, record: &row.record, prev: row.prev }
+}

@@ -1,0 +1,88 @@
+//! Calls to the sidecar: admissions of calls, and the delivery of audit records.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_engine::audit::Record;
+use portcullis_engine::firewall::Firewall;
+use portcullis_engine::sidecar::{AdmitRequest, AuditRecord, Batch, RecordResponse, Sidecar};
+use portcullis_engine::state::Store;
+
+use crate::host::{self, Level};
+use crate::telemetry::Telemetry;
+
+/// Hands audit records to the sidecar of one configuration.
+pub struct Delivery {
+    firewall: Arc<Firewall>,
+    store: Arc<dyn Store>,
+    telemetry: Rc<Telemetry>,
+    /// What is being sent, and the token of its answer.
+    sent: RefCell<Option<(u32, Batch)>>,
+}
+
+impl Delivery {
+    pub fn new(firewall: Arc<Firewall>, store: Arc<dyn Store>, telemetry: Rc<Telemetry>) -> Self {
+        Self { firewall, store, telemetry, sent: RefCell::new(None) }
+    }
+
+    /// Writes a complete record down, and puts it among those that are to be sent.
+    pub fn record(&self, unique: u64, record: &Record) {
+        self.telemetry.record(&self.firewall, record);
+        let Some(sidecar) = self.sidecar() else { return };
+        if sidecar.outbox(&*self.store).push(unique, &AuditRecord::of(record).encode()).is_err() {
+            self.telemetry.dropped();
+        }
+    }
+
+    /// Sends what waits, unless somebody else does.
+    pub fn send(&self) {
+        let Some(sidecar) = self.sidecar() else { return };
+        if self.sent.borrow().is_some() {
+            return;
+        }
+        let outbox = sidecar.outbox(&*self.store);
+        let patience_us = u64::try_from(sidecar.timeout.as_micros()).unwrap_or(u64::MAX);
+        let Some(batch) = outbox.take(host::now_us(), patience_us) else { return };
+        match call(sidecar, "Record", &batch.message, sidecar.timeout) {
+            Some(token) => *self.sent.borrow_mut() = Some((token, batch)),
+            None => self.telemetry.delivered(outbox.settle(&batch, None, host::now_us())),
+        }
+    }
+
+    /// Takes the answer to what was sent.
+    pub fn answered(&self, token: u32, status: u32, size: usize) {
+        let Some(sidecar) = self.sidecar() else { return };
+        let Some((_, batch)) = self.sent.borrow_mut().take_if(|(sent, _)| *sent == token) else { return };
+        let message = if status == 0 { host::call_answer(size) } else { None };
+        let answer = message.and_then(|message| RecordResponse::decode(&message).ok());
+        let settled = sidecar.outbox(&*self.store).settle(&batch, answer.as_ref(), host::now_us());
+        self.telemetry.delivered(settled);
+        if settled.failed {
+            let line =
+                format!("portcullis: {} audit records could not be handed over (gRPC status {status})", batch.count);
+            host::log(Level::Warn, &line);
+        } else {
+            self.send();
+        }
+    }
+
+    fn sidecar(&self) -> Option<&Sidecar> {
+        self.firewall.sidecar.as_ref().filter(|sidecar| sidecar.takes_records())
+    }
+}
+
+/// Asks whether a call may go on; the token of the answer, `None` where nobody can be asked.
+pub fn admit(sidecar: &Sidecar, request: &AdmitRequest) -> Option<u32> {
+    // While a person decides the sidecar holds the call; the time it may take beyond that is its own.
+    let wait = request.approval.as_ref().map_or(0, |approval| approval.wait_ms);
+    call(sidecar, "Admit", &request.encode(), sidecar.timeout + Duration::from_millis(wait.into()))
+}
+
+fn call(sidecar: &Sidecar, method: &str, message: &[u8], timeout: Duration) -> Option<u32> {
+    host::call(&sidecar.cluster, method, sidecar.authorization().as_deref(), message, timeout)
+}
+
+/// How often a worker looks whether records wait.
+pub const TICK: Duration = Duration::from_millis(200);

@@ -1,0 +1,104 @@
+"""The real sidecar: `portcullis serve` on ports and in a directory of its own, and the commands that look into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from .envoy import REPOSITORY
+
+
+class Serve:
+    """Start with `with Serve() as serve:`. `kill` is `kill -9`; `start` starts it again where it was."""
+
+    def __init__(self) -> None:
+        self.data = Path(tempfile.mkdtemp(prefix="portcullis-serve-"))
+        self.port, self.http = _free_port(), _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Serve:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(signal.SIGTERM)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def start(self) -> None:
+        command = [
+            cli(), "serve", "--data", str(self.data / "state"),
+            "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}",
+        ]  # fmt: skip
+        with (self.data / "serve.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + 30
+        while not _listens(self.port):
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    @property
+    def token(self) -> str:
+        return (self.data / "state" / "filter-token").read_text().strip()
+
+    def log(self) -> str:
+        return (self.data / "serve.log").read_text(errors="replace")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command on its data directory."""
+        command = [cli(), *arguments, "--data", str(self.data / "state")]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def ask(self, *arguments: str, token: str = "admin-token") -> subprocess.CompletedProcess[str]:
+        """A command that talks to it, with the token in that file of its directory."""
+        where = ["--url", f"http://127.0.0.1:{self.http}", "--token-file", str(self.data / "state" / token)]
+        return subprocess.run([cli(), *arguments, *where], capture_output=True, text=True, timeout=60, check=False)
+
+    def person(self, name: str, *options: str) -> str:
+        """A token for that person; the name of its file."""
+        made = self.ask("tokens", "create", "--name", name, *options)
+        assert made.returncode == 0, made.stderr
+        file = self.data / "state" / f"{name}.token"
+        file.touch(0o600)
+        file.write_text(made.stdout)
+        return file.name
+
+    def rows(self, *filters: str) -> list[dict[str, Any]]:
+        """The records of `portcullis audit list`."""
+        found = self.run("audit", "list", "--json", "--limit", "100000", *filters)
+        assert found.returncode in (0, 1), found.stderr
+        return [json.loads(line)["record"] for line in found.stdout.splitlines()]
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(20)
+            self._process = None
+
+
+def cli() -> str:
+    """`PORTCULLIS_CLI`, or the release build in cargo's target directory."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+    return os.environ.get("PORTCULLIS_CLI", str(target / "release" / "portcullis"))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
