@@ -311,7 +311,7 @@ impl<'p> Look<'p> {
         for server in self.pins.servers.iter().filter(|server| *server != self.server) {
             foreign.extend(Kept::new(self.store).index(server, self.now_us)?.names());
         }
-        let alike = foreign.iter().chain(&self.own).map(|name| (skeleton(name), name.clone())).collect();
+        let alike = foreign.iter().chain(&self.own).map(|name| (skeleton(name), name.clone())).insert_all();
         self.others = Some(Others { foreign, alike });
         Ok(())
     }

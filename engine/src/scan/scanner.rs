@@ -145,7 +145,7 @@ impl Scanners {
             }
         }
         if out.len() > before {
-            out.sort_by_key(|located| located.value.span().start);
+            out.arrange_by_key(|located| located.value.span().start);
         }
     }
 

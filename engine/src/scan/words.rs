@@ -10,6 +10,7 @@ use super::split::Part;
 use super::verify::Candidate;
 use super::{Context, Direction, Site, Surface};
 use crate::json::{Kind, Locator, Value};
+use crate::sort::Arrange;
 
 /// The list of words that the walk is in or was in last.
 #[derive(Default)]
@@ -138,7 +139,7 @@ impl<'d> Command<'d> {
                 before = word;
             }
         }
-        roles.sort_unstable_by_key(|(start, _)| *start);
+        roles.arrange_by_key(|(start, _)| *start);
         roles
     }
 
