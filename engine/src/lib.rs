@@ -16,6 +16,7 @@ pub mod http;
 pub mod json;
 pub mod mcp;
 mod obligations;
+mod packed;
 pub mod pins;
 pub mod policy;
 pub mod principal;

@@ -20,6 +20,7 @@ use crate::mcp::{self, Capability};
 use crate::policy::Decision;
 use crate::scan::{Context, Direction, Site, Surface};
 use crate::sidecar::{AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call as Admitted, Verdict};
+use crate::sort::Arrange;
 
 /// A request that may go on once somebody says so.
 #[derive(Clone, Copy, Debug)]
@@ -169,8 +170,7 @@ impl Exchange {
             Question::Admit(request) if request.approval.is_some() => (CODE_APPROVAL, None),
             Question::Admit(_) => (CODE_POLICY, None),
         };
-        let reason =
-            if asked.reason.is_empty() { Cow::from(text) } else { Cow::from(format!("{text} {}", asked.reason)) };
+        let reason = format!("{text}{}", aside(&asked.reason));
         let text = self.explain(&asked.what, &asked.rule, &reason);
         Denial { needs, approval, ..self.denial(code, &asked.rule, &text) }.message(&asked.id, &asked.method)
     }
@@ -347,6 +347,12 @@ impl Client<'_> {
     }
 }
 
+/// Why a rule asks, as a sentence behind another one.
+fn aside(reason: &str) -> String {
+    let mut letters = reason.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| format!(" {}{}.", first.to_ascii_uppercase(), letters.as_str()))
+}
+
 /// That a call was denied, and why.
 fn denied(reason: &str) -> String {
     match reason.trim_end_matches('.') {
@@ -382,7 +388,7 @@ fn digest(pending: &Pending<'_, '_>) -> String {
     let rest = pending.params.filter(|params| params.kind() == Kind::Object).map(|params| {
         let members = params.members().filter_map(|(key, value)| Some((key.as_str()?, value)));
         let mut members: Vec<_> = members.filter(|(key, _)| !APART.contains(&&**key)).collect();
-        members.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
+        members.arrange_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
         members
     });
     let rest = rest.unwrap_or_default();

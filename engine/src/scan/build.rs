@@ -15,6 +15,7 @@ use super::verify::{Compiled, Patterns};
 use super::{Context, Direction, ScanConfigError, ScannerConfig, ScannersConfig, Surface};
 use crate::config::{from_value, nearest};
 use crate::json::{Document, Limits};
+use crate::packed::unpack;
 
 /// Compiles the scanners of a configuration.
 pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigError> {
@@ -24,7 +25,8 @@ pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigErr
     let all = || NAMES.into_iter().zip(settings).enumerate();
     for (scanner, (name, own)) in all() {
         let builtin: Vec<Rule> = match name {
-            "secrets" => builtin(SECRETS).map_err(|error| ScanConfigError::new("/secrets", error))?,
+            "secrets" => builtin(&unpack(SECRETS).unwrap_or_default())
+                .map_err(|error| ScanConfigError::new("/secrets", error))?,
             _ => Vec::new(),
         };
         let detector = DETECTORS.iter().find(|detector| detector.name == name);
@@ -65,8 +67,8 @@ pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigErr
 }
 
 /// Rules out of their JSON.
-fn builtin(json: &str) -> Result<Vec<Rule>, String> {
-    let document = Document::parse(json.as_bytes(), &Limits::default()).map_err(|error| error.to_string())?;
+fn builtin(json: &[u8]) -> Result<Vec<Rule>, String> {
+    let document = Document::parse(json, &Limits::default()).map_err(|error| error.to_string())?;
     from_value(document.root()).map_err(|error| error.to_string())
 }
 
@@ -249,7 +251,7 @@ impl Builder {
 }
 
 /// The built-in rules of the scanner `secrets`: `rules/secrets.json` as `build.rs` leaves it.
-const SECRETS: &str = include_str!(concat!(env!("OUT_DIR"), "/secrets.json"));
+const SECRETS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/secrets.packed"));
 
 /// Words of instructions to a model, moved by 13 letters: `ignore`, `previous`, `instruction`, `system`,
 /// `password`, `secret`, `disregard`, `forget`, `execute`, `send`.

@@ -5,10 +5,9 @@
 //! over a fixed number of segments, each a value that is swapped. Whoever takes the lease sends; one that dies with it
 //! is succeeded when the lease runs out.
 
-use std::collections::BTreeSet;
-
 use super::message::{CONTRACT, RecordResponse};
 use super::wire::{Reader, Value, Writer};
+use crate::sort::Arrange;
 use crate::state::{MAX_TRIES, Revision, Store, Unavailable};
 
 /// The records that wait for one sidecar.
@@ -28,7 +27,8 @@ pub struct Batch {
     pub message: Vec<u8>,
     /// How many records it holds.
     pub count: usize,
-    ids: BTreeSet<String>,
+    /// In order.
+    ids: Vec<String>,
     segments: Vec<u8>,
 }
 
@@ -108,18 +108,16 @@ impl<'s> Outbox<'s> {
     /// Takes out what the sidecar has answered for, and gives the lease back. `answer` is `None` where it did not answer.
     pub fn settle(&self, batch: &Batch, answer: Option<&RecordResponse>, now_us: u64) -> Settled {
         let mut settled = Settled::default();
-        let mut done: BTreeSet<&str> = BTreeSet::new();
+        // One for each id of the batch.
+        let mut done = vec![false; batch.ids.len()];
         if let Some(answer) = answer {
-            let known = |id: &&String| batch.ids.contains(id.as_str());
-            done.extend(answer.accepted.iter().filter(known).map(String::as_str));
-            settled.delivered = done.len();
-            done.extend(answer.rejected.iter().filter(known).map(String::as_str));
-            settled.rejected = done.len() - settled.delivered;
+            settled.delivered = mark(batch, &answer.accepted, &mut done);
+            settled.rejected = mark(batch, &answer.rejected, &mut done);
         }
-        settled.failed = done.is_empty();
-        if !done.is_empty() {
+        settled.failed = settled.delivered + settled.rejected == 0;
+        if !settled.failed {
             for segment in &batch.segments {
-                self.remove(*segment, &done);
+                self.remove(*segment, |id| place_of(batch, id).and_then(|at| done.get(at)) == Some(&true));
             }
         }
         if let Some((lease, revision)) = self.lease() {
@@ -156,7 +154,7 @@ impl<'s> Outbox<'s> {
             return None;
         }
         // Ids begin with the time.
-        found.sort();
+        found.arrange_by(|a, b| a.0.cmp(&b.0));
         let mut message = Writer::new();
         message.number(1, CONTRACT);
         found.iter().for_each(|(_, record)| message.item(RECORDS, record));
@@ -166,12 +164,12 @@ impl<'s> Outbox<'s> {
     }
 
     /// Takes records out of a segment. Where the store fails they stay, and are sent again.
-    fn remove(&self, segment: u8, done: &BTreeSet<&str>) {
+    fn remove(&self, segment: u8, done: impl Fn(&str) -> bool) {
         let name = self.segment(segment);
         for _ in 0..MAX_TRIES {
             let Ok(kept) = self.store.read(&name) else { return };
             let mut left = Writer::new();
-            for (_, record) in records(&kept.value).filter(|(id, _)| !done.contains(id)) {
+            for (_, record) in records(&kept.value).filter(|(id, _)| !done(id)) {
                 left.item(RECORDS, record);
             }
             if self.store.swap(&name, &left.finish(), kept.revision) != Ok(false) {
@@ -192,6 +190,21 @@ impl<'s> Outbox<'s> {
     fn segment(&self, segment: u8) -> String {
         format!("portcullis.outbox.{}.{segment}", self.name)
     }
+}
+
+/// Marks what is answered for; how many that are that were not before.
+fn mark(batch: &Batch, answered: &[String], done: &mut [bool]) -> usize {
+    let mut count = 0;
+    for id in answered {
+        if let Some(one) = place_of(batch, id).and_then(|at| done.get_mut(at)) {
+            count += usize::from(!std::mem::replace(one, true));
+        }
+    }
+    count
+}
+
+fn place_of(batch: &Batch, id: &str) -> Option<usize> {
+    batch.ids.binary_search_by(|known| known.as_str().cmp(id)).ok()
 }
 
 /// Who sends, and how it goes.

@@ -1,6 +1,5 @@
 //! The blocks `sidecar` and `approval` of the configuration, compiled.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::outbox::Outbox;
@@ -88,7 +87,8 @@ impl Sidecar {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Approvals {
     others: ApprovalTerms,
-    rules: BTreeMap<Box<str>, ApprovalTerms>,
+    /// By the ids of the rules.
+    rules: Vec<(String, ApprovalTerms)>,
 }
 
 /// How a call is held for an approval.
@@ -115,21 +115,21 @@ impl Default for ApprovalTerms {
 impl Approvals {
     pub(crate) fn compile(config: &Config) -> Result<Self, ConfigError> {
         let others = ApprovalTerms::default().with(config.approval.as_ref(), "/approval")?;
-        let mut rules = BTreeMap::new();
+        let mut rules = Vec::new();
         for (index, rule) in config.rules.iter().enumerate() {
             let Some(own) = &rule.approval else { continue };
             let at = format!("/rules/{index}/approval");
             if rule.action == Action::Deny {
                 return Err(ConfigError::new(at, "is in a rule that lets nothing through").remedy("leave it out"));
             }
-            rules.insert(Box::from(rule.id.as_str()), others.clone().with(Some(own), &at)?);
+            rules.push((rule.id.clone(), others.clone().with(Some(own), &at)?));
         }
         Ok(Self { others, rules })
     }
 
     /// How a call is held that `rule` let through or asks about.
     pub(crate) fn of(&self, rule: &str) -> &ApprovalTerms {
-        self.rules.get(rule).unwrap_or(&self.others)
+        self.rules.iter().find(|(id, _)| id == rule).map_or(&self.others, |(_, terms)| terms)
     }
 }
 

@@ -54,6 +54,7 @@ pub struct Call {
     /// params hold, without `_meta`; a member of which there is nothing is left out.
     #[prost(string, tag = "5")]
     pub digest: ::prost::alloc::string::String,
+    /// Keyed hash of the session's id, as in the audit record; empty where there is none.
     #[prost(string, tag = "6")]
     pub session: ::prost::alloc::string::String,
     /// As in the audit record.

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use super::Place;
 use super::lexicon::Concepts;
 use super::words::Words;
+use crate::packed::unpack;
 
 /// What the model says about a stretch of text.
 pub(super) struct Verdict {
@@ -112,21 +113,21 @@ pub(super) fn passages(
 
 /// Weights as they were trained, in eight bits.
 struct Model {
-    weights: &'static [u8],
+    weights: Vec<u8>,
     scale: f32,
     bias: f32,
     thresholds: [f32; 3],
 }
 
 impl Model {
-    /// Little-endian: magic, scale, bias, thresholds of request, result, description; then the weights.
-    fn load(file: &'static [u8]) -> Option<Self> {
+    /// Little-endian: magic, scale, bias, thresholds of request, result, description; then the weights, packed.
+    fn load(file: &[u8]) -> Option<Self> {
         let rest = file.strip_prefix(MAGIC)?;
-        let (header, weights) = rest.split_at_checked(20)?;
+        let (header, packed) = rest.split_at_checked(20)?;
         let mut numbers = header.chunks_exact(4).filter_map(|four| Some(f32::from_le_bytes(four.try_into().ok()?)));
         let mut next = || numbers.next();
-        let model = Self { scale: next()?, bias: next()?, thresholds: [next()?, next()?, next()?], weights };
-        (weights.len() == FEATURES as usize).then_some(model)
+        let weights = unpack(packed).filter(|weights| weights.len() == FEATURES as usize)?;
+        Some(Self { scale: next()?, bias: next()?, thresholds: [next()?, next()?, next()?], weights })
     }
 
     /// The log-odds of a passage: features count by the square root of their number, so that
@@ -185,4 +186,15 @@ const HASHED_FROM: u32 = PAIR + 64 * 64;
 const FEATURES: u32 = HASHED_FROM + (1 << 18);
 const MAGIC: &[u8] = b"PCIM0001";
 
-static MODEL: LazyLock<Option<Model>> = LazyLock::new(|| Model::load(include_bytes!("model/weights.bin")));
+static MODEL: LazyLock<Option<Model>> =
+    LazyLock::new(|| Model::load(include_bytes!(concat!(env!("OUT_DIR"), "/weights.packed"))));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_those_of_the_file() {
+        assert!(MODEL.as_ref().is_some_and(|model| include_bytes!("model/weights.bin").ends_with(&model.weights)));
+    }
+}
