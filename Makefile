@@ -95,6 +95,11 @@ $(TOOLS)/node.stamp: tests/node/package-lock.json $(TOOLS)/venv.stamp
 	@$(NPM_CI) --prefix tests/node
 	@touch $@
 
+$(TOOLS)/binaryen.stamp: scripts/binaryen/package-lock.json $(TOOLS)/venv.stamp
+	$(say) 'wasm-opt (scripts/binaryen)'
+	@$(NPM_CI) --prefix scripts/binaryen
+	@touch $@
+
 # --- Building -------------------------------------------------------------------------------------------------------
 
 .PHONY: build wasm wasm-trap cli
@@ -106,9 +111,10 @@ build: wasm cli ## the filter (wasm) and the portcullis command line
 FILTER_ENV := CARGO_PROFILE_RELEASE_OPT_LEVEL=s
 
 # cargo knows best whether there is something to do, so these are never up to date for make.
-wasm: $(TOOLS)/rust.stamp | need-rust
+wasm: $(TOOLS)/rust.stamp $(TOOLS)/binaryen.stamp | need-rust
 	$(say) 'filter'
 	@$(FILTER_ENV) cargo build --locked --quiet --release --target wasm32-wasip1 -p portcullis-filter
+	@PATH="$(abspath $(VENV)/bin):$$PATH" scripts/slim.sh $(dir $(WASM))
 
 wasm-trap: $(TOOLS)/rust.stamp | need-rust
 	$(say) 'filter that can be made to trap'
@@ -220,5 +226,5 @@ deny: ## licences, advisories and duplicates of the dependencies (needs cargo-de
 
 .PHONY: clean
 clean: ## remove what was built and set up
-	@rm -rf $(TOOLS) tests/node/node_modules fuzz/target fuzz/corpus fuzz/artifacts
+	@rm -rf $(TOOLS) tests/node/node_modules scripts/binaryen/node_modules fuzz/target fuzz/corpus fuzz/artifacts
 	@cargo clean --quiet 2>/dev/null || true

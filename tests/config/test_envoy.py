@@ -32,6 +32,12 @@ def adapted(name, keys, ports):
 # === accepted by Envoy ===
 
 
+def test_the_filter_is_small():
+    """Envoy compiles all of it at every start."""
+    assert WASM.stat().st_size <= 2_000_000
+
+
+
 def test_there_are_configs():
     assert {path.name for path in CONFIGS} >= {"plain.yaml", "tls-jwt.yaml", "two-servers.yaml"}
 
