@@ -185,7 +185,7 @@ test-schema: $(TOOLS)/rust.stamp | need-rust ## the committed JSON Schema is the
 
 .PHONY: schema
 schema: $(TOOLS)/rust.stamp | need-rust ## write envoy/portcullis.schema.json anew
-	@$(SCHEMA) > envoy/portcullis.schema.json
+	@$(SCHEMA) > envoy/portcullis.schema.json.new && mv envoy/portcullis.schema.json.new envoy/portcullis.schema.json
 
 .PHONY: test-config
 test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accepts envoy/ and k8s/, and the manifests fit their schemas

@@ -261,8 +261,6 @@ pub(super) static TRIGGERS: &[&str] = &[
     "ids\"",
     "users\"",
     "customers\"",
-    "count\"",
-    "size\"",
     "take\"",
     "top\"",
     "last\"",
