@@ -106,8 +106,8 @@ $(TOOLS)/binaryen.stamp: scripts/binaryen/package-lock.json $(TOOLS)/venv.stamp
 build: wasm cli ## the filter (wasm) and the portcullis command line
 	@printf 'filter: %s\ncommand line: %s\n' $(WASM) $(CLI)
 
-# Envoy compiles the module at every start, more than a second per megabyte, so it is built small. "z" is 200 KB less, but
-# takes half as long again for 64 KiB. Said here, as the command line shares the profile.
+# Envoy compiles the module at every start, more than a second per megabyte, so it is built small; "z" would be
+# smaller still, and slower (bench/README.md). Said here, as the command line shares the profile.
 FILTER_ENV := CARGO_PROFILE_RELEASE_OPT_LEVEL=s
 
 # cargo knows best whether there is something to do, so these are never up to date for make.
