@@ -142,6 +142,25 @@ fn pages_order_layout_and_other_members_are_no_drift() {
 }
 
 #[test]
+fn being_told_that_the_list_changed_changes_nothing() {
+    let mut gate = Gate::new(json!({"pins": {}}));
+    let (first, second) = (tool("add", "Adds two numbers."), tool("add", "Adds three numbers."));
+    gate.list("/a", std::slice::from_ref(&first));
+    let told = json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+    let answer = json!({"jsonrpc": "2.0", "id": 1, "result": {"content": []}});
+    let request =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "add", "arguments": {}}});
+    let stream = format!("data: {told}\n\ndata: {answer}\n\n");
+    let outcome = gate.driver.run(&Request::post("/a", request.to_string()), |_| Response::sse([stream]));
+    assert!(outcome.client.text().contains("list_changed"), "the client hears of it");
+    assert!(outcome.records.iter().all(|record| record.drift.is_empty() && !record.decision.is_refusal()));
+    assert_eq!(gate.call("/a", "add"), None);
+    let (seen, record) = gate.list("/a", &[first]);
+    assert_eq!((&seen[..], record.drift.len()), (&["add".to_owned()][..], 0));
+    assert_eq!(gate.list("/a", &[second]).1.drift.len(), 1, "what it lists then is looked at");
+}
+
+#[test]
 fn severity_goes_by_what_came_in() {
     let base = json!({"name": "add", "description": "Adds.", "inputSchema": {"type": "object",
         "properties": {"n": {"type": "integer", "description": "x"}}, "required": ["n"]}, "annotations": {"readOnlyHint": true}});
