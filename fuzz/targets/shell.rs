@@ -8,11 +8,13 @@ use portcullis_engine::scan::shell;
 
 fuzz_target!(|input: &[u8]| {
     let text = String::from_utf8_lossy(input);
-    for line in [text.to_string(), format!("sh -c '{text}'"), format!("x=$({text})\n`{text}`"), format!("cat <<E\n{text}\nE")] {
+    for line in
+        [text.to_string(), format!("sh -c '{text}'"), format!("x=$({text})\n`{text}`"), format!("cat <<E\n{text}\nE")]
+    {
         let script = shell::parse(&line);
         for (index, command) in script.commands.iter().enumerate() {
             assert!(line.get(command.span.clone()).is_some(), "{:?} in {line:?}", command.span);
-            command.name();
+            let _ = command.name();
             assert!(command.operands().count() <= command.args().count());
             script.sources(index).for_each(drop);
         }
