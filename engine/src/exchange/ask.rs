@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::check_obligations::SecondFactor;
 use super::checks::{Called, Ruling};
-use super::client::{Client, Judged};
+use super::client::{Client, Judged, NEEDS_MFA};
 use super::content::{self, Block};
+use super::form::{self, Form};
 use super::{Answer, Asked, Call, Exchange, Forward, Question, RequestStep, State};
 use crate::answer::{self, CODE_APPROVAL, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Record};
@@ -19,7 +20,7 @@ use crate::json::{Document, Edits, Kind, Value};
 use crate::mcp::{self, Capability};
 use crate::policy::Decision;
 use crate::scan::{Context, Direction, Site, Surface};
-use crate::sidecar::{AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call as Admitted, Verdict};
+use crate::sidecar::{AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call as Admitted, Mfa, MfaNeed, Verdict};
 use crate::sort::Arrange;
 
 /// A request that may go on once somebody says so.
@@ -42,7 +43,7 @@ pub(super) struct Pending<'a, 'd> {
 impl Exchange {
     /// Goes on after a [`RequestStep::Ask`]. What the call counts for is reserved now: it may have waited long.
     pub fn answer(&mut self, answer: Answer, now_us: u64) -> RequestStep {
-        let mut parked = match std::mem::replace(&mut self.state, State::AwaitResponse) {
+        let parked = match std::mem::replace(&mut self.state, State::AwaitResponse) {
             State::Asking(parked) => parked,
             other => {
                 self.state = other;
@@ -51,12 +52,6 @@ impl Exchange {
         };
         if let Err(refusal) = self.hear(&parked.asked, answer) {
             return self.give_up(parked.stand_in, refusal);
-        }
-        if !parked.rest.is_empty() {
-            parked.asked = parked.rest.remove(0);
-            let question = parked.asked.question.clone();
-            self.state = State::Asking(parked);
-            return RequestStep::Ask(question);
         }
         let mut calls = std::mem::take(&mut self.calls);
         let refusal = calls.iter_mut().find_map(|call| self.admit_approved(call, now_us));
@@ -69,33 +64,25 @@ impl Exchange {
 
     /// What an answer means; the message for the client where the call does not go on.
     fn hear(&mut self, asked: &Asked, answer: Answer) -> Result<(), String> {
-        match &asked.question {
-            Question::Mfa { .. } => self.hear_code(asked, &answer),
-            Question::Admit(request) => self.hear_admission(asked, request, answer),
-        }
-    }
-
-    fn hear_code(&mut self, asked: &Asked, answer: &Answer) -> Result<(), String> {
-        let text = match answer {
-            Answer::Approved => return Ok(()),
-            Answer::Refused => "The one-time code is wrong, or was used before.",
-            Answer::NotConfigured | Answer::Unavailable | Answer::Admitted(_) => {
-                "It needs a one-time code, and MFA verification is not configured."
-            }
-        };
-        for record in self.calls.iter_mut().map(|call| &mut call.record) {
-            record.decision = Decided::Deny;
-            record.rule = Arc::clone(&asked.rule);
-            record.reason = Arc::from("The one-time code could not be verified.");
-        }
-        Err(self.tell(asked, text, None))
-    }
-
-    fn hear_admission(&mut self, asked: &Asked, request: &AdmitRequest, answer: Answer) -> Result<(), String> {
-        let held = request.approval.is_some();
+        let Question::Admit(request) = &asked.question;
+        let (mfa, held) = (request.mfa.as_ref(), request.approval.is_some());
         let (decision, why, text) = match answer {
             Answer::Approved => return Ok(()),
-            Answer::Admitted(response) => return self.hear_verdict(asked, held, &response),
+            // A sidecar that knows nothing of codes allows what it cannot have verified.
+            Answer::Admitted(response) if mfa.is_none() || response.mfa == Mfa::Verified => {
+                return self.hear_verdict(asked, held, &response);
+            }
+            Answer::Admitted(AdmitResponse { mfa: Mfa::Refused, reason, .. }) => {
+                return Err(self.refuse_code(asked, mfa, &format!("It needs a one-time code.{}", aside(&reason))));
+            }
+            Answer::NotConfigured if mfa.is_some() => {
+                let text = "It needs a one-time code, and MFA verification is not configured.";
+                return Err(self.refuse_code(asked, mfa, text));
+            }
+            Answer::Admitted(_) | Answer::Unavailable if mfa.is_some() => {
+                let text = "It needs a one-time code, and whoever verifies it does not answer. Try again later.";
+                return Err(self.refuse_code(asked, mfa, text));
+            }
             Answer::Unavailable if self.goes_on_unasked(request) => {
                 for call in &mut self.calls {
                     call.record.rules_fired.push(Arc::from("sidecar:unavailable"));
@@ -111,14 +98,21 @@ impl Exchange {
                 "The approval service did not answer.",
                 "It needs an approval, and the approval service does not answer. Make the same call again later.",
             ),
-            Answer::NotConfigured | Answer::Unavailable => (
+            Answer::NotConfigured | Answer::Unavailable | Answer::Admitted(_) => (
                 Decided::Deny,
                 "Its record could not be written down.",
                 "Its audit record could not be written down, and without that it may not be made. Try again later.",
             ),
         };
-        self.note(asked, decision, why, None);
+        self.note(&asked.rule, decision, why, None);
         Err(self.tell(asked, text, None))
+    }
+
+    fn refuse_code(&mut self, asked: &Asked, mfa: Option<&MfaNeed>, text: &str) -> String {
+        let rule = mfa.map_or(&asked.rule, |mfa| &mfa.rule);
+        self.note(rule, Decided::Deny, "The one-time code could not be verified.", None);
+        let text = self.explain(&asked.what, rule, text);
+        Denial { needs: NEEDS_MFA, ..self.denial(CODE_MFA, rule, &text) }.message(&asked.id, &asked.method)
     }
 
     fn hear_verdict(&mut self, asked: &Asked, held: bool, response: &AdmitResponse) -> Result<(), String> {
@@ -141,21 +135,22 @@ impl Exchange {
             ),
             Verdict::Deny | Verdict::Pending => (Decided::Deny, "It was denied.", denied(&response.reason)),
         };
-        self.note(asked, decision, why, approval);
-        Err(self.tell(asked, &text, approval))
+        self.note(&asked.rule, decision, why, approval);
+        Err(self.tell(asked, &text, Some(response)))
     }
 
     /// Whether a call goes on although the sidecar did not answer: every check that needed it says so.
     fn goes_on_unasked(&self, request: &AdmitRequest) -> bool {
         let Some(sidecar) = &self.firewall.sidecar else { return false };
-        (request.approval.is_none() || sidecar.approval_side() == Side::Allow)
+        request.mfa.is_none()
+            && (request.approval.is_none() || sidecar.approval_side() == Side::Allow)
             && (request.intent.is_none() || sidecar.audit_side() == Side::Allow)
     }
 
-    fn note(&mut self, asked: &Asked, decision: Decided, why: &str, approval: Option<&str>) {
+    fn note(&mut self, rule: &Arc<str>, decision: Decided, why: &str, approval: Option<&str>) {
         for record in self.calls.iter_mut().map(|call| &mut call.record) {
             record.decision = decision;
-            record.rule = Arc::clone(&asked.rule);
+            record.rule = Arc::clone(rule);
             record.approval = approval.map(str::to_owned);
             if !why.is_empty() {
                 record.reason = Arc::from(why);
@@ -164,15 +159,17 @@ impl Exchange {
     }
 
     /// The message for the client.
-    fn tell(&self, asked: &Asked, text: &str, approval: Option<&str>) -> String {
-        let (code, needs) = match &asked.question {
-            Question::Mfa { .. } => (CODE_MFA, Some("mfa")),
-            Question::Admit(request) if request.approval.is_some() => (CODE_APPROVAL, None),
-            Question::Admit(_) => (CODE_POLICY, None),
-        };
+    fn tell(&self, asked: &Asked, text: &str, response: Option<&AdmitResponse>) -> String {
+        let Question::Admit(request) = &asked.question;
+        let code = if request.approval.is_some() { CODE_APPROVAL } else { CODE_POLICY };
         let reason = format!("{text}{}", aside(&asked.reason));
         let text = self.explain(&asked.what, &asked.rule, &reason);
-        Denial { needs, approval, ..self.denial(code, &asked.rule, &text) }.message(&asked.id, &asked.method)
+        let approval = response.map(|response| response.approval_id.as_str()).filter(|id| !id.is_empty());
+        let denial = Denial { approval, ..self.denial(code, &asked.rule, &text) };
+        let other = response.filter(|response| response.verdict == Verdict::Pending && request.approval.is_some());
+        other
+            .and_then(|response| self.pending(asked, &denial, response))
+            .unwrap_or_else(|| denial.message(&asked.id, &asked.method))
     }
 
     fn give_up(&mut self, stand_in: Option<Forward>, message: String) -> RequestStep {
@@ -222,55 +219,71 @@ impl Client<'_> {
     /// What becomes of a request that nothing speaks against, or nothing but a missing answer.
     pub(super) fn ask(&self, pending: &Pending<'_, '_>, record: &mut Record) -> Judged {
         let decision = pending.decision;
-        let what = self.refused(pending.method, pending.capability, record);
-        let mut asked = Vec::new();
-        let mut put = |question: Question, what: String, rule: &Arc<str>, reason: &str| {
-            let (id, method) = (pending.id.to_owned(), pending.method.to_owned());
-            asked.push(Asked { question, id, method, what, rule: Arc::clone(rule), reason: Arc::from(reason) });
+        let mut what = self.refused(pending.method, pending.capability, record);
+        let mfa = match pending.factor {
+            SecondFactor::Given(rule, code) => Some(MfaNeed { rule: Arc::clone(rule), code: code.clone() }),
+            SecondFactor::NotNeeded | SecondFactor::Missing(_) => None,
         };
-        if let SecondFactor::Given(rule, code) = pending.factor {
-            if decision.lets_through() {
-                record.decision = Decided::RequireApproval;
-                record.rule = Arc::clone(rule);
-                record.reason = Arc::from("It needs a one-time code.");
-            }
-            put(Question::Mfa { rule: rule.to_string(), code: code.clone() }, what.clone(), rule, "");
-        }
-        if !decision.lets_through() {
-            let need = self.need(pending, &decision.rule, &decision.reason, record);
-            put(self.admit(pending, Some(need), record), what, &decision.rule, &decision.reason);
+        let (rule, reason, held) = if !decision.lets_through() {
+            (Arc::clone(&decision.rule), Arc::clone(&decision.reason), true)
         } else if let Some(block) = pending.block {
             self.note_block(block, record);
-            let rule: Arc<str> = Arc::from(block.rule.as_str());
+            what = CONTENT.to_owned();
             let found = format!("Found at {}.", if block.location.is_empty() { "/" } else { &block.location });
-            let need = self.need(pending, &rule, &found, record);
-            put(self.admit(pending, Some(need), record), CONTENT.to_owned(), &rule, &found);
+            (Arc::from(block.rule.as_str()), Arc::from(found), true)
+        } else if let Some(mfa) = &mfa {
+            record.decision = Decided::RequireApproval;
+            record.rule = Arc::clone(&mfa.rule);
+            record.reason = Arc::from("It needs a one-time code.");
+            (Arc::clone(&mfa.rule), Arc::default(), false)
         } else if self.exchange.wants_intent(pending.capability) {
-            put(self.admit(pending, None, record), what, &Arc::from("audit:durable"), "");
-        }
-        let Some(first) = asked.first() else {
+            (Arc::from("audit:durable"), Arc::default(), false)
+        } else {
             if self.exchange.scene.old_transport {
                 // Its answer comes by a stream that does not say what it answers.
                 self.exchange.flow_expect(pending.traits, self.now_us);
             }
             return Judged::Forward;
         };
+        let need = held.then(|| self.need(pending, &rule, &reason, record));
+        let form = if held { self.exchange.form(pending.method, pending.params, self.now_us) } else { Form::Text };
+        let asked = Asked {
+            question: self.admit(pending, need, mfa, form, record),
+            id: pending.id.to_owned(),
+            method: pending.method.to_owned(),
+            what,
+            rule,
+            reason,
+            form,
+            carried: if form == Form::Text { String::new() } else { form::carried(pending.params) },
+        };
         let answer =
-            self.exchange.tell(first, "A call that somebody must be asked about has to be sent by itself.", None);
+            self.exchange.tell(&asked, "A call that somebody must be asked about has to be sent by itself.", None);
         if !self.batch {
-            return self.refusal(pending.id, pending.method, record, answer, asked);
+            return self.refusal(pending.id, pending.method, record, answer, Some(Box::new(asked)));
         }
         if !record.decision.is_refusal() {
             record.decision = Decided::Deny;
-            record.rule = Arc::clone(&first.rule);
+            record.rule = asked.rule;
             record.reason = Arc::from("It cannot be asked about within a batch.");
         }
-        self.refusal(pending.id, pending.method, record, answer, Vec::new())
+        self.refusal(pending.id, pending.method, record, answer, None)
     }
 
-    fn admit(&self, pending: &Pending<'_, '_>, approval: Option<ApprovalNeed>, record: &Record) -> Question {
+    fn admit(
+        &self,
+        pending: &Pending<'_, '_>,
+        approval: Option<ApprovalNeed>,
+        mfa: Option<MfaNeed>,
+        form: Form,
+        record: &Record,
+    ) -> Question {
         let scene = &self.exchange.scene;
+        let returned = scene.returned.as_ref().filter(|_| approval.is_some());
         Question::Admit(Box::new(AdmitRequest {
+            mfa,
+            retries: matches!(form, Form::Retry { .. }),
+            state: returned.map(|returned| returned.state.clone()).unwrap_or_default(),
             id: record.id.clone(),
             principal: Arc::clone(&scene.principal),
             call: Admitted {
@@ -362,12 +375,9 @@ fn denied(reason: &str) -> String {
 }
 
 /// Writes the intent row into the question, now that the record is as the call will be made.
-pub(super) fn add_intent(asked: &mut [Asked], record: &Record) {
-    for one in asked {
-        if let Question::Admit(request) = &mut one.question {
-            request.intent = Some(AuditRecord::intent(record));
-        }
-    }
+pub(super) fn add_intent(asked: &mut Asked, record: &Record) {
+    let Question::Admit(request) = &mut asked.question;
+    request.intent = Some(AuditRecord::intent(record));
 }
 
 /// SHA-256 over the RFC 8785 form of what the call would do: `method`, `name`, `arguments`, and as `params` whatever

@@ -20,6 +20,7 @@ mod check_schema;
 mod checks;
 mod client;
 mod content;
+mod form;
 mod head;
 mod lists;
 mod quotas;
@@ -310,15 +311,9 @@ pub struct Forward {
 /// What somebody outside must answer before a call goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// May this call go on? A person approves it, or the sidecar has to write down that it will be made.
+    /// May this call go on? Its one-time code is right, a person approves it, or the sidecar has to write down that it
+    /// will be made.
     Admit(Box<AdmitRequest>),
-    /// Is this the caller's one-time code?
-    Mfa {
-        /// The rule that asks.
-        rule: String,
-        /// What the caller sent.
-        code: Code,
-    },
 }
 
 /// The answer to a [`Question`].
@@ -389,6 +384,8 @@ struct Scene {
     get: bool,
     upstream_status: Option<u16>,
     upstream_failed: bool,
+    /// The call came back: it was answered by us before.
+    returned: Option<form::Return>,
     request_bytes: u64,
     response_bytes: u64,
 }
@@ -407,6 +404,8 @@ struct Call {
     charge: Charge,
     /// The obligations that hold for it.
     held: Held,
+    /// It begins a session whose client shows links.
+    shows_links: bool,
 }
 
 impl Call {
@@ -420,6 +419,7 @@ impl Call {
             traits: Traits::default(),
             charge: Charge::default(),
             held: Held::new(),
+            shows_links: false,
         }
     }
 }
@@ -450,8 +450,6 @@ struct Parked {
     stand_in: Option<Forward>,
     /// What was asked.
     asked: Asked,
-    /// What is to be asked then.
-    rest: Vec<Asked>,
 }
 
 /// A question, and what the client is told where it is not answered with yes.
@@ -467,6 +465,10 @@ struct Asked {
     rule: Arc<str>,
     /// Why it asks.
     reason: Arc<str>,
+    /// What the client can be told where nobody decides.
+    form: form::Form,
+    /// What it has to bring along then.
+    carried: String,
 }
 
 /// A request refused before any message of it could be judged.

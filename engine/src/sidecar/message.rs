@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::wire::{Malformed, Reader, Value, Writer};
 use crate::audit::Record;
+use crate::obligations::Code;
 use crate::principal::Principal;
 
 /// Asks whether a call may be forwarded.
@@ -21,6 +22,21 @@ pub struct AdmitRequest {
     pub approval: Option<ApprovalNeed>,
     /// What must be on disk before the call is forwarded.
     pub intent: Option<AuditRecord>,
+    /// The one-time code that has to be verified.
+    pub mfa: Option<MfaNeed>,
+    /// The client can be given a state and comes back with it.
+    pub retries: bool,
+    /// The state that it came back with; empty where there is none.
+    pub state: String,
+}
+
+/// A one-time code that has to be verified before anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MfaNeed {
+    /// The rule that asks.
+    pub rule: Arc<str>,
+    /// What the caller sent.
+    pub code: Code,
 }
 
 /// A call.
@@ -83,6 +99,24 @@ pub struct AdmitResponse {
     pub approval_id: String,
     /// For the client, in one sentence.
     pub reason: String,
+    /// What became of the one-time code.
+    pub mfa: Mfa,
+    /// The state to give to the client; empty for none.
+    pub state: String,
+    /// Where people decide about the approval; empty where nobody said.
+    pub link: String,
+}
+
+/// What became of a one-time code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mfa {
+    /// Nobody looked at one.
+    #[default]
+    Unknown,
+    /// It was right, and counts for this call.
+    Verified,
+    /// It was not, or none would be; the reason says why. So is everything that is not known.
+    Refused,
 }
 
 /// Whether a call may be forwarded.
@@ -125,6 +159,15 @@ impl AdmitRequest {
         if let Some(intent) = &self.intent {
             out.item(8, intent.encode());
         }
+        if let Some(mfa) = &self.mfa {
+            out.item(10, mfa.encode());
+        }
+        if self.retries || !self.state.is_empty() {
+            let mut client = Writer::new();
+            client.number(1, self.retries.into());
+            client.bytes(2, &self.state);
+            out.item(11, client.finish());
+        }
         out.finish()
     }
 }
@@ -137,6 +180,17 @@ fn encode_principal(principal: &Principal) -> Vec<u8> {
     principal.teams.iter().for_each(|team| out.item(4, team));
     out.bytes(5, principal.agent.as_deref().unwrap_or_default());
     out.finish()
+}
+
+// === impl MfaNeed ===
+
+impl MfaNeed {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.bytes(1, &*self.rule);
+        out.bytes(2, self.code.digits());
+        out.finish()
+    }
 }
 
 // === impl Call ===
@@ -218,6 +272,10 @@ impl AdmitResponse {
                 (1, _) => return Err(Malformed),
                 (2, value) => response.approval_id = id(value)?.to_owned(),
                 (3, value) => response.reason = value.text(MAX_REASON)?.to_owned(),
+                (6, Value::Number(mfa)) => response.mfa = Mfa::of(mfa),
+                (6, _) => return Err(Malformed),
+                (7, value) => response.state = id(value)?.to_owned(),
+                (8, value) => response.link = value.text(MAX_LINK)?.to_owned(),
                 _ => {}
             }
         }
@@ -233,6 +291,18 @@ impl Verdict {
             1 => Self::Allow,
             3 => Self::Pending,
             _ => Self::Deny,
+        }
+    }
+}
+
+// === impl Mfa ===
+
+impl Mfa {
+    fn of(number: u64) -> Self {
+        match number {
+            0 => Self::Unknown,
+            1 => Self::Verified,
+            _ => Self::Refused,
         }
     }
 }
@@ -285,3 +355,5 @@ pub(super) const CONTRACT: u64 = 1;
 const MAX_ID: usize = 64;
 /// Longest sentence for a client, in bytes.
 const MAX_REASON: usize = 1024;
+/// Longest link, in bytes.
+const MAX_LINK: usize = 2048;
