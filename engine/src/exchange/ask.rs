@@ -11,7 +11,7 @@ use super::checks::{Called, Ruling};
 use super::client::{Client, Judged, NEEDS_MFA};
 use super::content::{self, Block};
 use super::form::{self, Form};
-use super::{Answer, Asked, Call, Exchange, Forward, Question, RequestStep, State};
+use super::{Answer, Ask, Asked, Call, Exchange, Forward, RequestStep, State};
 use crate::answer::{self, CODE_APPROVAL, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Record};
 use crate::config::{Action, AuditDelivery, Side, canonical_json, canonical_string, sha256_hex};
@@ -20,7 +20,7 @@ use crate::json::{Document, Edits, Kind, Value};
 use crate::mcp::{self, Capability};
 use crate::policy::Decision;
 use crate::scan::{Context, Direction, Site, Surface};
-use crate::sidecar::{AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call as Admitted, Mfa, MfaNeed, Verdict};
+use crate::sidecar::{AdmitRequest, AdmitResponse, ApprovalNeed, Call as Admitted, Mfa, MfaNeed, Verdict};
 use crate::sort::Arrange;
 
 /// A request that may go on once somebody says so.
@@ -64,26 +64,25 @@ impl Exchange {
 
     /// What an answer means; the message for the client where the call does not go on.
     fn hear(&mut self, asked: &Asked, answer: Answer) -> Result<(), String> {
-        let Question::Admit(request) = &asked.question;
-        let (mfa, held) = (request.mfa.as_ref(), request.approval.is_some());
+        let (mfa, held) = (asked.mfa.as_ref(), asked.held);
         let (decision, why, text) = match answer {
             Answer::Approved => return Ok(()),
             // A sidecar that knows nothing of codes allows what it cannot have verified.
             Answer::Admitted(response) if mfa.is_none() || response.mfa == Mfa::Verified => {
-                return self.hear_verdict(asked, held, &response);
+                return self.hear_verdict(asked, &response);
             }
             Answer::Admitted(AdmitResponse { mfa: Mfa::Refused, reason, .. }) => {
-                return Err(self.refuse_code(asked, mfa, &format!("It needs a one-time code.{}", aside(&reason))));
+                return Err(self.refuse_code(asked, &format!("It needs a one-time code.{}", aside(&reason))));
             }
             Answer::NotConfigured if mfa.is_some() => {
                 let text = "It needs a one-time code, and MFA verification is not configured.";
-                return Err(self.refuse_code(asked, mfa, text));
+                return Err(self.refuse_code(asked, text));
             }
             Answer::Admitted(_) | Answer::Unavailable if mfa.is_some() => {
                 let text = "It needs a one-time code, and whoever verifies it does not answer. Try again later.";
-                return Err(self.refuse_code(asked, mfa, text));
+                return Err(self.refuse_code(asked, text));
             }
-            Answer::Unavailable if self.goes_on_unasked(request) => {
+            Answer::Unavailable if self.goes_on_unasked(asked) => {
                 for call in &mut self.calls {
                     call.record.rules_fired.push(Arc::from("sidecar:unavailable"));
                 }
@@ -108,14 +107,14 @@ impl Exchange {
         Err(self.tell(asked, text, None))
     }
 
-    fn refuse_code(&mut self, asked: &Asked, mfa: Option<&MfaNeed>, text: &str) -> String {
-        let rule = mfa.map_or(&asked.rule, |mfa| &mfa.rule);
+    fn refuse_code(&mut self, asked: &Asked, text: &str) -> String {
+        let rule = asked.mfa.as_ref().unwrap_or(&asked.rule);
         self.note(rule, Decided::Deny, "The one-time code could not be verified.", None);
         let text = self.explain(&asked.what, rule, text);
         Denial { needs: NEEDS_MFA, ..self.denial(CODE_MFA, rule, &text) }.message(&asked.id, &asked.method)
     }
 
-    fn hear_verdict(&mut self, asked: &Asked, held: bool, response: &AdmitResponse) -> Result<(), String> {
+    fn hear_verdict(&mut self, asked: &Asked, response: &AdmitResponse) -> Result<(), String> {
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
         let (decision, why, text) = match response.verdict {
             Verdict::Allow => {
@@ -124,7 +123,7 @@ impl Exchange {
                 }
                 return Ok(());
             }
-            Verdict::Pending if held => (
+            Verdict::Pending if asked.held => (
                 Decided::RequireApproval,
                 "Nobody has decided yet.",
                 format!(
@@ -140,11 +139,11 @@ impl Exchange {
     }
 
     /// Whether a call goes on although the sidecar did not answer: every check that needed it says so.
-    fn goes_on_unasked(&self, request: &AdmitRequest) -> bool {
+    fn goes_on_unasked(&self, asked: &Asked) -> bool {
         let Some(sidecar) = &self.firewall.sidecar else { return false };
-        request.mfa.is_none()
-            && (request.approval.is_none() || sidecar.approval_side() == Side::Allow)
-            && (request.intent.is_none() || sidecar.audit_side() == Side::Allow)
+        asked.mfa.is_none()
+            && (!asked.held || sidecar.approval_side() == Side::Allow)
+            && (!asked.intent || sidecar.audit_side() == Side::Allow)
     }
 
     fn note(&mut self, rule: &Arc<str>, decision: Decided, why: &str, approval: Option<&str>) {
@@ -160,13 +159,12 @@ impl Exchange {
 
     /// The message for the client.
     fn tell(&self, asked: &Asked, text: &str, response: Option<&AdmitResponse>) -> String {
-        let Question::Admit(request) = &asked.question;
-        let code = if request.approval.is_some() { CODE_APPROVAL } else { CODE_POLICY };
+        let code = if asked.held { CODE_APPROVAL } else { CODE_POLICY };
         let reason = format!("{text}{}", aside(&asked.reason));
         let text = self.explain(&asked.what, &asked.rule, &reason);
         let approval = response.map(|response| response.approval_id.as_str()).filter(|id| !id.is_empty());
         let denial = Denial { approval, ..self.denial(code, &asked.rule, &text) };
-        let other = response.filter(|response| response.verdict == Verdict::Pending && request.approval.is_some());
+        let other = response.filter(|response| response.verdict == Verdict::Pending && asked.held);
         other
             .and_then(|response| self.pending(asked, &denial, response))
             .unwrap_or_else(|| denial.message(&asked.id, &asked.method))
@@ -248,7 +246,9 @@ impl Client<'_> {
         let need = held.then(|| self.need(pending, &rule, &reason, record));
         let form = if held { self.exchange.form(pending.method, pending.params, self.now_us) } else { Form::Text };
         let asked = Asked {
-            question: self.admit(pending, need, mfa, form, record),
+            mfa: mfa.as_ref().map(|mfa| Arc::clone(&mfa.rule)),
+            held,
+            intent: false,
             id: pending.id.to_owned(),
             method: pending.method.to_owned(),
             what,
@@ -260,7 +260,9 @@ impl Client<'_> {
         let answer =
             self.exchange.tell(&asked, "A call that somebody must be asked about has to be sent by itself.", None);
         if !self.batch {
-            return self.refusal(pending.id, pending.method, record, answer, Some(Box::new(asked)));
+            let request = self.admit(pending, need, mfa, form, record);
+            let ask = Box::new(Ask { request, asked });
+            return self.refusal(pending.id, pending.method, record, answer, Some(ask));
         }
         if !record.decision.is_refusal() {
             record.decision = Decided::Deny;
@@ -277,10 +279,10 @@ impl Client<'_> {
         mfa: Option<MfaNeed>,
         form: Form,
         record: &Record,
-    ) -> Question {
+    ) -> AdmitRequest {
         let scene = &self.exchange.scene;
         let returned = scene.returned.as_ref().filter(|_| approval.is_some());
-        Question::Admit(Box::new(AdmitRequest {
+        AdmitRequest {
             mfa,
             retries: matches!(form, Form::Retry { .. }),
             state: returned.map(|returned| returned.state.clone()).unwrap_or_default(),
@@ -299,7 +301,7 @@ impl Client<'_> {
             approval,
             // Written when the record is complete.
             intent: None,
-        }))
+        }
     }
 
     fn need(&self, pending: &Pending<'_, '_>, rule: &Arc<str>, reason: &str, record: &Record) -> ApprovalNeed {
@@ -372,12 +374,6 @@ fn denied(reason: &str) -> String {
         "" => "It was denied.".to_owned(),
         reason => format!("It was denied: {reason}."),
     }
-}
-
-/// Writes the intent row into the question, now that the record is as the call will be made.
-pub(super) fn add_intent(asked: &mut Asked, record: &Record) {
-    let Question::Admit(request) = &mut asked.question;
-    request.intent = Some(AuditRecord::intent(record));
 }
 
 /// SHA-256 over the RFC 8785 form of what the call would do: `method`, `name`, `arguments`, and as `params` whatever

@@ -7,7 +7,7 @@ use super::check_obligations::SecondFactor;
 use super::checks::{self, Called};
 use super::content::{self, Content};
 use super::request::reads_as;
-use super::{Asked, Call, Exchange, form};
+use super::{Ask, Call, Exchange, form};
 use crate::answer::{self, CODE_CONTENT, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Found, Record};
 use crate::config::Action;
@@ -50,7 +50,7 @@ pub(super) enum Judged {
         /// Sent to the server instead, where the answer cannot travel with this response.
         stand_in: Option<String>,
         /// Who could still let it pass.
-        ask: Option<Box<Asked>>,
+        ask: Option<Box<Ask>>,
     },
 }
 
@@ -409,7 +409,7 @@ impl Client<'_> {
         method: &str,
         record: &Record,
         answer: String,
-        ask: Option<Box<Asked>>,
+        ask: Option<Box<Ask>>,
     ) -> Judged {
         let stand_in = self.exchange.scene.old_transport.then(|| stand_in(id, method, record));
         Judged::Refuse { answer, stand_in, ask }

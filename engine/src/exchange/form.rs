@@ -27,7 +27,7 @@ pub(super) enum Form {
 }
 
 /// How a client came back with a call.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Return {
     /// The state that it was given.
     pub(super) state: String,
@@ -98,9 +98,11 @@ pub(super) fn shows_links(method: &str, params: Option<Value<'_>>) -> bool {
 /// The members of `params` that a server of 2026-07-28 gave a meaning to, as a client that comes back has to bring
 /// them: what it sends then is meant for us.
 pub(super) fn carried(params: Option<Value<'_>>) -> String {
-    let members = params.into_iter().flat_map(Value::members).filter(|(key, _)| is_answer(*key));
-    let members: Vec<_> = members.map(|(key, value)| format!("{}:{}", key.raw(), value.raw())).collect();
-    if members.is_empty() { String::new() } else { format!("{{{}}}", members.join(",")) }
+    let mut out = String::from("{");
+    if let Some(params) = params {
+        copy(&mut out, params, true);
+    }
+    if out.len() > 1 { out + "}" } else { String::new() }
 }
 
 /// A call that came back, as it was before we answered it. All that follows is about this text alone: what a client
@@ -110,23 +112,30 @@ pub(super) fn come_back(root: Value<'_>, body: &[u8], limits: &Limits) -> Option
     let text = params.get("requestState")?.as_str()?;
     let own = text.strip_prefix(STATE)?;
     let (state, carried) = own.split_at(own.find('{').unwrap_or(own.len()));
-    let carried = Document::parse(carried.as_bytes(), limits).ok();
-    let carried = carried.iter().flat_map(|document| document.root().members());
-    let members: Vec<_> = params
-        .members()
-        .filter(|(key, _)| !is_answer(*key))
-        .chain(carried)
-        .map(|(key, value)| format!("{}:{}", key.raw(), value.raw()))
-        .collect();
+    let mut members = String::from("{");
+    copy(&mut members, params, false);
+    if let Ok(carried) = Document::parse(carried.as_bytes(), limits) {
+        copy(&mut members, carried.root(), true);
+    }
     let mut edits = Edits::default();
-    edits.replace(params.span(), format!("{{{}}}", members.join(",")));
+    edits.replace(params.span(), members + "}");
     let action = params.get("inputResponses").and_then(|responses| responses.get(KEY)?.get("action"));
     let accepted = action.is_some_and(|action| action.is_str("accept"));
     Some((Return { state: state.to_owned(), accepted }, edits.apply(body)))
 }
 
-fn is_answer(key: Value<'_>) -> bool {
-    key.is_str("requestState") || key.is_str("inputResponses")
+/// Copies members of `object` to the end of an object that is being written: those by which a client answers, or all others.
+fn copy(out: &mut String, object: Value<'_>, answers: bool) {
+    for (key, value) in object.members() {
+        if (key.is_str("requestState") || key.is_str("inputResponses")) == answers {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(key.raw());
+            out.push(':');
+            out.push_str(value.raw());
+        }
+    }
 }
 
 /// What our states begin with.

@@ -452,10 +452,22 @@ struct Parked {
     asked: Asked,
 }
 
-/// A question, and what the client is told where it is not answered with yes.
+/// A question that is about to be asked.
+#[derive(Debug)]
+struct Ask {
+    request: AdmitRequest,
+    asked: Asked,
+}
+
+/// What was asked for, and what the client is told where it is not answered with yes.
 #[derive(Debug)]
 struct Asked {
-    question: Question,
+    /// The rule that asks for a one-time code.
+    mfa: Option<Arc<str>>,
+    /// An approval.
+    held: bool,
+    /// That it is written down that the call will be made.
+    intent: bool,
     /// Raw JSON id of the request.
     id: String,
     method: String,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::client::{Client, Judged};
 use super::head::Awaited;
-use super::{Asked, Call, Exchange, Forward, Parked, Refusal, RequestStep, State, ask, form};
+use super::{Ask, Call, Exchange, Forward, Parked, Question, Refusal, RequestStep, State, form};
 use crate::answer::{self, HEADER_MISMATCH, INVALID_REQUEST, PARSE_ERROR};
 use crate::audit::Decided;
 use crate::http::{HeaderOp, Reply};
 use crate::json::{Document, Edits, ErrorKind, Kind, ParseError, Value};
 use crate::mcp::{self, InvalidMessage, Message, Revision};
 use crate::quota::Charge;
+use crate::sidecar::AuditRecord;
 use crate::sort::Arrange;
 
 impl Exchange {
@@ -54,18 +55,30 @@ impl Exchange {
     fn judge_body(&mut self, awaited: &mut Awaited, body: &[u8], now_us: u64) -> Result<RequestStep, Refusal> {
         let firewall = self.firewall.clone();
         let limits = firewall.json_limits();
-        let refuse = |error: ParseError| match error.kind {
+        let document = Document::parse(body, &limits).map_err(|error| self.unreadable(&error))?;
+        let back = firewall.sidecar.as_ref().and_then(|_| form::come_back(document.root(), body, &limits));
+        if let Some((returned, body)) = back {
+            self.scene.returned = Some(returned);
+            let document = Document::parse(&body, &limits).map_err(|error| self.unreadable(&error))?;
+            return self.judge_root(awaited, document.root(), &body, now_us);
+        }
+        self.judge_root(awaited, document.root(), body, now_us)
+    }
+
+    fn unreadable(&self, error: &ParseError) -> Refusal {
+        match error.kind {
             ErrorKind::TooLarge => self.too_large(),
             _ => Refusal::malformed(400, PARSE_ERROR, "json:strict", format!("Parse error: {error}")),
-        };
-        let mut document = Document::parse(body, &limits).map_err(refuse)?;
-        let (mut body, before) = (body, form::come_back(document.root(), body, &limits));
-        if let Some((returned, text)) = before.as_ref().filter(|_| firewall.sidecar.is_some()) {
-            body = text;
-            document = Document::parse(body, &limits).map_err(refuse)?;
-            self.scene.returned = Some(returned.clone());
         }
-        let root = document.root();
+    }
+
+    fn judge_root(
+        &mut self,
+        awaited: &mut Awaited,
+        root: Value<'_>,
+        body: &[u8],
+        now_us: u64,
+    ) -> Result<RequestStep, Refusal> {
         // A refusal under the request's own id ends the wait of the client that sent it.
         let id = root.get("id").filter(|id| matches!(id.kind(), Kind::String | Kind::Number));
         self.judge_document(awaited, root, body, now_us)
@@ -115,11 +128,13 @@ impl Exchange {
                 self.state = State::Ended;
                 RequestStep::Reply(reply)
             }
-            Settled::Ask(mut asked, stand_in) => {
+            Settled::Ask(mut ask, stand_in) => {
                 if let [call] = self.calls.as_slice()
                     && self.wants_intent(call.capability)
                 {
-                    ask::add_intent(&mut asked, &call.record);
+                    // Now that the record is as the call will be made.
+                    ask.request.intent = Some(AuditRecord::intent(&call.record));
+                    ask.asked.intent = true;
                 }
                 let stand_in = stand_in.map(|message| {
                     let mut edits = Edits::default();
@@ -127,9 +142,9 @@ impl Exchange {
                     self.forward(ops.clone(), awaited.content_length, body, edits)
                 });
                 let forward = self.forward(ops, awaited.content_length, body, edits);
-                let question = asked.question.clone();
-                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked: *asked }));
-                RequestStep::Ask(question)
+                let Ask { request, asked } = *ask;
+                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked }));
+                RequestStep::Ask(Question::Admit(Box::new(request)))
             }
             Settled::Forward => RequestStep::Forward(self.forward(ops, awaited.content_length, body, edits)),
         })
@@ -236,7 +251,7 @@ impl Exchange {
                 edits.replace(root.span(), message);
                 Settled::Forward
             }
-            Judged::Refuse { stand_in, ask: Some(asked), .. } => Settled::Ask(asked, stand_in),
+            Judged::Refuse { stand_in, ask: Some(ask), .. } => Settled::Ask(ask, stand_in),
             Judged::Refuse { stand_in: Some(message), .. } => {
                 edits.replace(root.span(), message);
                 Settled::Forward
@@ -307,7 +322,7 @@ enum Settled {
     Forward,
     Answer(Reply),
     /// What is to be asked; and what goes on where the answer is no.
-    Ask(Box<Asked>, Option<String>),
+    Ask(Box<Ask>, Option<String>),
 }
 
 fn mismatch(text: &str) -> Refusal {
