@@ -1,0 +1,253 @@
+//! Enrolments in the store: read, moved on by [`super::Enrolment`], and written back with their audit record.
+
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use super::{Checked, Enrolment, new_recovery_codes, totp};
+use crate::audit::action::{Action, new_record};
+use crate::seal::{Sealer, Unsealable};
+use crate::store::{ItemKind, Store, StoreError, Tenant, Tx};
+
+/// Whose authenticator it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// human, agent, service or workflow.
+    kind: String,
+    /// As the principal's id in calls.
+    principal: String,
+}
+
+/// A holder's secret, opened outside of any transaction: a key service may be asked for that.
+pub(crate) struct Opened {
+    sealed: String,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+/// A new enrolment, as it is shown once.
+pub(crate) struct Offer {
+    pub(crate) secret: Zeroizing<String>,
+    pub(crate) uri: Zeroizing<String>,
+}
+
+/// What is left of a change.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// There is none.
+    Missing,
+    /// A confirmed one is in the way.
+    Exists,
+    /// The code did not count.
+    Code(Checked),
+    Sealer(Unsealable),
+    Store(StoreError),
+}
+
+impl Holder {
+    pub(crate) fn new(kind: &str, principal: &str) -> Option<Self> {
+        let fine = !principal.is_empty() && principal.len() <= MAX_NAME && !principal.chars().any(char::is_control);
+        let (kind, principal) = (kind.to_owned(), principal.to_owned());
+        (fine && KINDS.contains(&kind.as_str())).then_some(Self { kind, principal })
+    }
+
+    pub(crate) fn principal(&self) -> &str {
+        &self.principal
+    }
+
+    /// Whether a person of the admin API is this holder.
+    pub(crate) fn is(&self, person: &str) -> bool {
+        self.kind == "human" && !person.is_empty() && self.principal.to_lowercase() == person.to_lowercase()
+    }
+
+    fn id(&self) -> String {
+        format!("{}:{}", self.kind, self.principal)
+    }
+
+    fn of_id(id: &str) -> Option<Self> {
+        let (kind, principal) = id.split_once(':')?;
+        Self::new(kind, principal)
+    }
+
+    fn describe(&self) -> Map<String, Value> {
+        let mut out = Map::new();
+        out.insert("principal".to_owned(), self.principal.as_str().into());
+        out.insert("principal_kind".to_owned(), self.kind.as_str().into());
+        out
+    }
+}
+
+/// Begins an enrolment, in place of one that was never confirmed.
+pub(crate) fn enrol(
+    store: &Store,
+    sealer: &dyn Sealer,
+    tenant: &Tenant,
+    holder: &Holder,
+    actor: &str,
+) -> Result<Offer, Refused> {
+    let mut secret = Zeroizing::new([0; totp::SECRET]);
+    crate::secret_file::fill(secret.as_mut()).map_err(|_| Refused::Store(StoreError::Closed))?;
+    let sealed = sealer.seal(tenant, KIND, &holder.id(), secret.as_slice())?;
+    let (of, actor) = (holder.clone(), actor.to_owned());
+    store.write(tenant, move |tx| {
+        if read(tx, &of)?.is_some_and(|known| known.confirmed) {
+            return Ok(Err(Refused::Exists));
+        }
+        let enrolment = Enrolment::new(sealed, tx.now());
+        write(tx, &of, &enrolment)?;
+        record(tx, Action::MfaEnrolled, &actor, of.describe())?;
+        Ok(Ok(()))
+    })??;
+    let issuer = if tenant.as_str() == Tenant::DEFAULT { ISSUER.to_owned() } else { format!("{ISSUER} {}", tenant.as_str()) };
+    Ok(Offer {
+        secret: Zeroizing::new(totp::base32(secret.as_slice())),
+        uri: Zeroizing::new(totp::uri(secret.as_slice(), &holder.principal, &issuer)),
+    })
+}
+
+/// Takes the first code; the recovery codes where it is right, shown this once.
+pub(crate) fn confirm(
+    store: &Store,
+    sealer: &dyn Sealer,
+    tenant: &Tenant,
+    holder: &Holder,
+    code: &str,
+    actor: &str,
+) -> Result<Vec<String>, Refused> {
+    let opened = open(store, sealer, tenant, holder)?.ok_or(Refused::Missing)?;
+    let recovery = new_recovery_codes().map_err(|_| Refused::Store(StoreError::Closed))?;
+    let (of, code, actor, codes) = (holder.clone(), code.to_owned(), actor.to_owned(), recovery.clone());
+    store.write(tenant, move |tx| {
+        let Some(mut enrolment) = read(tx, &of)?.filter(|found| found.secret == opened.sealed) else {
+            return Ok(Err(Refused::Missing));
+        };
+        if enrolment.confirmed {
+            return Ok(Err(Refused::Exists));
+        }
+        let checked = enrolment.confirm(&opened.secret, &code, &codes, tx.now());
+        write(tx, &of, &enrolment)?;
+        let action = if checked.counts() { Action::MfaConfirmed } else { Action::MfaFailed };
+        record(tx, action, &actor, of.describe())?;
+        Ok(if checked.counts() { Ok(()) } else { Err(Refused::Code(checked)) })
+    })??;
+    Ok(recovery)
+}
+
+/// Forgets the wrong codes of a holder.
+pub(crate) fn unlock(store: &Store, tenant: &Tenant, holder: &Holder, actor: &str) -> Result<(), Refused> {
+    let (of, actor) = (holder.clone(), actor.to_owned());
+    store.write(tenant, move |tx| {
+        let Some(mut enrolment) = read(tx, &of)? else { return Ok(Err(Refused::Missing)) };
+        enrolment.unlock();
+        write(tx, &of, &enrolment)?;
+        record(tx, Action::MfaUnlocked, &actor, of.describe())?;
+        Ok(Ok(()))
+    })?
+}
+
+/// Removes a holder's authenticator: no code counts any more until another one is enrolled.
+pub(crate) fn remove(store: &Store, tenant: &Tenant, holder: &Holder, actor: &str) -> Result<(), Refused> {
+    let (of, actor) = (holder.clone(), actor.to_owned());
+    store.write(tenant, move |tx| {
+        if !tx.remove(ItemKind::Mfa, &of.id())? {
+            return Ok(Err(Refused::Missing));
+        }
+        record(tx, Action::MfaRemoved, &actor, of.describe())?;
+        Ok(Ok(()))
+    })?
+}
+
+/// All of a tenant, without secrets, by holder.
+pub(crate) fn list(store: &Store, tenant: &Tenant, after: &str, limit: u64) -> Result<Vec<Value>, StoreError> {
+    let after = after.to_owned();
+    store.read(tenant, move |tx| {
+        let now = tx.now();
+        let all = tx.items(ItemKind::Mfa, &after, limit)?.into_iter().filter_map(|(id, body)| {
+            let mut value = Holder::of_id(&id)?.describe();
+            let enrolment: Enrolment = serde_json::from_str(&body).ok()?;
+            value.insert("confirmed".to_owned(), enrolment.confirmed.into());
+            value.insert("created".to_owned(), crate::clock::rfc3339(enrolment.created).into());
+            value.insert("recovery_codes_left".to_owned(), enrolment.recovery_left().into());
+            let until = (now < enrolment.locked_until).then(|| crate::clock::rfc3339(enrolment.locked_until));
+            value.insert("locked_until".to_owned(), until.map_or(Value::Null, Value::from));
+            Some(value.into())
+        });
+        Ok(all.collect())
+    })
+}
+
+/// A holder's secret; `None` where none is enrolled.
+pub(crate) fn open(
+    store: &Store,
+    sealer: &dyn Sealer,
+    tenant: &Tenant,
+    holder: &Holder,
+) -> Result<Option<Opened>, Refused> {
+    let of = holder.clone();
+    let Some(found) = store.read(tenant, move |tx| read(tx, &of))? else { return Ok(None) };
+    let secret = sealer.open(tenant, KIND, &holder.id(), &found.secret)?;
+    Ok(Some(Opened { sealed: found.secret, secret }))
+}
+
+/// Looks at a code within the transaction of the call that it is for. `details` say which call that is.
+pub(crate) fn verify(
+    tx: &mut dyn Tx,
+    holder: &Holder,
+    opened: Option<&Opened>,
+    admit: &str,
+    code: &str,
+    details: Map<String, Value>,
+) -> Result<Checked, StoreError> {
+    let (Some(opened), Some(mut enrolment)) = (opened, read(tx, holder)?) else { return Ok(Checked::NotEnrolled) };
+    if enrolment.secret != opened.sealed {
+        return Err(StoreError::Database("the authenticator was changed meanwhile".to_owned()));
+    }
+    let checked = enrolment.check(&opened.secret, admit, code, tx.now());
+    let action = match checked {
+        Checked::Right => Action::MfaVerified,
+        Checked::Recovered => Action::MfaRecovered,
+        Checked::Used => Action::MfaReplayed,
+        Checked::Wrong => Action::MfaFailed,
+        Checked::WrongAndLocked => Action::MfaLocked,
+        // The record of the call itself says all there is.
+        Checked::Again | Checked::Locked | Checked::NotEnrolled => return Ok(checked),
+    };
+    write(tx, holder, &enrolment)?;
+    let mut all = holder.describe();
+    all.extend(details);
+    record(tx, action, &holder.principal, all)?;
+    Ok(checked)
+}
+
+fn read(tx: &mut dyn Tx, holder: &Holder) -> Result<Option<Enrolment>, StoreError> {
+    let body = tx.item(ItemKind::Mfa, &holder.id())?;
+    let unreadable = |_| StoreError::Database("an enrolment has not the form that it was written in".to_owned());
+    body.map(|body| serde_json::from_str(&body).map_err(unreadable)).transpose()
+}
+
+fn write(tx: &mut dyn Tx, holder: &Holder, enrolment: &Enrolment) -> Result<(), StoreError> {
+    tx.put(ItemKind::Mfa, &holder.id(), &json!(enrolment).to_string())
+}
+
+fn record(tx: &mut dyn Tx, action: Action, actor: &str, details: Map<String, Value>) -> Result<(), StoreError> {
+    let record = new_record(action, actor, tx.now(), details.into()).map_err(|_| StoreError::Closed)?;
+    tx.record(record)
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Unsealable> for Refused {
+    fn from(error: Unsealable) -> Self {
+        Self::Sealer(error)
+    }
+}
+
+/// What the secret is sealed as.
+const KIND: &str = "mfa";
+const KINDS: [&str; 4] = ["human", "agent", "service", "workflow"];
+/// Who the code is for, as the app shows it.
+const ISSUER: &str = "Portcullis";
+/// Bytes of a principal's id.
+const MAX_NAME: usize = 255;
