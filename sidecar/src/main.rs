@@ -6,6 +6,7 @@ mod audit;
 mod client;
 mod clock;
 mod config;
+mod credentials;
 mod eval;
 mod failure;
 mod input;
