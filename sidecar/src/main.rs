@@ -10,9 +10,11 @@ mod credentials;
 mod eval;
 mod failure;
 mod input;
+mod mfa;
 mod policy;
 mod proto;
 mod scan;
+mod seal;
 mod secret_file;
 mod serve;
 mod source;
@@ -20,6 +22,7 @@ mod store;
 mod style;
 mod tokens;
 mod tools;
+mod webhooks;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -60,6 +63,9 @@ enum Command {
     /// Make and revoke tokens of people
     #[command(subcommand)]
     Tokens(tokens::command::Command),
+    /// Enrol authenticators for one-time codes, and manage them
+    #[command(subcommand)]
+    Mfa(mfa::command::Command),
     /// Run labelled cases through the firewall and measure recall and false positives
     Eval(eval::Args),
 }
@@ -73,6 +79,7 @@ fn main() -> ExitCode {
         Command::Audit(command) => audit::command::run(&command),
         Command::Approvals(command) => approvals::command::run(&command),
         Command::Tokens(command) => tokens::command::run(&command),
+        Command::Mfa(command) => mfa::command::run(&command),
         Command::Eval(args) => eval::run(&args),
     };
     match result {

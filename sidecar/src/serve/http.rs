@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::{Shared, api, ended};
+use super::{Shared, api, ended, links};
 use crate::failure::Failure;
 
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<(), Failure> {
@@ -19,6 +19,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .nest("/api/v1", api::routes())
+        .merge(links::routes())
         .with_state(shared);
     axum::serve(listener, app)
         .with_graceful_shutdown(ended(ending))

@@ -7,9 +7,12 @@ mod expiry;
 mod grpc;
 mod http;
 mod hub;
+mod links;
 mod metrics;
+mod places;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, IsTerminal, Write};
@@ -29,8 +32,14 @@ use crate::failure::Failure;
 use crate::store::{Store, sqlite};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
+use crate::credentials::outgoing::Outgoing;
+use crate::credentials::seal::Keyring;
+use crate::credentials::seal::kek::{Spec, Surroundings};
+use crate::seal::{Sealer, TenantKeys};
 use hub::Hub;
 use metrics::Metrics;
+use places::Places;
+use webhooks::Deliver;
 
 /// Where to listen, and where to keep things.
 #[derive(clap::Args)]
@@ -63,6 +72,15 @@ pub(crate) struct Args {
     /// Sign a checkpoint after this many seconds, where rows have come
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_seconds: u64,
+    /// File with webhooks that are told of approvals
+    #[arg(long, value_name = "FILE")]
+    webhooks: Option<PathBuf>,
+    /// Where people decide about an approval: an address with {id} in it, and {tenant} where there are several
+    #[arg(long, value_name = "URL")]
+    approval_link: Option<String>,
+    /// Where people reach the address for people from outside: one-time links of webhooks begin with it
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
 }
 
 /// What all handlers share.
@@ -70,6 +88,13 @@ struct Shared {
     store: Arc<Store>,
     metrics: Metrics,
     hub: Hub,
+    /// Seals secrets at rest.
+    sealer: Arc<dyn Sealer>,
+    /// Makes requests of our own.
+    outgoing: Arc<Outgoing>,
+    /// Where people find us.
+    places: Places,
+    deliver: Deliver,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
 }
@@ -81,19 +106,45 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let token = secret_file::open_or_create(&token_file)?;
     let store = sqlite::open(&args.data)?;
     first_admin(&store, &args.data)?;
+    let hooks = args.webhooks.as_deref().map(webhooks::read).transpose()?.unwrap_or_default();
+    let places = Places::new(args.approval_link.as_deref(), args.public_url.as_deref())?;
+    let outgoing = Arc::new(Outgoing::new(&[], None)?);
+    webhooks::check(&hooks, &outgoing, &places)?;
+    store.tell(hooks);
+    let kek = Spec::Local.open(&Surroundings {
+        data: args.data.clone(),
+        vault_token: None,
+        outgoing: Arc::clone(&outgoing),
+    })?;
+    let sealer = Arc::new(TenantKeys::new(Arc::clone(&store), Keyring::new(vec![kek])));
+    let (end, ending) = watch::channel(false);
+    let shared = Arc::new(Shared {
+        store,
+        metrics: Metrics::default(),
+        hub: Hub::default(),
+        sealer,
+        outgoing,
+        places,
+        deliver: Deliver::default(),
+        ending,
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
-    let outcome = runtime.block_on(serve(args, store, &token, &token_file));
+    let outcome = runtime.block_on(serve(args, shared, end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
 }
 
-async fn serve(args: &Args, store: Arc<Store>, token: &str, token_file: &Path) -> Result<(), Failure> {
-    let (end, ending) = watch::channel(false);
-    let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
+async fn serve(
+    args: &Args,
+    shared: Arc<Shared>,
+    end: watch::Sender<bool>,
+    token: &str,
+    token_file: &Path,
+) -> Result<(), Failure> {
     let grpc = listen(args.listen_grpc).await?;
     let http = listen(args.listen_http).await?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::new(error.to_string()));
@@ -108,6 +159,7 @@ async fn serve(args: &Args, store: Arc<Store>, token: &str, token_file: &Path) -
         return Err(Failure::new("no signals from the system"));
     };
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
+    tokio::spawn(webhooks::keep(Arc::clone(&shared)));
     tokio::spawn(checkpoints::keep(
         Arc::clone(&shared),
         args.checkpoint_rows,

@@ -17,9 +17,10 @@ from .envoy import REPOSITORY
 
 
 class Serve:
-    """Start with `with Serve() as serve:`. `kill` is `kill -9`; `start` starts it again where it was."""
+    """Start with `with Serve() as serve:`; `options` are more of `portcullis serve`. `kill` is `kill -9`; `start` starts it again where it was."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self.options = options
         self.data = Path(tempfile.mkdtemp(prefix="portcullis-serve-"))
         self.port, self.http = _free_port(), _free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -35,7 +36,7 @@ class Serve:
     def start(self) -> None:
         command = [
             cli(), "serve", "--data", str(self.data / "state"),
-            "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}",
+            "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}", *self.options,
         ]  # fmt: skip
         with (self.data / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -60,10 +61,13 @@ class Serve:
         command = [cli(), *arguments, "--data", str(self.data / "state")]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    def ask(self, *arguments: str, token: str = "admin-token") -> subprocess.CompletedProcess[str]:
+    def ask(
+        self, *arguments: str, token: str = "admin-token", stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         """A command that talks to it, with the token in that file of its directory."""
         where = ["--url", f"http://127.0.0.1:{self.http}", "--token-file", str(self.data / "state" / token)]
-        return subprocess.run([cli(), *arguments, *where], capture_output=True, text=True, timeout=60, check=False)
+        command = [cli(), *arguments, *where]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
     def person(self, name: str, *options: str) -> str:
         """A token for that person; the name of its file."""

@@ -113,6 +113,7 @@ async fn decide(
     match voted.ok_or(Refusal::NotFound)? {
         Ok(approval) => {
             shared.hub.tell(&tenant, &approval.id);
+            shared.deliver.wake(&tenant);
             Ok(Json(summary(&approval)))
         }
         Err(refused @ (VoteRefused::Ended(_) | VoteRefused::Again)) => Err(Refusal::Conflict(refused.reason())),
@@ -121,7 +122,7 @@ async fn decide(
 }
 
 /// An approval without the arguments.
-fn summary(approval: &Approval) -> Value {
+pub(in crate::serve) fn summary(approval: &Approval) -> Value {
     let ask = &approval.ask;
     let votes = approval.votes.iter().map(
         |vote| json!({"person": vote.person, "approve": vote.approve, "note": vote.note, "time": clock::rfc3339(vote.time)}),

@@ -21,14 +21,17 @@ pub(super) enum Operation {
     /// Whether this very approval is theirs to decide is the approval's business.
     Decide,
     ManageTokens,
+    /// One's own authenticator, which only its removal undoes.
+    EnrolOwnMfa,
+    ManageMfa,
 }
 
 impl Operation {
     /// The lowest role that may.
     fn role(self) -> Role {
         match self {
-            Self::ReadApprovals | Self::Decide => Role::Viewer,
-            Self::ManageTokens => Role::Admin,
+            Self::ReadApprovals | Self::Decide | Self::EnrolOwnMfa => Role::Viewer,
+            Self::ManageTokens | Self::ManageMfa => Role::Admin,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `/api/v1`: approvals and tokens for people, by bearer token. Who may do what is decided in `caller` alone.
 
-mod approvals;
+pub(super) mod approvals;
 mod caller;
+mod mfa;
 mod tokens;
 
 use std::sync::Arc;
@@ -24,6 +25,10 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/approvals/{id}/deny", post(approvals::deny))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{name}", delete(tokens::revoke))
+        .route("/mfa", get(mfa::list).post(mfa::enrol))
+        .route("/mfa/{kind}/{principal}", delete(mfa::remove))
+        .route("/mfa/{kind}/{principal}/confirm", post(mfa::confirm))
+        .route("/mfa/{kind}/{principal}/unlock", post(mfa::unlock))
         .fallback(async || Refusal::NotFound)
         .layer(DefaultBodyLimit::max(64 << 10))
 }
