@@ -16,15 +16,15 @@ use crate::proto::{
 };
 use crate::store::{Filter, Tenant};
 
-struct Bench {
+pub(super) struct Bench {
     data: PathBuf,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     channel: Channel,
     _end: watch::Sender<bool>,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let data = std::env::temp_dir().join(format!("portcullis-serve-{}-{count}", std::process::id()));
@@ -59,6 +59,22 @@ impl Bench {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// The secret of a new token.
+    pub(super) fn token(&self, role: Role, tenant: &str) -> String {
+        let secret = tokens::new_secret().unwrap();
+        let token = Token {
+            name: secret.clone(),
+            person: "somebody".into(),
+            tenant: tenant.into(),
+            role,
+            groups: Vec::new(),
+            created: 0,
+        };
+        let record = new_record(Action::TokenCreated, "test", 0, json!({})).unwrap();
+        assert!(self.shared.store.create(token, tokens::hash(&secret), record, 0).unwrap());
+        secret
     }
 
     fn vote(&self, id: &str, person: &str, approve: bool) -> State {

@@ -14,9 +14,9 @@ use crate::tokens::Token;
 pub(crate) struct Tenant(String);
 
 impl Tenant {
-    /// At most 128 bytes without control characters; the empty name is the default tenant's.
+    /// At most 128 characters without control characters; the empty name is the default tenant's.
     pub(crate) fn new(name: &str) -> Option<Self> {
-        if name.len() > 128 || name.chars().any(char::is_control) {
+        if name.chars().count() > 128 || name.chars().any(char::is_control) {
             return None;
         }
         Some(Self(if name.is_empty() { Self::DEFAULT.to_owned() } else { name.to_owned() }))

@@ -63,7 +63,7 @@ struct Place {
 impl Place {
     fn tenant(&self) -> Result<Tenant, Failure> {
         Tenant::new(&self.tenant)
-            .ok_or_else(|| Failure::new("--tenant is longer than 128 bytes or has control characters"))
+            .ok_or_else(|| Failure::new("--tenant is longer than 128 characters or has control characters"))
     }
 
     /// For reading.

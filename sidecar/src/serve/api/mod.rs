@@ -1,68 +1,48 @@
-//! `/api/v1`: approvals and tokens for people, by bearer token. Who may do what is decided in `caller` alone.
+//! `/api/v1`, by bearer token. Who may do what is decided in `caller` alone, and each endpoint is declared here with the
+//! operation that it is.
 
-mod approvals;
-mod caller;
+pub(crate) mod approvals;
+pub(crate) mod caller;
+mod endpoint;
+mod openapi;
+mod refusal;
+#[cfg(test)]
+mod tests;
 mod tokens;
+mod types;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
-use serde_json::json;
+use axum::Router;
 
-use super::Shared;
+use crate::serve::Shared;
 use crate::store::StoreError;
+use caller::Operation::{Decide, ManageTokens, ReadApprovals, ReadSelf};
+use endpoint::Api;
 
+pub(crate) use refusal::Refusal;
+
+/// The router of them.
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/approvals", get(approvals::list))
-        .route("/approvals/{id}", get(approvals::show))
-        .route("/approvals/{id}/approve", post(approvals::approve))
-        .route("/approvals/{id}/deny", post(approvals::deny))
-        .route("/tokens", get(tokens::list).post(tokens::create))
-        .route("/tokens/{name}", delete(tokens::revoke))
-        .fallback(async || Refusal::NotFound)
-        .layer(DefaultBodyLimit::max(64 << 10))
+    endpoints().finish().0
 }
 
-/// Why a request is not carried out.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    Unauthenticated,
-    /// What the caller may not, in a sentence.
-    Forbidden(String),
-    NotFound,
-    /// What is in the way, in a sentence.
-    Conflict(String),
-    /// What is wrong with the request, in a sentence.
-    Invalid(&'static str),
-    Store(StoreError),
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, message) = match self {
-            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "the token is missing or unknown".to_owned()),
-            Self::Forbidden(message) => (StatusCode::FORBIDDEN, message),
-            Self::NotFound => (StatusCode::NOT_FOUND, "there is no such thing".to_owned()),
-            Self::Conflict(message) => (StatusCode::CONFLICT, message),
-            Self::Invalid(message) => (StatusCode::BAD_REQUEST, message.to_owned()),
-            Self::Store(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        };
-        (status, Json(json!({"error": message}))).into_response()
-    }
+/// Every endpoint: path, what it is, a line for the documentation, and the function that carries it out.
+fn endpoints() -> Api {
+    Api::new()
+        .get("/self", ReadSelf, "Whose token this is", tokens::own)
+        .get("/approvals", ReadApprovals, "List approvals, the newest first", approvals::list)
+        .get("/approvals/{id}", ReadApprovals, "One approval with redacted arguments and recent calls", approvals::show)
+        .post("/approvals/{id}/approve", Decide, "Let a call go on, once", approvals::approve)
+        .post("/approvals/{id}/deny", Decide, "Refuse a call", approvals::deny)
+        .get("/tokens", ManageTokens, "List tokens, without their secrets", tokens::list)
+        .post("/tokens", ManageTokens, "Make a token; its secret is in this answer and nowhere else", tokens::create)
+        .delete("/tokens/{name}", ManageTokens, "Revoke a token, at once", tokens::revoke)
 }
 
 /// Work on the store, which blocks, apart from the threads that answer.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Store(StoreError::Closed)))
 }
