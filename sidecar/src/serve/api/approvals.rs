@@ -114,7 +114,7 @@ pub(super) async fn list(call: Call<Nothing, Which>) -> Result<Approvals, Refusa
 pub(super) async fn show(call: Call<ById>) -> Result<Shown, Refusal> {
     let scope = call.shared.store.tenant(&call.tenant);
     let id = call.path.id.0;
-    blocking(move || shown(scope.as_ref(), &id)).await
+    blocking(move || shown(&scope, &id)).await
 }
 
 pub(super) async fn approve(call: Call<ById, Nothing, Decision>) -> Result<Summary, Refusal> {
@@ -126,7 +126,7 @@ pub(super) async fn deny(call: Call<ById, Nothing, Decision>) -> Result<Summary,
 }
 
 /// One approval with what whoever decides has to know.
-pub(crate) fn shown(scope: &dyn Scope, id: &str) -> Result<Shown, Refusal> {
+pub(crate) fn shown(scope: &Scope, id: &str) -> Result<Shown, Refusal> {
     let approval = scope.approval(id)?.ok_or(Refusal::NotFound)?;
     let arguments = approval.ask.arguments.as_deref().and_then(|text| serde_json::from_str(text).ok());
     Ok(Shown {
@@ -192,7 +192,7 @@ impl Summary {
 }
 
 /// What the same caller did last.
-fn recent(scope: &dyn Scope, approval: &Approval) -> Result<Vec<Recent>, Refusal> {
+fn recent(scope: &Scope, approval: &Approval) -> Result<Vec<Recent>, Refusal> {
     let (column, value) = match (approval.ask.session.as_str(), approval.ask.principal.as_str()) {
         ("", "") => return Ok(Vec::new()),
         ("", principal) => (Column::Principal, principal),

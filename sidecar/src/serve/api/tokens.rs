@@ -87,7 +87,7 @@ pub(super) async fn revoke(call: Call<ByName>) -> Result<Described, Refusal> {
 /// Those that the caller may see.
 pub(crate) async fn all(shared: &Shared, caller: &Caller) -> Result<Vec<Described>, Refusal> {
     let store = Arc::clone(&shared.store);
-    let all = blocking(move || Ok(store.list()?)).await?;
+    let all = blocking(move || Ok(store.all_tokens()?)).await?;
     Ok(all.iter().filter(|token| within(&caller.0, &token.tenant)).map(Described::of).collect())
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn make(shared: &Shared, caller: &Caller, new: New) -> Result<M
     let secret = tokens::new_secret()?;
     let record = record(Action::TokenCreated, &caller.0, &token, now)?;
     let (hash, made, store) = (tokens::hash(&secret), token.clone(), Arc::clone(&shared.store));
-    if !blocking(move || Ok(store.create(made, hash, record, now)?)).await? {
+    if !blocking(move || Ok(store.create_token(made, hash, record, now)?)).await? {
         return Err(Refusal::Conflict("the name is taken".to_owned()));
     }
     Ok(Made { described: Described::of(&token), token: secret })
@@ -121,7 +121,7 @@ pub(crate) async fn make(shared: &Shared, caller: &Caller, new: New) -> Result<M
 pub(crate) async fn remove(shared: &Shared, caller: &Caller, name: String) -> Result<Described, Refusal> {
     let (store, caller) = (Arc::clone(&shared.store), caller.clone());
     blocking(move || {
-        let all = store.list()?;
+        let all = store.all_tokens()?;
         let token = all.iter().find(|token| token.name == name && within(&caller.0, &token.tenant));
         let token = token.ok_or(Refusal::NotFound)?;
         let admins = all.iter().filter(|other| other.role == Role::Admin && other.tenant.is_empty()).count();
@@ -130,7 +130,7 @@ pub(crate) async fn remove(shared: &Shared, caller: &Caller, name: String) -> Re
         }
         let now = clock::now();
         let record = record(Action::TokenRevoked, &caller.0, token, now)?;
-        if store.revoke(&name, record, now)? { Ok(Described::of(token)) } else { Err(Refusal::NotFound) }
+        if store.revoke_token(&name, record, now)? { Ok(Described::of(token)) } else { Err(Refusal::NotFound) }
     })
     .await
 }
