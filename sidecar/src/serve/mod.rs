@@ -8,6 +8,7 @@ mod grpc;
 mod http;
 mod hub;
 mod metrics;
+mod reload;
 #[cfg(test)]
 mod tests;
 
@@ -16,19 +17,21 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::audit::action::{Action, new_record};
+use crate::config::Environment;
 use crate::failure::Failure;
 use crate::store::{Store, sqlite};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
+use api::{Target, Told};
 use hub::Hub;
 use metrics::Metrics;
 
@@ -43,6 +46,8 @@ The data directory is made at the first start, with the database, the key that s
 that the filter has to send, and the token of the first admin; keep it for the owner alone. Connections are not encrypted yet: listen on
 127.0.0.1 or within a mesh that encrypts. Every signed checkpoint is printed as a line of JSON, so that a collector of logs
 keeps them outside.
+
+SIGHUP reads the policy file again.
 
 Exit codes:
   0  ended by SIGTERM or Ctrl-C
@@ -63,6 +68,14 @@ pub(crate) struct Args {
     /// Sign a checkpoint after this many seconds, where rows have come
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_seconds: u64,
+    /// The filter's policy, to be shown; read again at SIGHUP
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    #[command(flatten)]
+    environment: Environment,
+    /// Envoy's MCP endpoint, for POST /api/v1/invoke: http://127.0.0.1:10000/mcp
+    #[arg(long, value_name = "URL")]
+    invoke_url: Option<String>,
 }
 
 /// What all handlers share.
@@ -72,11 +85,36 @@ struct Shared {
     hub: Hub,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
+    /// Leave for work that takes the machine's time.
+    heavy: Arc<Semaphore>,
+    /// The policy that the sidecar was told.
+    policy: Option<RwLock<Told>>,
+    /// Where calls are made for admins.
+    invoke: Option<Target>,
+    invocations: Semaphore,
+}
+
+impl Shared {
+    /// With nothing but a store.
+    fn new(store: Arc<Store>, ending: watch::Receiver<bool>) -> Self {
+        Self {
+            store,
+            metrics: Metrics::default(),
+            hub: Hub::default(),
+            ending,
+            heavy: Arc::new(Semaphore::new(MAX_HEAVY)),
+            policy: None,
+            invoke: None,
+            invocations: Semaphore::new(MAX_INVOCATIONS),
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     prepare(&args.data)?;
     let _lock = lock(&args.data)?;
+    let told = args.policy.as_deref().map(|path| Told::read(path, &args.environment)).transpose()?;
+    let invoke = args.invoke_url.as_deref().map(Target::parse).transpose()?;
     let token_file = args.data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
     let store = sqlite::open(&args.data)?;
@@ -85,15 +123,21 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
-    let outcome = runtime.block_on(serve(args, store, &token, &token_file));
+    let (end, ending) = watch::channel(false);
+    let shared = Shared { policy: told.map(RwLock::new), invoke, ..Shared::new(store, ending) };
+    let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
 }
 
-async fn serve(args: &Args, store: Arc<Store>, token: &str, token_file: &Path) -> Result<(), Failure> {
-    let (end, ending) = watch::channel(false);
-    let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
+async fn serve(
+    args: &Args,
+    shared: Arc<Shared>,
+    end: watch::Sender<bool>,
+    token: &str,
+    token_file: &Path,
+) -> Result<(), Failure> {
     let grpc = listen(args.listen_grpc).await?;
     let http = listen(args.listen_http).await?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::new(error.to_string()));
@@ -108,6 +152,7 @@ async fn serve(args: &Args, store: Arc<Store>, token: &str, token_file: &Path) -
         return Err(Failure::new("no signals from the system"));
     };
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
+    tokio::spawn(reload::keep(Arc::clone(&shared), args.policy.clone(), args.environment.clone()));
     tokio::spawn(checkpoints::keep(
         Arc::clone(&shared),
         args.checkpoint_rows,
@@ -191,5 +236,9 @@ fn lock(data: &Path) -> Result<File, Failure> {
     }
 }
 
+/// Verifications, exports and statistics at a time.
+const MAX_HEAVY: usize = 2;
+/// Calls made for admins at a time.
+const MAX_INVOCATIONS: usize = 16;
 /// How long answers may take once the sidecar is to end.
 const GRACE: Duration = Duration::from_secs(5);

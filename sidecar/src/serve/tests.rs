@@ -32,7 +32,7 @@ impl Bench {
         prepare(&data).unwrap();
         let store = sqlite::open(&data).unwrap();
         let (end, ending) = watch::channel(false);
-        let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
+        let shared = Arc::new(Shared::new(store, ending));
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(grpc::serve(listener, Arc::clone(&shared), "secret"));

@@ -34,6 +34,10 @@ pub(crate) trait Tx {
 /// What items there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ItemKind {
+    /// A tool that a server listed, by a hash of both names.
+    Tool,
+    /// Numbers that something else counts, by what it is.
+    Count,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -45,6 +49,8 @@ impl ItemKind {
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::Tool => "tool",
+            Self::Count => "count",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]

@@ -3,7 +3,6 @@
 mod export;
 mod list;
 mod manage;
-mod table;
 mod verify;
 
 use std::path::PathBuf;
@@ -14,6 +13,7 @@ use crate::Report;
 use crate::failure::Failure;
 use crate::store::{Scope, Tenant, sqlite};
 
+pub(crate) use verify::last as prove_last;
 #[cfg(test)]
 pub(crate) use verify::whole as prove;
 

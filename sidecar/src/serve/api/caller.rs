@@ -22,6 +22,14 @@ pub(crate) enum Operation {
     ReadApprovals,
     /// Whether this very approval is theirs to decide is the approval's business.
     Decide,
+    ReadAudit,
+    ExportAudit,
+    ReadStats,
+    ReadPolicy,
+    ReadTools,
+    AcknowledgeTool,
+    /// Make a call of a tool, as Envoy lets it.
+    Invoke,
     ManageTokens,
 }
 
@@ -29,8 +37,15 @@ impl Operation {
     /// The lowest role that may.
     pub(crate) fn role(self) -> Role {
         match self {
-            Self::ReadSelf | Self::ReadApprovals | Self::Decide => Role::Viewer,
-            Self::ManageTokens => Role::Admin,
+            Self::ReadSelf
+            | Self::ReadApprovals
+            | Self::Decide
+            | Self::ReadAudit
+            | Self::ReadStats
+            | Self::ReadPolicy
+            | Self::ReadTools => Role::Viewer,
+            Self::ExportAudit | Self::AcknowledgeTool => Role::PolicyManager,
+            Self::Invoke | Self::ManageTokens => Role::Admin,
         }
     }
 
@@ -38,7 +53,15 @@ impl Operation {
     pub(super) fn is_of_tenant(self) -> bool {
         match self {
             Self::ReadSelf | Self::ManageTokens => false,
-            Self::ReadApprovals | Self::Decide => true,
+            Self::ReadApprovals
+            | Self::Decide
+            | Self::ReadAudit
+            | Self::ExportAudit
+            | Self::ReadStats
+            | Self::ReadPolicy
+            | Self::ReadTools
+            | Self::AcknowledgeTool
+            | Self::Invoke => true,
         }
     }
 }

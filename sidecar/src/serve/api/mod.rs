@@ -2,14 +2,19 @@
 //! operation that it is.
 
 pub(crate) mod approvals;
+pub(crate) mod audit;
 pub(crate) mod caller;
 mod endpoint;
+mod invoke;
 mod openapi;
+pub(crate) mod policy;
 mod refusal;
+pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
-mod tokens;
-mod types;
+pub(crate) mod tokens;
+pub(crate) mod tools;
+pub(crate) mod types;
 
 use std::sync::Arc;
 
@@ -17,9 +22,14 @@ use axum::Router;
 
 use crate::serve::Shared;
 use crate::store::StoreError;
-use caller::Operation::{Decide, ManageTokens, ReadApprovals, ReadSelf};
+use caller::Operation::{
+    AcknowledgeTool, Decide, ExportAudit, Invoke, ManageTokens, ReadApprovals, ReadAudit, ReadPolicy, ReadSelf,
+    ReadStats, ReadTools,
+};
 use endpoint::Api;
 
+pub(crate) use invoke::Target;
+pub(crate) use policy::Told;
 pub(crate) use refusal::Refusal;
 
 /// The router of them.
@@ -35,6 +45,17 @@ fn endpoints() -> Api {
         .get("/approvals/{id}", ReadApprovals, "One approval with redacted arguments and recent calls", approvals::show)
         .post("/approvals/{id}/approve", Decide, "Let a call go on, once", approvals::approve)
         .post("/approvals/{id}/deny", Decide, "Refuse a call", approvals::deny)
+        .get("/audit", ReadAudit, "List rows of the chain, by what they are about", audit::list)
+        .get("/audit/rows/{id}", ReadAudit, "One row", audit::show)
+        .get("/audit/export", ExportAudit, "All rows that fit, as CSV or JSON lines", audit::export)
+        .get("/audit/verify", ReadAudit, "Prove that the newest rows are what was recorded", audit::verify)
+        .get("/audit/checkpoints", ReadAudit, "Signed statements to keep elsewhere", audit::checkpoints)
+        .get("/stats", ReadStats, "How many calls, how many refused, how long they took", stats::stats)
+        .get("/policy", ReadPolicy, "The policy that the sidecar was told, and the one in use", policy::policy)
+        .get("/tools", ReadTools, "List tools that filters saw", tools::list)
+        .get("/tools/{id}", ReadTools, "One tool with its versions, changes and risks", tools::show)
+        .post("/tools/{id}/acknowledge", AcknowledgeTool, "Say that a version is fine", tools::acknowledge)
+        .post("/invoke", Invoke, "Call a tool through Envoy, which decides about it", invoke::invoke)
         .get("/tokens", ManageTokens, "List tokens, without their secrets", tokens::list)
         .post("/tokens", ManageTokens, "Make a token; its secret is in this answer and nowhere else", tokens::create)
         .delete("/tokens/{name}", ManageTokens, "Revoke a token, at once", tokens::revoke)

@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     TooLarge,
     /// The body is no JSON by its type.
     MediaType,
+    /// As much of this is going on as may.
+    Busy,
     /// Somebody else's answer, or its absence, in a sentence.
     Upstream(String),
     Store(StoreError),
@@ -60,7 +62,7 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
-            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -75,6 +77,7 @@ impl Refusal {
             Self::Method => "the resource does not know this method".to_owned(),
             Self::TooLarge => "the body is larger than 64 KiB".to_owned(),
             Self::MediaType => "the body has to be application/json".to_owned(),
+            Self::Busy => "others are asking for this much at the moment; try again".to_owned(),
             Self::Store(error) => error.to_string(),
         }
     }

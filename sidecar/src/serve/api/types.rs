@@ -10,27 +10,37 @@ use crate::clock;
 /// How many of a list: 1 to 1000.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "u64")]
-pub(super) struct Limit(pub(super) u64);
+pub(crate) struct Limit(pub(crate) u64);
 
 /// What something is called that Portcullis or a filter named.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "String")]
-pub(super) struct Id(pub(super) String);
+pub(crate) struct Id(pub(crate) String);
 
 /// What a person called something: 1 to 128 characters, none of them a control character.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "String")]
-pub(super) struct Name(pub(super) String);
+pub(crate) struct Name(pub(crate) String);
+
+/// Anything that a record may hold, up to 8192 characters, without control characters.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Text(pub(crate) String);
+
+/// 64 lower-case hexadecimal digits.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Sha256(pub(crate) String);
 
 /// A point in time, or how long ago it was; microseconds since the Unix epoch.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Time(pub(super) u64);
+pub(crate) struct Time(pub(crate) u64);
 
 /// By its id.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct ById {
-    pub(super) id: Id,
+pub(crate) struct ById {
+    pub(crate) id: Id,
 }
 
 impl TryFrom<u64> for Limit {
@@ -64,6 +74,28 @@ impl TryFrom<String> for Name {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if text.is_empty() || text.chars().count() > 128 || text.chars().any(char::is_control) {
             return Err("not the form of a name");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl TryFrom<String> for Text {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.chars().count() > 8192 || text.chars().any(char::is_control) {
+            return Err("not the form of a text");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl TryFrom<String> for Sha256 {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err("not the form of a SHA-256");
         }
         Ok(Self(text))
     }
@@ -116,6 +148,34 @@ impl JsonSchema for Name {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": NO_CONTROLS})
+    }
+}
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "maxLength": 8192, "pattern": NO_CONTROLS})
+    }
+}
+
+impl JsonSchema for Sha256 {
+    fn schema_name() -> Cow<'static, str> {
+        "Sha256".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9a-f]{64}$"})
     }
 }
 
