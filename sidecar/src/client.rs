@@ -103,7 +103,7 @@ impl Answer {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
-        let message = self.body.get("error").and_then(Value::as_str).unwrap_or("no reason was given");
+        let message = self.body.get("detail").and_then(Value::as_str).unwrap_or("no reason was given");
         Err(Failure::new(format!("the sidecar says: {message} ({})", self.status)))
     }
 }

@@ -82,7 +82,7 @@ pub(crate) struct Link {
 }
 
 /// Where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// Nobody, or not everybody who is needed, has decided.
@@ -160,7 +160,17 @@ impl Ask {
 
 impl Approval {
     pub(crate) fn new(id: String, ask: Ask, now: u64, expires: u64) -> Self {
-        Self { id, state: State::Pending, ask, created: now, expires, votes: Vec::new(), used_by: None, states: Vec::new(), links: Vec::new() }
+        Self {
+            id,
+            state: State::Pending,
+            ask,
+            created: now,
+            expires,
+            votes: Vec::new(),
+            used_by: None,
+            states: Vec::new(),
+            links: Vec::new(),
+        }
     }
 
     /// Ends it where its time is over. True where that changed something.
@@ -286,12 +296,6 @@ impl State {
             Self::Used => "used",
             Self::Expired => "expired",
         }
-    }
-
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        [Self::Pending, Self::Approved, Self::Denied, Self::Used, Self::Expired]
-            .into_iter()
-            .find(|state| state.as_str() == word)
     }
 }
 

@@ -189,11 +189,7 @@ fn line(one: &Value) -> String {
         _ => style.yellow("waits for its first code"),
     };
     let left = one.get("recovery_codes_left").and_then(Value::as_u64).unwrap_or_default();
-    format!(
-        "{} ({}): {state}, {left} recovery codes left\n",
-        style.bold(&text("principal")),
-        text("principal_kind")
-    )
+    format!("{} ({}): {state}, {left} recovery codes left\n", style.bold(&text("principal")), text("kind"))
 }
 
 impl Holder {

@@ -1,18 +1,46 @@
 //! Enrolments in the store: read, moved on by [`super::Enrolment`], and written back with their audit record.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::{Checked, Enrolment, new_recovery_codes, totp};
 use crate::audit::action::{Action, new_record};
+use crate::clock;
 use crate::seal::{Sealer, Unsealable};
 use crate::store::{ItemKind, Store, StoreError, Tenant, Tx};
+
+/// The kind of a principal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    #[default]
+    Human,
+    Agent,
+    Service,
+    Workflow,
+}
+
+/// An authenticator, without its secret.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Authenticator")]
+pub(crate) struct Described {
+    principal: String,
+    kind: Kind,
+    /// A first code was right: codes count.
+    confirmed: bool,
+    /// RFC 3339.
+    created: String,
+    recovery_codes_left: usize,
+    /// After too many wrong codes; null: it is not.
+    locked_until: Option<String>,
+}
 
 /// Whose authenticator it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
-    /// human, agent, service or workflow.
-    kind: String,
+    kind: Kind,
     /// As the principal's id in calls.
     principal: String,
 }
@@ -21,6 +49,13 @@ pub(crate) struct Holder {
 pub(crate) struct Opened {
     sealed: String,
     secret: Zeroizing<Vec<u8>>,
+}
+
+#[cfg(test)]
+impl Opened {
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
 }
 
 /// A new enrolment, as it is shown once.
@@ -43,10 +78,15 @@ pub(crate) enum Refused {
 }
 
 impl Holder {
-    pub(crate) fn new(kind: &str, principal: &str) -> Option<Self> {
+    pub(crate) fn new(kind: Kind, principal: &str) -> Option<Self> {
         let fine = !principal.is_empty() && principal.len() <= MAX_NAME && !principal.chars().any(char::is_control);
-        let (kind, principal) = (kind.to_owned(), principal.to_owned());
-        (fine && KINDS.contains(&kind.as_str())).then_some(Self { kind, principal })
+        fine.then(|| Self { kind, principal: principal.to_owned() })
+    }
+
+    /// The principal of a call.
+    pub(crate) fn of_call(kind: &str, principal: &str) -> Option<Self> {
+        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+        Self::new(kind, principal)
     }
 
     pub(crate) fn principal(&self) -> &str {
@@ -55,16 +95,16 @@ impl Holder {
 
     /// Whether a person of the admin API is this holder.
     pub(crate) fn is(&self, person: &str) -> bool {
-        self.kind == "human" && !person.is_empty() && self.principal.to_lowercase() == person.to_lowercase()
+        self.kind == Kind::Human && !person.is_empty() && self.principal.to_lowercase() == person.to_lowercase()
     }
 
     fn id(&self) -> String {
-        format!("{}:{}", self.kind, self.principal)
+        format!("{}:{}", self.kind.as_str(), self.principal)
     }
 
     fn of_id(id: &str) -> Option<Self> {
         let (kind, principal) = id.split_once(':')?;
-        Self::new(kind, principal)
+        Self::of_call(kind, principal)
     }
 
     fn describe(&self) -> Map<String, Value> {
@@ -96,7 +136,8 @@ pub(crate) fn enrol(
         record(tx, Action::MfaEnrolled, &actor, of.describe())?;
         Ok(Ok(()))
     })??;
-    let issuer = if tenant.as_str() == Tenant::DEFAULT { ISSUER.to_owned() } else { format!("{ISSUER} {}", tenant.as_str()) };
+    let issuer =
+        if tenant.as_str() == Tenant::DEFAULT { ISSUER.to_owned() } else { format!("{ISSUER} {}", tenant.as_str()) };
     Ok(Offer {
         secret: Zeroizing::new(totp::base32(secret.as_slice())),
         uri: Zeroizing::new(totp::uri(secret.as_slice(), &holder.principal, &issuer)),
@@ -156,19 +197,21 @@ pub(crate) fn remove(store: &Store, tenant: &Tenant, holder: &Holder, actor: &st
 }
 
 /// All of a tenant, without secrets, by holder.
-pub(crate) fn list(store: &Store, tenant: &Tenant, after: &str, limit: u64) -> Result<Vec<Value>, StoreError> {
+pub(crate) fn list(store: &Store, tenant: &Tenant, after: &str, limit: u64) -> Result<Vec<Described>, StoreError> {
     let after = after.to_owned();
     store.read(tenant, move |tx| {
         let now = tx.now();
         let all = tx.items(ItemKind::Mfa, &after, limit)?.into_iter().filter_map(|(id, body)| {
-            let mut value = Holder::of_id(&id)?.describe();
+            let Holder { kind, principal } = Holder::of_id(&id)?;
             let enrolment: Enrolment = serde_json::from_str(&body).ok()?;
-            value.insert("confirmed".to_owned(), enrolment.confirmed.into());
-            value.insert("created".to_owned(), crate::clock::rfc3339(enrolment.created).into());
-            value.insert("recovery_codes_left".to_owned(), enrolment.recovery_left().into());
-            let until = (now < enrolment.locked_until).then(|| crate::clock::rfc3339(enrolment.locked_until));
-            value.insert("locked_until".to_owned(), until.map_or(Value::Null, Value::from));
-            Some(value.into())
+            Some(Described {
+                principal,
+                kind,
+                confirmed: enrolment.confirmed,
+                created: clock::rfc3339(enrolment.created),
+                recovery_codes_left: enrolment.recovery_left(),
+                locked_until: (now < enrolment.locked_until).then(|| clock::rfc3339(enrolment.locked_until)),
+            })
         });
         Ok(all.collect())
     })
@@ -232,6 +275,19 @@ fn record(tx: &mut dyn Tx, action: Action, actor: &str, details: Map<String, Val
     tx.record(record)
 }
 
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Agent => "agent",
+            Self::Service => "service",
+            Self::Workflow => "workflow",
+        }
+    }
+
+    const ALL: [Self; 4] = [Self::Human, Self::Agent, Self::Service, Self::Workflow];
+}
+
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -246,7 +302,6 @@ impl From<Unsealable> for Refused {
 
 /// What the secret is sealed as.
 const KIND: &str = "mfa";
-const KINDS: [&str; 4] = ["human", "agent", "service", "workflow"];
 /// Who the code is for, as the app shows it.
 const ISSUER: &str = "Portcullis";
 /// Bytes of a principal's id.

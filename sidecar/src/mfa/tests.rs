@@ -26,7 +26,8 @@ fn a_code_counts_once_in_its_time() {
     // The code that confirmed it has counted.
     assert_eq!(enrolment.check(SECRET, "a", &at(START), START + SECOND), Checked::Used);
     let later = START + 300 * SECOND;
-    for (offset, expected) in [(-61, Checked::Wrong), (61, Checked::Wrong), (-30, Checked::Right), (30, Checked::Right)] {
+    for (offset, expected) in [(-61, Checked::Wrong), (61, Checked::Wrong), (-30, Checked::Right), (30, Checked::Right)]
+    {
         let shown = at(later.saturating_add_signed(offset * SECOND as i64));
         assert_eq!(enrolment.clone().check(SECRET, "a", &shown, later), expected, "{offset}");
     }

@@ -97,11 +97,12 @@ async fn second_factor(
         return Err(invalid("a one-time code has six to eight digits"));
     }
     let principal = request.principal.as_ref();
-    let holder = principal.and_then(|principal| Holder::new(&principal.kind, &principal.id));
+    let holder = principal.and_then(|principal| Holder::of_call(&principal.kind, &principal.id));
     let Some(holder) = holder else { return Ok(None) };
     let (of, within, shared) = (holder.clone(), tenant.clone(), Arc::clone(shared));
     let opening = move || kept::open(&shared.store, shared.sealer.as_ref(), &within, &of);
-    let opened = tokio::task::spawn_blocking(opening).await.map_err(|_| Status::unavailable("the request was given up"))?;
+    let opened =
+        tokio::task::spawn_blocking(opening).await.map_err(|_| Status::unavailable("the request was given up"))?;
     let opened = opened.map_err(|refused| match refused {
         Refused::Store(error) => unavailable(&error),
         Refused::Sealer(error) => Status::unavailable(error.to_string()),

@@ -14,13 +14,13 @@ use tonic::{Request, Response, Status};
 
 use super::{Shared, admit, ended};
 use crate::audit::{self, Refused};
-use crate::clock;
 use crate::failure::Failure;
 use crate::proto::portcullis_server::{Portcullis, PortcullisServer};
 use crate::proto::{
     AdmitRequest, AdmitResponse, AuditRecord, CONTRACT, RecordRequest, RecordResponse, Rejected, Verdict,
 };
-use crate::store::{NewRecord, StoreError, Tenant};
+use crate::store::{NewRecord, StoreError, Tenant, Tx};
+use crate::{catalogue, clock};
 
 /// Serves until the sidecar ends.
 pub(super) fn serve(
@@ -98,7 +98,9 @@ impl Service {
             let now = clock::now();
             for (tenant, records) in tenants {
                 let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
-                match store.tenant(&tenant).append(records, now) {
+                let kept = records.clone();
+                let observe = move |tx: &mut dyn Tx| catalogue::observe(tx, &kept);
+                match store.tenant(&tenant).append_and(records, now, observe) {
                     Ok(_) => accepted.extend(ids),
                     Err(error) => failed = Some(error),
                 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use serde::Deserialize;
 
 use super::Shared;
@@ -169,10 +169,7 @@ async fn on_store<T: Send + 'static>(
 
 /// Of every page: no script, nothing from elsewhere, no frame, no trace of the address.
 const HEADERS: [(&str, &str); 5] = [
-    (
-        "content-security-policy",
-        "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    ),
+    ("content-security-policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
@@ -185,6 +182,9 @@ mod tests {
 
     #[test]
     fn text_of_others_is_text() {
-        assert_eq!(escaped("<a href='x' title=\"y\">&\u{202e}"), "&lt;a href=&#39;x&#39; title=&quot;y&quot;&gt;&amp;\u{fffd}");
+        assert_eq!(
+            escaped("<a href='x' title=\"y\">&\u{202e}"),
+            "&lt;a href=&#39;x&#39; title=&quot;y&quot;&gt;&amp;\u{fffd}"
+        );
     }
 }

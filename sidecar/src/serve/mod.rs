@@ -10,6 +10,7 @@ mod hub;
 mod links;
 mod metrics;
 mod places;
+mod reload;
 #[cfg(test)]
 mod tests;
 mod webhooks;
@@ -19,23 +20,25 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::audit::action::{Action, new_record};
-use crate::failure::Failure;
-use crate::store::{Store, sqlite};
-use crate::tokens::{self, Role, Token};
-use crate::{Report, clock, secret_file};
+use crate::config::Environment;
 use crate::credentials::outgoing::Outgoing;
 use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
+use crate::failure::Failure;
 use crate::seal::{Sealer, TenantKeys};
+use crate::store::{Store, sqlite};
+use crate::tokens::{self, Role, Token};
+use crate::{Report, clock, secret_file};
+use api::{Target, Told};
 use hub::Hub;
 use metrics::Metrics;
 use places::Places;
@@ -52,6 +55,8 @@ The data directory is made at the first start, with the database, the key that s
 that the filter has to send, and the token of the first admin; keep it for the owner alone. Connections are not encrypted yet: listen on
 127.0.0.1 or within a mesh that encrypts. Every signed checkpoint is printed as a line of JSON, so that a collector of logs
 keeps them outside.
+
+SIGHUP reads the policy file again.
 
 Exit codes:
   0  ended by SIGTERM or Ctrl-C
@@ -81,6 +86,14 @@ pub(crate) struct Args {
     /// Where people reach the address for people from outside: one-time links of webhooks begin with it
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// The filter's policy, to be shown; read again at SIGHUP
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    #[command(flatten)]
+    environment: Environment,
+    /// Envoy's MCP endpoint, for POST /api/v1/invoke: http://127.0.0.1:10000/mcp
+    #[arg(long, value_name = "URL")]
+    invoke_url: Option<String>,
 }
 
 /// What all handlers share.
@@ -97,11 +110,40 @@ struct Shared {
     deliver: Deliver,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
+    /// Leave for work that takes the machine's time.
+    heavy: Arc<Semaphore>,
+    /// The policy that the sidecar was told.
+    policy: Option<RwLock<Told>>,
+    /// Where calls are made for admins.
+    invoke: Option<Target>,
+    invocations: Semaphore,
+}
+
+impl Shared {
+    /// With nothing but a store.
+    fn new(store: Arc<Store>, sealer: Arc<dyn Sealer>, outgoing: Arc<Outgoing>, ending: watch::Receiver<bool>) -> Self {
+        Self {
+            store,
+            sealer,
+            outgoing,
+            places: Places::default(),
+            deliver: Deliver::default(),
+            metrics: Metrics::default(),
+            hub: Hub::default(),
+            ending,
+            heavy: Arc::new(Semaphore::new(MAX_HEAVY)),
+            policy: None,
+            invoke: None,
+            invocations: Semaphore::new(MAX_INVOCATIONS),
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     prepare(&args.data)?;
     let _lock = lock(&args.data)?;
+    let told = args.policy.as_deref().map(|path| Told::read(path, &args.environment)).transpose()?;
+    let invoke = args.invoke_url.as_deref().map(Target::parse).transpose()?;
     let token_file = args.data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
     let store = sqlite::open(&args.data)?;
@@ -111,31 +153,25 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let outgoing = Arc::new(Outgoing::new(&[], None)?);
     webhooks::check(&hooks, &outgoing, &places)?;
     store.tell(hooks);
-    let kek = Spec::Local.open(&Surroundings {
-        data: args.data.clone(),
-        vault_token: None,
-        outgoing: Arc::clone(&outgoing),
-    })?;
-    let sealer = Arc::new(TenantKeys::new(Arc::clone(&store), Keyring::new(vec![kek])));
-    let (end, ending) = watch::channel(false);
-    let shared = Arc::new(Shared {
-        store,
-        metrics: Metrics::default(),
-        hub: Hub::default(),
-        sealer,
-        outgoing,
-        places,
-        deliver: Deliver::default(),
-        ending,
-    });
+    let sealer = sealer(&args.data, &store, &outgoing)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
-    let outcome = runtime.block_on(serve(args, shared, end, &token, &token_file));
+    let (end, ending) = watch::channel(false);
+    let shared =
+        Shared { places, policy: told.map(RwLock::new), invoke, ..Shared::new(store, sealer, outgoing, ending) };
+    let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
+}
+
+/// Seals with keys in the store, which a key in the data directory wraps.
+fn sealer(data: &Path, store: &Arc<Store>, outgoing: &Arc<Outgoing>) -> Result<Arc<dyn Sealer>, Failure> {
+    let around = Surroundings { data: data.to_owned(), vault_token: None, outgoing: Arc::clone(outgoing) };
+    let keyring = Keyring::new(vec![Spec::Local.open(&around)?]);
+    Ok(Arc::new(TenantKeys::new(Arc::clone(store), keyring)))
 }
 
 async fn serve(
@@ -160,6 +196,7 @@ async fn serve(
     };
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
     tokio::spawn(webhooks::keep(Arc::clone(&shared)));
+    tokio::spawn(reload::keep(Arc::clone(&shared), args.policy.clone(), args.environment.clone()));
     tokio::spawn(checkpoints::keep(
         Arc::clone(&shared),
         args.checkpoint_rows,
@@ -243,5 +280,9 @@ fn lock(data: &Path) -> Result<File, Failure> {
     }
 }
 
+/// Verifications, exports and statistics at a time.
+const MAX_HEAVY: usize = 2;
+/// Calls made for admins at a time.
+const MAX_INVOCATIONS: usize = 16;
 /// How long answers may take once the sidecar is to end.
 const GRACE: Duration = Duration::from_secs(5);

@@ -17,7 +17,9 @@ impl Places {
     pub(super) fn new(approval: Option<&str>, public: Option<&str>) -> Result<Self, Failure> {
         let fine = |url: &str| {
             let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-            rest.is_some_and(|rest| !rest.is_empty()) && url.len() <= 512 && url.bytes().all(|byte| byte.is_ascii_graphic())
+            rest.is_some_and(|rest| !rest.is_empty())
+                && url.len() <= 512
+                && url.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if let Some(url) = approval.filter(|url| !fine(url) || !url.contains("{id}")) {
             return Err(Failure::new(format!(

@@ -10,21 +10,24 @@ use tonic::{Code, Request, Status};
 
 use super::*;
 use crate::approvals::{Approval, State};
+use crate::mfa::kept::{self, Holder, Kind};
+use crate::mfa::totp;
 use crate::proto::portcullis_client::PortcullisClient;
 use crate::proto::{
-    AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, CONTRACT, Call, Principal, RecordRequest, Verdict,
+    AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, CONTRACT, Call, Client, Mfa, MfaNeed, Principal,
+    RecordRequest, Verdict,
 };
 use crate::store::{Filter, Tenant};
 
-struct Bench {
+pub(super) struct Bench {
     data: PathBuf,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     channel: Channel,
     _end: watch::Sender<bool>,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let data = std::env::temp_dir().join(format!("portcullis-serve-{}-{count}", std::process::id()));
@@ -32,7 +35,10 @@ impl Bench {
         prepare(&data).unwrap();
         let store = sqlite::open(&data).unwrap();
         let (end, ending) = watch::channel(false);
-        let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
+        let outgoing = Arc::new(Outgoing::new(&[], None).unwrap());
+        let sealer = sealer(&data, &store, &outgoing).unwrap();
+        let places = Places::new(Some("https://console.test/approvals/{id}"), None).unwrap();
+        let shared = Arc::new(Shared { places, ..Shared::new(store, sealer, outgoing, ending) });
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(grpc::serve(listener, Arc::clone(&shared), "secret"));
@@ -59,6 +65,22 @@ impl Bench {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// The secret of a new token.
+    pub(super) fn token(&self, role: Role, tenant: &str) -> String {
+        let secret = tokens::new_secret().unwrap();
+        let token = Token {
+            name: secret.clone(),
+            person: "somebody".into(),
+            tenant: tenant.into(),
+            role,
+            groups: Vec::new(),
+            created: 0,
+        };
+        let record = new_record(Action::TokenCreated, "test", 0, json!({})).unwrap();
+        assert!(self.shared.store.create_token(token, tokens::hash(&secret), record, 0).unwrap());
+        secret
     }
 
     fn vote(&self, id: &str, person: &str, approve: bool) -> State {
@@ -285,6 +307,107 @@ async fn no_approval_is_used_twice() {
     }
     let used = bench.actions().iter().filter(|action| *action == "approval.used").count();
     assert_eq!(used, 10);
+}
+
+// === one-time codes ===
+
+/// A confirmed authenticator of `anna`, whose secret is returned; the code of the step before now is used up.
+async fn enrolled(bench: &Bench) -> Vec<u8> {
+    let shared = Arc::clone(&bench.shared);
+    let work = move || {
+        let (tenant, holder) = (Tenant::new("").unwrap(), Holder::new(Kind::Human, "anna").unwrap());
+        kept::enrol(&shared.store, shared.sealer.as_ref(), &tenant, &holder, "anna").unwrap();
+        let opened = kept::open(&shared.store, shared.sealer.as_ref(), &tenant, &holder).unwrap().unwrap();
+        let secret = opened.secret().to_vec();
+        let code = totp::code(&secret, totp::step(clock::now()) - 1);
+        kept::confirm(&shared.store, shared.sealer.as_ref(), &tenant, &holder, &code, "anna").unwrap();
+        secret
+    };
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+fn with_code(request: AdmitRequest, code: &str) -> AdmitRequest {
+    let mfa = Some(MfaNeed { rule: "obligation:code".into(), code: code.into() });
+    AdmitRequest { mfa, ..request }
+}
+
+fn without_approval(request: AdmitRequest) -> AdmitRequest {
+    AdmitRequest { approval: None, ..request }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_is_looked_at_before_anything_else_and_counts_for_one_admit() {
+    let bench = Bench::new().await;
+    let free = |id: &str| without_approval(call(id, 1, 0));
+    let nobody = bench.admit(with_code(free("z"), "123456")).await.unwrap();
+    assert_eq!((nobody.verdict(), nobody.mfa()), (Verdict::Deny, Mfa::Refused));
+    let secret = enrolled(&bench).await;
+    let code = totp::code(&secret, totp::step(clock::now()));
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    // Of a call whose code is wrong there is no approval and no intent.
+    let intent = Some(AuditRecord { id: "x-i".into(), tenant: String::new(), json: br#"{"time":"t"}"#.to_vec() });
+    let refused = bench.admit(AdmitRequest { intent, ..with_code(call("a", 1, 0), wrong) }).await.unwrap();
+    assert_eq!((refused.verdict(), refused.mfa(), refused.approval_id.as_str()), (Verdict::Deny, Mfa::Refused, ""));
+    // The same Admit as often as it asks, another one never.
+    for (id, verdict, mfa) in
+        [("b", Verdict::Allow, Mfa::Verified), ("b", Verdict::Allow, Mfa::Verified), ("c", Verdict::Deny, Mfa::Refused)]
+    {
+        let answer = bench.admit(with_code(free(id), &code)).await.unwrap();
+        assert_eq!((answer.verdict(), answer.mfa()), (verdict, mfa), "{id}: {}", answer.reason);
+    }
+    for bad in ["", "12345", "12345a", "123456789"] {
+        assert_eq!(bench.admit(with_code(free("d"), bad)).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    let expected =
+        ["audit.chain.created", "mfa.enrolled", "mfa.confirmed", "mfa.failed", "mfa.verified", "mfa.replayed"];
+    assert_eq!(bench.actions(), expected);
+}
+
+// === states ===
+
+fn returning(request: AdmitRequest, state: &str) -> AdmitRequest {
+    AdmitRequest { client: Some(Client { retries: true, state: state.into() }), ..request }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_is_of_one_call_and_counts_once() {
+    let bench = Bench::new().await;
+    let first = bench.admit(returning(call("a", 1, 0), "")).await.unwrap();
+    assert_eq!((first.verdict(), first.state.len()), (Verdict::Pending, 40));
+    assert_eq!(first.link, format!("https://console.test/approvals/{}", first.approval_id));
+    for (id, arguments, state) in [("b", 2, first.state.as_str()), ("c", 1, "0"), ("d", 3, "0")] {
+        let stale = bench.admit(returning(call(id, arguments, 0), state)).await.unwrap();
+        assert_eq!((stale.verdict(), stale.approval_id.as_str()), (Verdict::Deny, ""), "{id}");
+        assert!(stale.reason.contains("request state"), "{}", stale.reason);
+    }
+    let second = bench.admit(returning(call("e", 1, 0), &first.state)).await.unwrap();
+    assert_eq!((second.verdict(), &second.approval_id), (Verdict::Pending, &first.approval_id));
+    assert_ne!(second.state, first.state);
+    // Made again under the same id it is the same; under another one it is not.
+    assert_eq!(bench.admit(returning(call("e", 1, 0), &first.state)).await.unwrap().verdict(), Verdict::Pending);
+    assert_eq!(bench.admit(returning(call("f", 1, 0), &first.state)).await.unwrap().verdict(), Verdict::Deny);
+    bench.vote(&first.approval_id, "ben", true);
+    assert_eq!(bench.admit(returning(call("g", 1, 0), &second.state)).await.unwrap().verdict(), Verdict::Allow);
+    assert_eq!(bench.admit(returning(call("h", 1, 0), &second.state)).await.unwrap().verdict(), Verdict::Deny);
+    // Who cannot come back is given none.
+    assert_eq!(bench.admit(call("i", 9, 0)).await.unwrap().state, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_says_that_the_code_of_its_call_was_right() {
+    let bench = Bench::new().await;
+    let secret = enrolled(&bench).await;
+    let code = totp::code(&secret, totp::step(clock::now()));
+    let first = bench.admit(with_code(returning(call("a", 1, 0), ""), &code)).await.unwrap();
+    assert_eq!((first.verdict(), first.mfa()), (Verdict::Pending, Mfa::Verified));
+    bench.vote(&first.approval_id, "ben", true);
+    // The client sends what it sent before.
+    let back = bench.admit(with_code(returning(call("b", 1, 0), &first.state), &code)).await.unwrap();
+    assert_eq!((back.verdict(), back.mfa()), (Verdict::Allow, Mfa::Verified));
+    // A state that was given without a code does not stand for one.
+    let other = bench.admit(returning(call("c", 2, 0), "")).await.unwrap();
+    let refused = bench.admit(with_code(returning(call("d", 2, 0), &other.state), &code)).await.unwrap();
+    assert_eq!((refused.verdict(), refused.mfa()), (Verdict::Deny, Mfa::Refused));
 }
 
 /// Figures for docs/approvals.md: `cargo test --release -p portcullis thousand -- --ignored --nocapture`.

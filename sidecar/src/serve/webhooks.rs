@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::api::approvals::summary;
+use super::api::approvals::Summary;
 use super::places::Places;
 use super::{Shared, ended, say};
 use crate::audit::hex;
@@ -74,8 +75,11 @@ pub(super) async fn keep(shared: Arc<Shared>) {
     loop {
         due.extend(shared.deliver.take().into_iter().map(|tenant| (tenant, 0)));
         let now = clock::now();
-        let ready: Vec<_> =
-            due.iter().filter(|(tenant, at)| **at <= now && !busy.contains(tenant)).map(|(one, _)| one.clone()).collect();
+        let ready: Vec<_> = due
+            .iter()
+            .filter(|(tenant, at)| **at <= now && !busy.contains(tenant))
+            .map(|(one, _)| one.clone())
+            .collect();
         for tenant in ready {
             due.remove(&tenant);
             busy.insert(tenant.clone());
@@ -147,8 +151,8 @@ fn attempt(
             decide = shared.places.one_time(tenant, &approval.id, &secret);
         }
     }
-    let mut shown = summary(&approval);
-    let arguments = approval.ask.arguments.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let mut shown = json!(Summary::of(&approval));
+    let arguments = approval.ask.arguments.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     if let (Some(shown), Some(arguments)) = (shown.as_object_mut(), arguments) {
         shown.insert("arguments".to_owned(), arguments);
     }

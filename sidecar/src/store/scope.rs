@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{Admission, Admitted, Filter, Linked, NewRecord, Outcome, Store, StoreError, StoredRow, Tenant, Visitor};
-#[cfg(test)]
-use crate::approvals::Ask;
+use super::{
+    Admission, Admitted, Filter, Linked, NewRecord, Outcome, Store, StoreError, StoredRow, Tenant, Tx, Visitor,
+};
 use crate::approvals::{Approval, State, VoteRefused};
 use crate::audit::Signed;
 use crate::tokens::Token;
@@ -25,6 +25,20 @@ impl Scope {
     /// nothing. Returns how many were new.
     pub(crate) fn append(&self, records: Vec<NewRecord>, now: u64) -> Result<usize, StoreError> {
         self.store.change(&self.tenant, now, |tx| tx.append(records))
+    }
+
+    /// As [`Scope::append`], and in the same transaction what follows from the records.
+    pub(crate) fn append_and(
+        &self,
+        records: Vec<NewRecord>,
+        now: u64,
+        then: impl FnOnce(&mut dyn Tx) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        self.store.change(&self.tenant, now, |tx| {
+            let new = tx.append(records)?;
+            then(tx)?;
+            Ok(new)
+        })
     }
 
     /// Visits the rows from `from` to `to` (inclusive) in the order of their places, until the visitor says false.
@@ -103,24 +117,6 @@ impl Scope {
     ) -> Result<Option<Result<Approval, VoteRefused>>, StoreError> {
         let (id, hash, note) = (id.to_owned(), hash.to_owned(), note.to_owned());
         self.store.change(&self.tenant, now, move |tx| tx.vote_by_link(&id, &hash, approve, &note))
-    }
-
-    /// As [`Scope::admission`] of a call that needs an approval and nothing else.
-    #[cfg(test)]
-    pub(crate) fn admit(
-        &self,
-        admit: &str,
-        ask: Ask,
-        expires_in: u64,
-        intent: Option<NewRecord>,
-        now: u64,
-    ) -> Result<Admitted, StoreError> {
-        let ask = Some((ask, expires_in));
-        let admission = Admission { admit: admit.to_owned(), ask, intent, ..Admission::default() };
-        match self.admission(admission, now)? {
-            Outcome::Asked(admitted) => Ok(admitted),
-            Outcome::Code(_) | Outcome::Free | Outcome::Stale => Err(StoreError::Closed),
-        }
     }
 
     /// Answers an Admit that has waited for this approval.

@@ -43,6 +43,10 @@ pub(crate) enum ItemKind {
     Mfa,
     /// A key of the tenant, wrapped, by its version.
     SealKey,
+    /// A tool that a server listed, by a hash of both names.
+    Tool,
+    /// Numbers that something else counts, by what it is.
+    Count,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -57,6 +61,8 @@ impl ItemKind {
             Self::Delivery => "delivery",
             Self::Mfa => "mfa",
             Self::SealKey => "seal_key",
+            Self::Tool => "tool",
+            Self::Count => "count",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]

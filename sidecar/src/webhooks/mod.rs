@@ -82,7 +82,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Hook>, Failure> {
     let mut hooks: Vec<Hook> = Vec::new();
     for entry in file.webhooks {
         let refuse = |what: &str| Err(Failure::file(path, format!("webhook `{}`: {what}", entry.name)));
-        let named = |name: &str| !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_graphic());
+        let named =
+            |name: &str| !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_graphic());
         if !named(&entry.name) {
             return refuse("its name must have 1 to 64 visible ASCII characters");
         }

@@ -28,8 +28,14 @@ pub(crate) fn add(tx: &mut dyn Tx, hooks: &[Hook], event: Event, approval: &str)
         let mut random = crate::secret_file::random().map_err(|_| StoreError::Closed)?;
         random.truncate(16);
         let time = tx.now();
-        let delivery =
-            Delivery { webhook: hook.name.clone(), event, approval: approval.to_owned(), time, attempts: 0, next: time };
+        let delivery = Delivery {
+            webhook: hook.name.clone(),
+            event,
+            approval: approval.to_owned(),
+            time,
+            attempts: 0,
+            next: time,
+        };
         // In the order of time.
         tx.put(ItemKind::Delivery, &format!("{time:016x}.{random}"), &json!(delivery).to_string())?;
     }

@@ -3,7 +3,6 @@
 mod export;
 mod list;
 mod manage;
-mod table;
 mod verify;
 
 use std::path::PathBuf;
@@ -14,6 +13,7 @@ use crate::Report;
 use crate::failure::Failure;
 use crate::store::{Scope, Tenant, sqlite};
 
+pub(crate) use verify::last as prove_last;
 #[cfg(test)]
 pub(crate) use verify::whole as prove;
 
@@ -62,7 +62,7 @@ struct Place {
 impl Place {
     fn tenant(&self) -> Result<Tenant, Failure> {
         Tenant::new(&self.tenant)
-            .ok_or_else(|| Failure::new("--tenant is longer than 128 bytes or has control characters"))
+            .ok_or_else(|| Failure::new("--tenant is longer than 128 characters or has control characters"))
     }
 
     /// For reading.

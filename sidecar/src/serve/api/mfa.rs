@@ -2,140 +2,156 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use super::blocking;
 use super::caller::{Caller, Operation};
-use super::{Refusal, blocking};
-use crate::mfa::kept::{self, Holder, Refused};
+use super::endpoint::{Call, Created, Nothing};
+use super::refusal::Refusal;
+use super::types::Limit;
+use crate::mfa::kept::{self, Described, Holder, Kind, Refused};
 use crate::mfa::qr;
-use crate::serve::Shared;
 use crate::store::StoreError;
 
 /// Whose authenticator to enrol.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewAuthenticator")]
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
+    /// The id that the caller has in calls.
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"))]
     principal: String,
-    /// human, agent, service or workflow.
-    #[serde(default = "human")]
-    kind: String,
-}
-
-/// A code that an authenticator shows.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Shown {
-    code: String,
+    /// The kind that the caller has in calls.
+    #[serde(default)]
+    kind: Kind,
 }
 
 /// Whose.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct ByHolder {
+    kind: Kind,
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"))]
+    principal: String,
+}
+
+/// A code that an authenticator shows.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Whose {
-    tenant: Option<String>,
+pub(super) struct Code {
+    /// Six digits.
+    #[schemars(regex(pattern = "^[0-9 ]{6,16}$"))]
+    code: String,
 }
 
 /// Which.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WhichAuthenticators")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
-    tenant: Option<String>,
-    /// Only those behind this `kind:principal`.
-    #[serde(default)]
-    after: String,
-    limit: Option<u64>,
+    /// Only those behind this one, written as kind:principal
+    #[schemars(length(max = 300))]
+    after: Option<String>,
+    /// At most
+    limit: Option<Limit>,
 }
 
-pub(super) async fn list(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Query(which): Query<Which>,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ManageMfa)?;
-    let tenant = caller.tenant(which.tenant.as_deref())?;
-    let limit = which.limit.unwrap_or(MAX_LIST).min(MAX_LIST);
-    blocking(move || Ok(Json(json!({"mfa": kept::list(&shared.store, &tenant, &which.after, limit)?})))).await
+/// Authenticators, by kind and principal.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Authenticators {
+    mfa: Vec<Described>,
 }
 
-pub(super) async fn enrol(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Query(whose): Query<Whose>,
-    Json(new): Json<New>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let holder = holder(&caller, &new.kind, &new.principal, Operation::EnrolOwnMfa)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let value = blocking(move || {
-        let offer = kept::enrol(&shared.store, shared.sealer.as_ref(), &tenant, &holder, &caller.0.person)?;
-        let failed = |_| Refusal::Invalid("the name is too long for a QR code");
-        let picture = STANDARD.encode(qr::png(&offer.uri).map_err(failed)?);
-        // Shown this once.
-        Ok(json!({"principal": holder.principal(), "kind": new.kind, "secret": *offer.secret, "uri": *offer.uri,
-            "qr_text": qr::text(&offer.uri).map_err(failed)?, "qr_png": picture}))
-    });
-    Ok((StatusCode::CREATED, Json(value.await?)))
+/// A new authenticator, this once.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Offered {
+    principal: String,
+    kind: Kind,
+    /// Base32 (RFC 4648), to be typed in where nothing can be scanned.
+    secret: String,
+    /// `otpauth://totp/…`, for the authenticator.
+    uri: String,
+    /// The same as a QR code for a terminal.
+    qr_text: String,
+    /// The same as a QR code, PNG in base64.
+    qr_png: String,
 }
 
-pub(super) async fn confirm(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path((kind, principal)): Path<(String, String)>,
-    Query(whose): Query<Whose>,
-    Json(shown): Json<Shown>,
-) -> Result<Json<Value>, Refusal> {
-    let holder = holder(&caller, &kind, &principal, Operation::EnrolOwnMfa)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let code: String = shown.code.chars().filter(|c| *c != ' ').collect();
+/// What counts in place of codes, each once.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Recovery {
+    recovery_codes: Vec<String>,
+}
+
+/// Whose authenticator it was.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Holder")]
+pub(super) struct Named {
+    principal: String,
+    kind: Kind,
+}
+
+pub(super) async fn list(call: Call<Nothing, Which>) -> Result<Authenticators, Refusal> {
+    let (limit, after) = (call.query.limit.unwrap_or(Limit(Limit::MAX)).0, call.query.after.unwrap_or_default());
+    let mfa = blocking(move || Ok(kept::list(&call.shared.store, &call.tenant, &after, limit)?));
+    Ok(Authenticators { mfa: mfa.await? })
+}
+
+pub(super) async fn enrol(call: Call<Nothing, Nothing, New>) -> Result<Created<Offered>, Refusal> {
+    let holder = holder(&call.caller, call.body.kind, &call.body.principal)?;
     blocking(move || {
-        let sealer = shared.sealer.as_ref();
-        let codes = kept::confirm(&shared.store, sealer, &tenant, &holder, &code, &caller.0.person)?;
-        Ok(Json(json!({"recovery_codes": codes})))
+        let shared = Arc::clone(&call.shared);
+        let offer = kept::enrol(&shared.store, shared.sealer.as_ref(), &call.tenant, &holder, &call.caller.0.person)?;
+        Ok(Created(Offered {
+            principal: holder.principal().to_owned(),
+            kind: call.body.kind,
+            secret: offer.secret.to_string(),
+            uri: offer.uri.to_string(),
+            qr_text: qr::text(&offer.uri)?,
+            qr_png: STANDARD.encode(qr::png(&offer.uri)?),
+        }))
     })
     .await
 }
 
-pub(super) async fn unlock(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path((kind, principal)): Path<(String, String)>,
-    Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Refusal> {
-    let holder = holder(&caller, &kind, &principal, Operation::ManageMfa)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
+pub(super) async fn confirm(call: Call<ByHolder, Nothing, Code>) -> Result<Recovery, Refusal> {
+    let holder = holder(&call.caller, call.path.kind, &call.path.principal)?;
+    let code: String = call.body.code.chars().filter(|c| *c != ' ').collect();
     blocking(move || {
-        kept::unlock(&shared.store, &tenant, &holder, &caller.0.person)?;
-        Ok(Json(json!({"principal": holder.principal(), "kind": kind})))
+        let (store, sealer) = (&call.shared.store, call.shared.sealer.as_ref());
+        let recovery_codes = kept::confirm(store, sealer, &call.tenant, &holder, &code, &call.caller.0.person)?;
+        Ok(Recovery { recovery_codes })
     })
     .await
 }
 
-pub(super) async fn remove(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path((kind, principal)): Path<(String, String)>,
-    Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Refusal> {
-    let holder = holder(&caller, &kind, &principal, Operation::ManageMfa)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
+pub(super) async fn unlock(call: Call<ByHolder>) -> Result<Named, Refusal> {
+    let holder = holder(&call.caller, call.path.kind, &call.path.principal)?;
     blocking(move || {
-        kept::remove(&shared.store, &tenant, &holder, &caller.0.person)?;
-        Ok(Json(json!({"principal": holder.principal(), "kind": kind})))
+        kept::unlock(&call.shared.store, &call.tenant, &holder, &call.caller.0.person)?;
+        Ok(Named { principal: call.path.principal, kind: call.path.kind })
     })
     .await
 }
 
-/// Whose it is, where the caller may do this with it: `own` with their own, all else by their role.
-fn holder(caller: &Caller, kind: &str, principal: &str, own: Operation) -> Result<Holder, Refusal> {
-    let holder = Holder::new(kind, principal).ok_or(Refusal::Invalid(
-        "a principal has 1 to 255 bytes without control characters; its kind is human, agent, service or workflow",
-    ))?;
-    caller.may(if holder.is(&caller.0.person) { own } else { Operation::ManageMfa })?;
+pub(super) async fn remove(call: Call<ByHolder>) -> Result<Named, Refusal> {
+    let holder = holder(&call.caller, call.path.kind, &call.path.principal)?;
+    blocking(move || {
+        kept::remove(&call.shared.store, &call.tenant, &holder, &call.caller.0.person)?;
+        Ok(Named { principal: call.path.principal, kind: call.path.kind })
+    })
+    .await
+}
+
+/// Whose it is, where it is the caller's own, or the caller may do this with everybody's.
+fn holder(caller: &Caller, kind: Kind, principal: &str) -> Result<Holder, Refusal> {
+    let holder = Holder::new(kind, principal)
+        .ok_or_else(|| Refusal::invalid("a principal has 1 to 255 bytes, none of them a control character"))?;
+    if !holder.is(&caller.0.person) {
+        caller.may(Operation::ManageMfa)?;
+    }
     Ok(holder)
 }
 
@@ -150,10 +166,3 @@ impl From<Refused> for Refusal {
         }
     }
 }
-
-fn human() -> String {
-    "human".to_owned()
-}
-
-/// Enrolments in one answer.
-const MAX_LIST: u64 = 1000;
