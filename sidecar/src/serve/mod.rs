@@ -3,6 +3,7 @@
 mod admit;
 mod api;
 mod checkpoints;
+mod console;
 mod expiry;
 mod grpc;
 mod http;
@@ -11,6 +12,7 @@ mod metrics;
 mod reload;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tls;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, IsTerminal, Write};
@@ -32,8 +34,10 @@ use crate::store::{Store, sqlite};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
 use api::{Target, Told};
+use console::Sessions;
 use hub::Hub;
 use metrics::Metrics;
+use tls::{Connections, Port, Tls};
 
 /// Where to listen, and where to keep things.
 #[derive(clap::Args)]
@@ -41,13 +45,14 @@ use metrics::Metrics;
 Examples:
   portcullis serve --data /var/lib/portcullis
   portcullis serve --data state --listen-grpc 127.0.0.1:9443 --listen-http 127.0.0.1:9444
+  portcullis serve --data state --tls-cert tls.crt --tls-key tls.key --client-ca envoy-ca.crt
 
 The data directory is made at the first start, with the database, the key that signs the audit chain and the token
-that the filter has to send, and the token of the first admin; keep it for the owner alone. Connections are not encrypted yet: listen on
-127.0.0.1 or within a mesh that encrypts. Every signed checkpoint is printed as a line of JSON, so that a collector of logs
+that the filter has to send, and the token of the first admin; keep it for the owner alone. The console is on the HTTP port.
+Without --tls-cert connections are not encrypted: listen on 127.0.0.1 or within a mesh that encrypts. Every signed checkpoint is printed as a line of JSON, so that a collector of logs
 keeps them outside.
 
-SIGHUP reads the policy file again.
+SIGHUP reads the policy file and the certificates again.
 
 Exit codes:
   0  ended by SIGTERM or Ctrl-C
@@ -59,7 +64,7 @@ pub(crate) struct Args {
     /// Address for the filter (gRPC)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     listen_grpc: SocketAddr,
-    /// Address for people (/api/v1), /health, /ready and /metrics
+    /// Address for people (the console, /api/v1), /health, /ready and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9444")]
     listen_http: SocketAddr,
     /// Sign a checkpoint after this many rows
@@ -76,6 +81,8 @@ pub(crate) struct Args {
     /// Envoy's MCP endpoint, for POST /api/v1/invoke: http://127.0.0.1:10000/mcp
     #[arg(long, value_name = "URL")]
     invoke_url: Option<String>,
+    #[command(flatten)]
+    tls: tls::Args,
 }
 
 /// What all handlers share.
@@ -92,6 +99,11 @@ struct Shared {
     /// Where calls are made for admins.
     invoke: Option<Target>,
     invocations: Semaphore,
+    /// Who is logged in to the console.
+    sessions: Sessions,
+    /// Browsers that are told of changes.
+    streams: Arc<Semaphore>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Shared {
@@ -106,6 +118,9 @@ impl Shared {
             policy: None,
             invoke: None,
             invocations: Semaphore::new(MAX_INVOCATIONS),
+            sessions: Sessions::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            tls: None,
         }
     }
 }
@@ -115,6 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let _lock = lock(&args.data)?;
     let told = args.policy.as_deref().map(|path| Told::read(path, &args.environment)).transpose()?;
     let invoke = args.invoke_url.as_deref().map(Target::parse).transpose()?;
+    let tls = Tls::load(&args.tls)?.map(Arc::new);
     let token_file = args.data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
     let store = sqlite::open(&args.data)?;
@@ -124,7 +140,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
     let (end, ending) = watch::channel(false);
-    let shared = Shared { policy: told.map(RwLock::new), invoke, ..Shared::new(store, ending) };
+    let shared = Shared { policy: told.map(RwLock::new), invoke, tls, ..Shared::new(store, ending) };
     let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -158,6 +174,10 @@ async fn serve(
         args.checkpoint_rows,
         Duration::from_secs(args.checkpoint_seconds),
     ));
+    let connections = |listener, port| {
+        Connections::accept(listener, shared.tls.clone(), port).map_err(|error| Failure::new(error.to_string()))
+    };
+    let (grpc, http) = (connections(grpc, Port::Grpc)?, connections(http, Port::Http)?);
     let mut grpc = tokio::spawn(grpc::serve(grpc, Arc::clone(&shared), token));
     let mut http = tokio::spawn(http::serve(http, Arc::clone(&shared)));
     let early = tokio::select! {
@@ -238,6 +258,8 @@ fn lock(data: &Path) -> Result<File, Failure> {
 
 /// Verifications, exports and statistics at a time.
 const MAX_HEAVY: usize = 2;
+/// Browsers that are told of changes at a time.
+const MAX_STREAMS: usize = 64;
 /// Calls made for admins at a time.
 const MAX_INVOCATIONS: usize = 16;
 /// How long answers may take once the sidecar is to end.

@@ -35,7 +35,8 @@ impl Bench {
         let shared = Arc::new(Shared::new(store, ending));
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(grpc::serve(listener, Arc::clone(&shared), "secret"));
+        let connections = Connections::accept(listener, None, Port::Grpc).unwrap();
+        tokio::spawn(grpc::serve(connections, Arc::clone(&shared), "secret"));
         tokio::spawn(expiry::keep(Arc::clone(&shared)));
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         Self { data, shared, channel, _end: end }
