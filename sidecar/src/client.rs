@@ -97,9 +97,10 @@ impl Remote {
 
     /// The connection, once it speaks TLS. Only who has a certificate of the authority that was named is spoken to.
     fn encrypted(&self, stream: TcpStream, host: &str) -> Result<Box<dyn Stream>, Failure> {
-        let path = self.ca_file.clone().or_else(|| env::var_os("PORTCULLIS_CA").map(PathBuf::from)).ok_or_else(|| {
-            Failure::new("https takes the authority of the sidecar's certificate: --ca-file, or PORTCULLIS_CA")
-        })?;
+        let path =
+            self.ca_file.clone().or_else(|| env::var_os("PORTCULLIS_CA").map(PathBuf::from)).ok_or_else(|| {
+                Failure::new("https takes the authority of the sidecar's certificate: --ca-file, or PORTCULLIS_CA")
+            })?;
         let mut roots = RootCertStore::empty();
         for root in certificates(&path)? {
             roots.add(root).map_err(|error| Failure::file(&path, error))?;

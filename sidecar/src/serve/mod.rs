@@ -82,7 +82,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     invoke_url: Option<String>,
     #[command(flatten)]
-    tls: tls::Args,
+    tls: tls::Certificates,
 }
 
 /// What all handlers share.

@@ -23,7 +23,7 @@ use crate::failure::Failure;
 
 /// Where certificates are.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct Certificates {
     /// Certificate chain (PEM): both ports take TLS connections only
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 
 /// The certificates in use.
 pub(crate) struct Tls {
-    args: Args,
+    certificates: Certificates,
     grpc: RwLock<Arc<ServerConfig>>,
     http: RwLock<Arc<ServerConfig>>,
 }
@@ -70,16 +70,16 @@ pub(crate) struct Client {
 
 impl Tls {
     /// `None`: no certificate was given.
-    pub(crate) fn load(args: &Args) -> Result<Option<Self>, Failure> {
+    pub(crate) fn load(args: &Certificates) -> Result<Option<Self>, Failure> {
         let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
         let grpc = RwLock::new(Arc::new(config(cert, key, args.client_ca.as_deref(), b"h2")?));
         let http = RwLock::new(Arc::new(config(cert, key, None, b"http/1.1")?));
-        Ok(Some(Self { args: args.clone(), grpc, http }))
+        Ok(Some(Self { certificates: args.clone(), grpc, http }))
     }
 
     /// Reads the files again. Connections that there are go on with what they have.
     pub(crate) fn reload(&self) -> Result<(), Failure> {
-        let Some(new) = Self::load(&self.args)? else { return Ok(()) };
+        let Some(new) = Self::load(&self.certificates)? else { return Ok(()) };
         for (old, new) in [(&self.grpc, new.grpc), (&self.http, new.http)] {
             if let (Ok(mut old), Ok(new)) = (old.write(), new.into_inner()) {
                 *old = new;

@@ -22,6 +22,8 @@ class Serve:
     def __init__(self) -> None:
         self.data = Path(tempfile.mkdtemp(prefix="portcullis-serve-"))
         self.port, self.http = _free_port(), _free_port()
+        self.options: list[str] = []
+        """What else it is started with."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Serve:
@@ -36,6 +38,7 @@ class Serve:
         command = [
             cli(), "serve", "--data", str(self.data / "state"),
             "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}",
+            *self.options,
         ]  # fmt: skip
         with (self.data / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -47,6 +50,10 @@ class Serve:
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     @property
     def token(self) -> str:
@@ -64,6 +71,10 @@ class Serve:
         """A command that talks to it, with the token in that file of its directory."""
         where = ["--url", f"http://127.0.0.1:{self.http}", "--token-file", str(self.data / "state" / token)]
         return subprocess.run([cli(), *arguments, *where], capture_output=True, text=True, timeout=60, check=False)
+
+    def ask_as(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command that says itself whom it asks."""
+        return subprocess.run([cli(), *arguments], capture_output=True, text=True, timeout=60, check=False)
 
     def person(self, name: str, *options: str) -> str:
         """A token for that person; the name of its file."""

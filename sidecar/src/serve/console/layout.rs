@@ -129,7 +129,7 @@ pub(super) fn pretty(value: &Value) -> String {
 /// A time as people read it.
 pub(super) fn time(rfc3339: &str) -> Markup {
     let short = rfc3339.get(..19).unwrap_or(rfc3339).replace('T', " ");
-    html! { time datetime=(rfc3339) { (visible(&short)) } }
+    html! { time datetime=(rfc3339) title="UTC" { (visible(&short)) } }
 }
 
 /// The first digits of a hash, with all of it for whoever points at it.
