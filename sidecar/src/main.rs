@@ -59,6 +59,9 @@ enum Command {
     /// Make and revoke tokens of people
     #[command(subcommand)]
     Tokens(tokens::command::Command),
+    /// Prepare PostgreSQL as the store of several replicas
+    #[command(subcommand)]
+    Store(store::command::Command),
     /// Run labelled cases through the firewall and measure recall and false positives
     Eval(eval::Args),
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Audit(command) => audit::command::run(&command),
         Command::Approvals(command) => approvals::command::run(&command),
         Command::Tokens(command) => tokens::command::run(&command),
+        Command::Store(command) => store::command::run(&command),
         Command::Eval(args) => eval::run(&args),
     };
     match result {
