@@ -49,10 +49,10 @@ enum Command {
     #[command(subcommand)]
     Tools(tools::Command),
     /// Answer the filter: audit records and approvals, kept in one directory
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Verify, read, export and prune the audit chain
     #[command(subcommand)]
-    Audit(audit::command::Command),
+    Audit(Box<audit::command::Command>),
     /// Decide about calls that wait for a person
     #[command(subcommand)]
     Approvals(approvals::command::Command),

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use crate::audit::action::{Action, new_record};
 use crate::failure::Failure;
-use crate::store::{Change, Place, Store};
+use crate::store::{Change, Location, Store};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
 use hub::Hub;
@@ -50,7 +50,7 @@ Exit codes:
   2  wrong usage, an address that is taken, or a data directory that cannot be used")]
 pub(crate) struct Args {
     #[command(flatten)]
-    place: Place,
+    location: Location,
     /// Address for the filter (gRPC)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     listen_grpc: SocketAddr,
@@ -75,12 +75,12 @@ struct Shared {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
-    let data = &args.place.data;
+    let data = &args.location.data;
     prepare(data)?;
     let _lock = lock(data)?;
     let token_file = data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
-    let store = args.place.open()?;
+    let store = args.location.open()?;
     first_admin(&store, data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

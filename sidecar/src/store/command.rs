@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::place::from_file;
+use super::location::from_file;
 use super::postgres::{self, Target};
 use crate::Report;
 use crate::failure::Failure;

@@ -6,7 +6,7 @@
 mod approvals;
 mod chain;
 pub(crate) mod command;
-mod place;
+mod location;
 mod postgres;
 mod scope;
 pub(crate) mod sqlite;
@@ -25,7 +25,7 @@ use crate::audit::{AuditKey, Hash, Kind, Row};
 use crate::clock;
 use crate::failure::Failure;
 pub(crate) use approvals::Expired;
-pub(crate) use place::Place;
+pub(crate) use location::Location;
 pub(crate) use scope::Scope;
 use tables::{Database, Tables};
 use tx::Work;

@@ -50,7 +50,7 @@ pub(crate) fn run(command: &Command) -> Result<Report, Failure> {
 #[derive(clap::Args)]
 struct Place {
     #[command(flatten)]
-    store: store::Place,
+    store: store::Location,
     /// The tenant
     #[arg(long, value_name = "NAME", default_value = Tenant::DEFAULT)]
     tenant: String,

@@ -30,7 +30,7 @@ Exit codes:
   2  wrong usage, or a database or key that cannot be read")]
 pub(crate) struct Args {
     #[command(flatten)]
-    store: store::Place,
+    store: store::Location,
     /// One tenant; all without it
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,

@@ -11,7 +11,7 @@ use crate::secret_file;
 
 /// Where everything is kept.
 #[derive(clap::Args)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     /// Data directory of `portcullis serve`: keys, tokens and, without --store, the database
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
@@ -33,7 +33,7 @@ pub(crate) struct Server {
     store_ca: Option<PathBuf>,
 }
 
-impl Place {
+impl Location {
     /// Opens it to read and write; what is missing in the data directory is made.
     pub(crate) fn open(&self) -> Result<Arc<Store>, Failure> {
         match self.server.target()? {
@@ -42,7 +42,7 @@ impl Place {
         }
     }
 
-    /// As [`Place::open`], where `portcullis serve` has been before.
+    /// As [`Location::open`], where `portcullis serve` has been before.
     pub(crate) fn existing(&self) -> Result<Arc<Store>, Failure> {
         match self.server.target()? {
             Some(target) if self.data.join("audit-key").exists() => postgres::open(target, &self.data),
