@@ -30,7 +30,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::audit::action::{Action, new_record};
 use crate::config::Environment;
 use crate::failure::Failure;
-use crate::store::{Store, sqlite};
+use crate::store::{Change, Location, Store};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
 use api::{Target, Told};
@@ -44,6 +44,7 @@ use tls::{Connections, Port, Tls};
 #[command(after_help = "\
 Examples:
   portcullis serve --data /var/lib/portcullis
+  portcullis serve --data /var/lib/portcullis --store-file /etc/portcullis/store-url
   portcullis serve --data state --listen-grpc 127.0.0.1:9443 --listen-http 127.0.0.1:9444
   portcullis serve --data state --tls-cert tls.crt --tls-key tls.key --client-ca envoy-ca.crt
 
@@ -58,9 +59,8 @@ Exit codes:
   0  ended by SIGTERM or Ctrl-C
   2  wrong usage, an address that is taken, or a data directory that cannot be used")]
 pub(crate) struct Args {
-    /// Directory for the database, keys and tokens
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    location: Location,
     /// Address for the filter (gRPC)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     listen_grpc: SocketAddr,
@@ -126,15 +126,16 @@ impl Shared {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
-    prepare(&args.data)?;
-    let _lock = lock(&args.data)?;
+    let data = &args.location.data;
+    prepare(data)?;
+    let _lock = lock(data)?;
     let told = args.policy.as_deref().map(|path| Told::read(path, &args.environment)).transpose()?;
     let invoke = args.invoke_url.as_deref().map(Target::parse).transpose()?;
     let tls = Tls::load(&args.tls)?.map(Arc::new);
-    let token_file = args.data.join("filter-token");
+    let token_file = data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
-    let store = sqlite::open(&args.data)?;
-    first_admin(&store, &args.data)?;
+    let store = args.location.open()?;
+    first_admin(&store, data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -167,6 +168,7 @@ async fn serve(
     let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
         return Err(Failure::new("no signals from the system"));
     };
+    hear(&shared)?;
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
     tokio::spawn(reload::keep(Arc::clone(&shared), args.policy.clone(), args.environment.clone()));
     tokio::spawn(checkpoints::keep(
@@ -193,6 +195,20 @@ async fn serve(
     // Answers under way are finished, but nobody can keep the sidecar from ending.
     let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await) }).await;
     Ok(())
+}
+
+/// Wakes who waits for what another replica decides.
+fn hear(shared: &Arc<Shared>) -> Result<(), Failure> {
+    let hearing = Arc::downgrade(shared);
+    let told = shared.store.listen(move |change| {
+        if let Some(shared) = hearing.upgrade() {
+            match change {
+                Change::Approval(tenant, id) => shared.hub.tell(&tenant, &id),
+                Change::Unknown => shared.hub.tell_all(),
+            }
+        }
+    });
+    Ok(told?)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -238,7 +254,10 @@ fn first_admin(store: &Store, data: &Path) -> Result<(), Failure> {
         created: now,
     };
     let record = new_record(Action::TokenCreated, "portcullis", now, json!({"name": token.name, "role": "admin"}))?;
-    store.create_token(token, tokens::hash(&secret), record, now)?;
+    if !store.create_token(token, tokens::hash(&secret), record, now)? {
+        // Another replica was first; its secret counts.
+        return fs::remove_file(&path).map_err(|error| Failure::file(&path, error));
+    }
     // Never into a log.
     let shown = if io::stderr().is_terminal() { format!(": {secret}") } else { String::new() };
     say(&format!("portcullis serve: the first admin token is in {}{shown}", path.display()));
