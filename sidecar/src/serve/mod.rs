@@ -3,6 +3,7 @@
 mod admit;
 mod api;
 mod checkpoints;
+mod console;
 mod expiry;
 mod grpc;
 mod http;
@@ -13,6 +14,7 @@ mod places;
 mod reload;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tls;
 mod webhooks;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -35,12 +37,14 @@ use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
 use crate::seal::{Sealer, TenantKeys};
-use crate::store::{Store, sqlite};
+use crate::store::{Change, Location, Store};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
 use api::{Target, Told};
+use console::Sessions;
 use hub::Hub;
 use metrics::Metrics;
+use tls::{Connections, Port, Tls};
 use places::Places;
 use webhooks::Deliver;
 
@@ -49,26 +53,27 @@ use webhooks::Deliver;
 #[command(after_help = "\
 Examples:
   portcullis serve --data /var/lib/portcullis
+  portcullis serve --data /var/lib/portcullis --store-file /etc/portcullis/store-url
   portcullis serve --data state --listen-grpc 127.0.0.1:9443 --listen-http 127.0.0.1:9444
+  portcullis serve --data state --tls-cert tls.crt --tls-key tls.key --client-ca envoy-ca.crt
 
 The data directory is made at the first start, with the database, the key that signs the audit chain and the token
-that the filter has to send, and the token of the first admin; keep it for the owner alone. Connections are not encrypted yet: listen on
-127.0.0.1 or within a mesh that encrypts. Every signed checkpoint is printed as a line of JSON, so that a collector of logs
+that the filter has to send, and the token of the first admin; keep it for the owner alone. The console is on the HTTP port.
+Without --tls-cert connections are not encrypted: listen on 127.0.0.1 or within a mesh that encrypts. Every signed checkpoint is printed as a line of JSON, so that a collector of logs
 keeps them outside.
 
-SIGHUP reads the policy file again.
+SIGHUP reads the policy file and the certificates again.
 
 Exit codes:
   0  ended by SIGTERM or Ctrl-C
   2  wrong usage, an address that is taken, or a data directory that cannot be used")]
 pub(crate) struct Args {
-    /// Directory for the database, keys and tokens
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    location: Location,
     /// Address for the filter (gRPC)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     listen_grpc: SocketAddr,
-    /// Address for people (/api/v1), /health, /ready and /metrics
+    /// Address for people (the console, /api/v1), /health, /ready and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9444")]
     listen_http: SocketAddr,
     /// Sign a checkpoint after this many rows
@@ -94,6 +99,8 @@ pub(crate) struct Args {
     /// Envoy's MCP endpoint, for POST /api/v1/invoke: http://127.0.0.1:10000/mcp
     #[arg(long, value_name = "URL")]
     invoke_url: Option<String>,
+    #[command(flatten)]
+    tls: tls::Certificates,
 }
 
 /// What all handlers share.
@@ -117,6 +124,11 @@ struct Shared {
     /// Where calls are made for admins.
     invoke: Option<Target>,
     invocations: Semaphore,
+    /// Who is logged in to the console.
+    sessions: Sessions,
+    /// Browsers that are told of changes.
+    streams: Arc<Semaphore>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Shared {
@@ -135,32 +147,37 @@ impl Shared {
             policy: None,
             invoke: None,
             invocations: Semaphore::new(MAX_INVOCATIONS),
+            sessions: Sessions::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            tls: None,
         }
     }
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
-    prepare(&args.data)?;
-    let _lock = lock(&args.data)?;
+    let data = &args.location.data;
+    prepare(data)?;
+    let _lock = lock(data)?;
     let told = args.policy.as_deref().map(|path| Told::read(path, &args.environment)).transpose()?;
     let invoke = args.invoke_url.as_deref().map(Target::parse).transpose()?;
-    let token_file = args.data.join("filter-token");
+    let tls = Tls::load(&args.tls)?.map(Arc::new);
+    let token_file = data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
-    let store = sqlite::open(&args.data)?;
-    first_admin(&store, &args.data)?;
+    let store = args.location.open()?;
+    first_admin(&store, data)?;
     let hooks = args.webhooks.as_deref().map(webhooks::read).transpose()?.unwrap_or_default();
     let places = Places::new(args.approval_link.as_deref(), args.public_url.as_deref())?;
     let outgoing = Arc::new(Outgoing::new(&[], None)?);
     webhooks::check(&hooks, &outgoing, &places)?;
     store.tell(hooks);
-    let sealer = sealer(&args.data, &store, &outgoing)?;
+    let sealer = sealer(data, &store, &outgoing)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
     let (end, ending) = watch::channel(false);
-    let shared =
-        Shared { places, policy: told.map(RwLock::new), invoke, ..Shared::new(store, sealer, outgoing, ending) };
+    let shared = Shared::new(store, sealer, outgoing, ending);
+    let shared = Shared { places, policy: told.map(RwLock::new), invoke, tls, ..shared };
     let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -194,6 +211,7 @@ async fn serve(
     let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
         return Err(Failure::new("no signals from the system"));
     };
+    hear(&shared)?;
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
     tokio::spawn(webhooks::keep(Arc::clone(&shared)));
     tokio::spawn(reload::keep(Arc::clone(&shared), args.policy.clone(), args.environment.clone()));
@@ -202,6 +220,10 @@ async fn serve(
         args.checkpoint_rows,
         Duration::from_secs(args.checkpoint_seconds),
     ));
+    let connections = |listener, port| {
+        Connections::accept(listener, shared.tls.clone(), port).map_err(|error| Failure::new(error.to_string()))
+    };
+    let (grpc, http) = (connections(grpc, Port::Grpc)?, connections(http, Port::Http)?);
     let mut grpc = tokio::spawn(grpc::serve(grpc, Arc::clone(&shared), token));
     let mut http = tokio::spawn(http::serve(http, Arc::clone(&shared)));
     let early = tokio::select! {
@@ -217,6 +239,24 @@ async fn serve(
     // Answers under way are finished, but nobody can keep the sidecar from ending.
     let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await) }).await;
     Ok(())
+}
+
+/// Wakes who waits for what another replica decides.
+fn hear(shared: &Arc<Shared>) -> Result<(), Failure> {
+    let hearing = Arc::downgrade(shared);
+    let told = shared.store.listen(move |change| {
+        if let Some(shared) = hearing.upgrade() {
+            match change {
+                Change::Approval(tenant, id) => {
+                    shared.hub.tell(&tenant, &id);
+                    // Whoever changed it may have ended before it told anybody.
+                    shared.deliver.wake(&tenant);
+                }
+                Change::Unknown => shared.hub.tell_all(),
+            }
+        }
+    });
+    Ok(told?)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -262,7 +302,10 @@ fn first_admin(store: &Store, data: &Path) -> Result<(), Failure> {
         created: now,
     };
     let record = new_record(Action::TokenCreated, "portcullis", now, json!({"name": token.name, "role": "admin"}))?;
-    store.create_token(token, tokens::hash(&secret), record, now)?;
+    if !store.create_token(token, tokens::hash(&secret), record, now)? {
+        // Another replica was first; its secret counts.
+        return fs::remove_file(&path).map_err(|error| Failure::file(&path, error));
+    }
     // Never into a log.
     let shown = if io::stderr().is_terminal() { format!(": {secret}") } else { String::new() };
     say(&format!("portcullis serve: the first admin token is in {}{shown}", path.display()));
@@ -282,6 +325,8 @@ fn lock(data: &Path) -> Result<File, Failure> {
 
 /// Verifications, exports and statistics at a time.
 const MAX_HEAVY: usize = 2;
+/// Browsers that are told of changes at a time.
+const MAX_STREAMS: usize = 64;
 /// Calls made for admins at a time.
 const MAX_INVOCATIONS: usize = 16;
 /// How long answers may take once the sidecar is to end.

@@ -21,6 +21,13 @@ pub(super) async fn keep(shared: Arc<Shared>, policy: Option<PathBuf>, environme
             signal = hangup.recv() => if signal.is_none() { return },
             () = ended(shared.ending.clone()) => return,
         }
+        if let Some(tls) = shared.tls.clone() {
+            match tokio::task::spawn_blocking(move || tls.reload()).await {
+                Ok(Ok(())) => say("portcullis serve: the certificates were read again"),
+                Ok(Err(failure)) => say(&format!("portcullis serve: the certificates stay as they were: {failure}")),
+                Err(_) => return,
+            }
+        }
         if let Some(path) = policy.clone() {
             let (shared, environment) = (Arc::clone(&shared), environment.clone());
             let read = move || read_policy(&shared, &path, &environment);

@@ -119,6 +119,7 @@ impl Work<'_> {
                 self.tables.remove_approval(&approval.id)?;
             }
         }
+        self.tables.settled()?;
         Ok(ended)
     }
 

@@ -6,9 +6,14 @@
 mod admission;
 mod approvals;
 mod chain;
+pub(crate) mod command;
+mod location;
+mod postgres;
 mod links;
 mod scope;
 pub(crate) mod sqlite;
+#[cfg(test)]
+pub(crate) mod suite;
 mod tables;
 mod tokens;
 mod tx;
@@ -25,6 +30,7 @@ use crate::webhooks::Hook;
 pub(crate) use admission::{Admission, Outcome, Second};
 pub(crate) use approvals::Expired;
 pub(crate) use links::Linked;
+pub(crate) use location::Location;
 pub(crate) use scope::Scope;
 use tables::{Database, Tables};
 use tx::Work;
@@ -115,6 +121,11 @@ impl Store {
         self.database.ready()
     }
 
+    /// Tells from now on what other replicas change, from a thread of its own.
+    pub(crate) fn listen(&self, tell: impl Fn(Change) + Send + 'static) -> Result<(), StoreError> {
+        self.database.listen(Box::new(tell))
+    }
+
     /// A transaction that may use all there is, at a time that is given.
     fn change<T: Send + 'static>(
         &self,
@@ -151,6 +162,15 @@ impl Store {
         })?;
         value.ok_or(StoreError::Closed)
     }
+}
+
+/// What another replica changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// An approval moved on.
+    Approval(Tenant, String),
+    /// It is not known what: whoever waits looks again.
+    Unknown,
 }
 
 /// What an Admit is told, and by which approval.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::{
     Admission, Admitted, Filter, Linked, NewRecord, Outcome, Store, StoreError, StoredRow, Tenant, Tx, Visitor,
 };
+#[cfg(test)]
+use crate::approvals::Ask;
 use crate::approvals::{Approval, State, VoteRefused};
 use crate::audit::Signed;
 use crate::tokens::Token;
@@ -117,6 +119,24 @@ impl Scope {
     ) -> Result<Option<Result<Approval, VoteRefused>>, StoreError> {
         let (id, hash, note) = (id.to_owned(), hash.to_owned(), note.to_owned());
         self.store.change(&self.tenant, now, move |tx| tx.vote_by_link(&id, &hash, approve, &note))
+    }
+
+    /// As [`Scope::admission`] of a call that needs an approval and nothing else.
+    #[cfg(test)]
+    pub(crate) fn admit(
+        &self,
+        admit: &str,
+        ask: Ask,
+        expires_in: u64,
+        intent: Option<NewRecord>,
+        now: u64,
+    ) -> Result<Admitted, StoreError> {
+        let ask = Some((ask, expires_in));
+        let admission = Admission { admit: admit.to_owned(), ask, intent, ..Admission::default() };
+        match self.admission(admission, now)? {
+            Outcome::Asked(admitted) => Ok(admitted),
+            Outcome::Code(_) | Outcome::Free | Outcome::Stale => Err(StoreError::Closed),
+        }
     }
 
     /// Answers an Admit that has waited for this approval.

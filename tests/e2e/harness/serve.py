@@ -14,15 +14,30 @@ from pathlib import Path
 from typing import Any
 
 from .envoy import REPOSITORY
+from .postgres import Postgres, free_port
 
 
 class Serve:
-    """Start with `with Serve() as serve:`; `options` are more of `portcullis serve`. `kill` is `kill -9`; `start` starts it again where it was."""
+    """Start with `with Serve() as serve:`. `kill` is `kill -9`; `start` starts it again where it was, with these `options` of
+    `portcullis serve`.
 
-    def __init__(self, *options: str) -> None:
-        self.options = options
+    With a `database` that is its store; `replica_of` is another one on the same database, whose keys it has.
+    """
+
+    def __init__(
+        self, *options: str, database: Postgres | None = None, replica_of: Serve | None = None
+    ) -> None:
         self.data = Path(tempfile.mkdtemp(prefix="portcullis-serve-"))
-        self.port, self.http = _free_port(), _free_port()
+        self._store: list[str] = []
+        if database is not None:
+            made = run("store", "migrate", "--admin-url", database.url("postgres"))
+            assert made.returncode == 0, made.stderr
+            self._store = ["--store", database.url("portcullis")]
+        if replica_of is not None:
+            shutil.copytree(replica_of.data / "state", self.data / "state")
+        self.options: list[str] = list(options)
+        """What else it is started with."""
+        self.port, self.http = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Serve:
@@ -36,7 +51,7 @@ class Serve:
     def start(self) -> None:
         command = [
             cli(), "serve", "--data", str(self.data / "state"),
-            "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}", *self.options,
+            "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}", *self._store, *self.options,
         ]  # fmt: skip
         with (self.data / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -49,6 +64,10 @@ class Serve:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     @property
     def token(self) -> str:
         return (self.data / "state" / "filter-token").read_text().strip()
@@ -57,17 +76,19 @@ class Serve:
         return (self.data / "serve.log").read_text(errors="replace")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command on its data directory."""
-        command = [cli(), *arguments, "--data", str(self.data / "state")]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        """A command on its data directory, and its database."""
+        return run(*arguments, "--data", str(self.data / "state"), *self._store)
 
     def ask(
         self, *arguments: str, token: str = "admin-token", stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """A command that talks to it, with the token in that file of its directory."""
         where = ["--url", f"http://127.0.0.1:{self.http}", "--token-file", str(self.data / "state" / token)]
-        command = [cli(), *arguments, *where]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+        return run(*arguments, *where, stdin=stdin)
+
+    def ask_as(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command that says itself whom it asks."""
+        return run(*arguments)
 
     def person(self, name: str, *options: str) -> str:
         """A token for that person; the name of its file."""
@@ -91,16 +112,14 @@ class Serve:
             self._process = None
 
 
+def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([cli(), *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False)
+
+
 def cli() -> str:
     """`PORTCULLIS_CLI`, or the release build in cargo's target directory."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     return os.environ.get("PORTCULLIS_CLI", str(target / "release" / "portcullis"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

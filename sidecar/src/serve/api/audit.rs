@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::blocking;
+use super::caller::Caller;
 use super::endpoint::{Call, Nothing, Raw};
 use super::refusal::Refusal;
 use super::types::{ById, Id, Limit, Text, Time};
@@ -29,25 +30,25 @@ use crate::store::{Column, Filter, Scope, Store, StoreError, StoredRow, Tenant};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Select {
     /// Of this time or later
-    pub(super) since: Option<Time>,
+    pub(crate) since: Option<Time>,
     /// Before this time
-    pub(super) until: Option<Time>,
+    pub(crate) until: Option<Time>,
     /// All that came of one HTTP request
-    pub(super) correlation_id: Option<Text>,
-    pub(super) decision: Option<Text>,
-    pub(super) server: Option<Text>,
-    pub(super) tool: Option<Text>,
-    pub(super) principal: Option<Text>,
-    pub(super) session: Option<Text>,
-    pub(super) action: Option<Text>,
-    pub(super) rule: Option<Text>,
-    pub(super) approval_id: Option<Text>,
+    pub(crate) correlation_id: Option<Text>,
+    pub(crate) decision: Option<Text>,
+    pub(crate) server: Option<Text>,
+    pub(crate) tool: Option<Text>,
+    pub(crate) principal: Option<Text>,
+    pub(crate) session: Option<Text>,
+    pub(crate) action: Option<Text>,
+    pub(crate) rule: Option<Text>,
+    pub(crate) approval_id: Option<Text>,
     /// Newest first by default
-    pub(super) order: Option<Order>,
+    pub(crate) order: Option<Order>,
     /// The `next` of the page before
-    pub(super) cursor: Option<u64>,
+    pub(crate) cursor: Option<u64>,
     /// At most
-    pub(super) limit: Option<Limit>,
+    pub(crate) limit: Option<Limit>,
 }
 
 /// Which end of the chain comes first.
@@ -171,20 +172,30 @@ pub(super) async fn checkpoints(call: Call) -> Result<Statements, Refusal> {
     blocking(move || signed(&store, &tenant)).await
 }
 
+pub(super) async fn export(call: Call<Nothing, Export>) -> Result<Raw, Refusal> {
+    let csv = matches!(call.query.format, Some(Format::Csv));
+    exported(&call.shared, &call.caller, &call.tenant, &call.query.select(), csv).await.map(Raw)
+}
+
 /// Answers with the rows as they are read. A connection that ends early ends the reading; a store that fails cuts the
 /// answer off, so that nobody takes a part for the whole.
-pub(super) async fn export(call: Call<Nothing, Export>) -> Result<Raw, Refusal> {
-    let permit = heavy(&call.shared)?;
-    let csv = matches!(call.query.format, Some(Format::Csv));
-    let scope = call.shared.store.tenant(&call.tenant);
-    let filter = Filter { limit: BATCH, oldest_first: true, ..call.query.select().filter() };
+pub(crate) async fn exported(
+    shared: &Shared,
+    caller: &Caller,
+    tenant: &Tenant,
+    select: &Select,
+    csv: bool,
+) -> Result<Response, Refusal> {
+    let permit = heavy(shared)?;
+    let scope = shared.store.tenant(tenant);
+    let filter = Filter { limit: BATCH, oldest_first: true, ..select.filter() };
     let (kind, name) =
         if csv { ("text/csv; charset=utf-8", "audit.csv") } else { ("application/jsonl", "audit.jsonl") };
-    let about = filter.equal.iter().map(|(column, value)| ((*column).member().to_owned(), value.as_str().into()));
+    let about = filter.equal.iter().map(|(column, value)| (column.member().to_owned(), value.as_str().into()));
     let mut details: Map<String, Value> = about.collect();
     details.insert("format".to_owned(), name.trim_start_matches("audit.").into());
     let now = clock::now();
-    let record = new_record(Action::AuditExported, &call.caller.0.person, now, json!({"export": details}))?;
+    let record = new_record(Action::AuditExported, &caller.0.person, now, json!({"export": details}))?;
     let (scope, end) = blocking(move || {
         let end = scope.end()?.unwrap_or_default();
         scope.append(vec![record], now)?;
@@ -195,7 +206,7 @@ pub(super) async fn export(call: Call<Nothing, Export>) -> Result<Raw, Refusal> 
     tokio::spawn(send(scope, filter, end, csv, sender, permit));
     let disposition = format!("attachment; filename=\"{name}\"");
     let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
-    Ok(Raw((headers, Body::new(body)).into_response()))
+    Ok((headers, Body::new(body)).into_response())
 }
 
 /// A page of a list.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -39,9 +40,13 @@ pub(super) struct Invocation {
     /// The header `Authorization` for Envoy, where the policy wants to know who calls; it is kept nowhere.
     authorization: Option<Secret>,
     /// How long it may take, 1 to 300 seconds, 60 without it. A call that waits for an approval takes longer than others.
-    #[schemars(range(min = 1, max = 300))]
-    timeout_seconds: Option<u64>,
+    timeout_seconds: Option<Seconds>,
 }
+
+/// 1 to 300.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct Seconds(Duration);
 
 /// A header's value that nobody sees again. It does not print.
 #[derive(Clone, Deserialize)]
@@ -65,10 +70,7 @@ pub(super) async fn invoke(call: Call<Nothing, Nothing, Invocation>) -> Result<O
     let Some(target) = call.shared.invoke.clone() else {
         return Err(Refusal::Conflict("`portcullis serve` was not told Envoy's address: --invoke-url".to_owned()));
     };
-    let seconds = call.body.timeout_seconds.unwrap_or(60);
-    if !(1..=300).contains(&seconds) {
-        return Err(Refusal::invalid("timeout_seconds is 1 to 300"));
-    }
+    let patience = call.body.timeout_seconds.map_or(Duration::from_secs(60), |seconds| seconds.0);
     let Ok(_permit) = call.shared.invocations.try_acquire() else { return Err(Refusal::Busy) };
     let person = call.caller.0.person.clone();
     let keys: Vec<_> = call.body.arguments.keys().take(64).cloned().collect();
@@ -76,7 +78,7 @@ pub(super) async fn invoke(call: Call<Nothing, Nothing, Invocation>) -> Result<O
     record(&call, Action::ToolInvoked, &person, details).await?;
     let client = Client { target, authorization: call.body.authorization.clone() };
     let made = client.call_tool(&call.body.tool.0, &call.body.arguments);
-    let made = match tokio::time::timeout(Duration::from_secs(seconds), made).await {
+    let made = match tokio::time::timeout(patience, made).await {
         Ok(made) => made,
         Err(_) => Err(Refusal::Upstream("there was no answer in time".to_owned())),
     };
@@ -151,11 +153,7 @@ impl Client {
             }
             return Ok(outcome(answer?));
         }
-        // A header has no other characters; such a name is sent as the specification wants it.
-        let name = HeaderValue::from_str(tool).ok().filter(|_| tool.is_ascii() && tool.trim() == tool);
-        let Some(name) = name else {
-            return Err(Refusal::Upstream("the server has no sessions, and the name does not fit a header".to_owned()));
-        };
+        let name = as_header(tool).ok_or_else(|| Refusal::invalid("the name does not fit a header"))?;
         let headers = [
             (PROTOCOL, HeaderValue::from_static(STATELESS)),
             (HeaderName::from_static("mcp-method"), HeaderValue::from_static("tools/call")),
@@ -214,6 +212,13 @@ impl Client {
     }
 }
 
+/// A name as a header's value: what other characters there are travels as base64 (MCP 2026-07-28, "Header Encoding").
+fn as_header(name: &str) -> Option<HeaderValue> {
+    let plain = name.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && name.trim() == name && !name.starts_with("=?");
+    let encoded = || format!("=?base64?{}?=", BASE64_STANDARD.encode(name));
+    HeaderValue::from_str(&if plain { name.to_owned() } else { encoded() }).ok()
+}
+
 fn outcome(answer: Answer) -> Outcome {
     let member = |name: &str| answer.message.get(name).cloned().unwrap_or_default();
     Outcome {
@@ -270,6 +275,32 @@ impl TryFrom<String> for Secret {
     }
 }
 
+impl TryFrom<f64> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        // JSON Schema calls 2.0 an integer.
+        if !(1.0..=300.0).contains(&seconds) || seconds.fract() != 0.0 {
+            return Err("1 to 300");
+        }
+        Ok(Self(Duration::from_secs_f64(seconds)))
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "integer", "minimum": 1, "maximum": 300})
+    }
+}
+
 impl JsonSchema for Secret {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Secret".into()
@@ -302,6 +333,14 @@ mod tests {
             b"id: 1\ndata:\n\ndata: {\"method\":\"x\",\"id\":1}\r\n\r\ndata: {\"id\":1,\ndata: \"result\":{}}\n\n";
         assert_eq!(answer_in(stream, &1.into()), Some(json!({"id": 1, "result": {}})));
         assert_eq!(answer_in(stream, &2.into()), None);
+    }
+
+    #[test]
+    fn names_that_are_no_header_are_encoded() {
+        assert_eq!(as_header("read_file").unwrap(), "read_file");
+        assert_eq!(as_header("é").unwrap(), "=?base64?w6k=?=");
+        assert_eq!(as_header(" a").unwrap(), "=?base64?IGE=?=");
+        assert_eq!(as_header("=?base64?w6k=?=").unwrap(), "=?base64?PT9iYXNlNjQ/dzZrPT89?=");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tower::ServiceExt;
 
 use super::endpoints;
 use crate::serve::tests::Bench;
+use crate::store::suite::Backing;
 use crate::tokens::Role;
 
 async fn ask(router: &Router, method: &Method, path: &str, token: Option<&str>, body: &str) -> (StatusCode, Value) {
@@ -29,7 +30,7 @@ async fn ask(router: &Router, method: &Method, path: &str, token: Option<&str>, 
 /// A new endpoint is tested by being declared.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_endpoint_is_refused_below_its_role_and_open_from_it_on() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(Backing::Sqlite).await;
     let api = endpoints();
     let list = api.endpoints.clone();
     let router = api.finish().0.with_state(Arc::clone(&bench.shared));
@@ -56,7 +57,7 @@ async fn every_endpoint_is_refused_below_its_role_and_open_from_it_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_as_documented_is_a_problem_without_what_was_sent() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(Backing::Sqlite).await;
     let router = endpoints().finish().0.with_state(Arc::clone(&bench.shared));
     let token = bench.token(Role::Admin, "");
     for (method, path, body, expected) in [

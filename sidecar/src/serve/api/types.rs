@@ -105,6 +105,15 @@ impl TryFrom<String> for Time {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        // Of what the command line takes as well, one form: a number and a unit.
+        let ago = text.strip_suffix(['s', 'm', 'h', 'd']);
+        let fine = match ago {
+            Some(digits) => !digits.is_empty() && digits.len() <= 6 && digits.bytes().all(|byte| byte.is_ascii_digit()),
+            None => text.len() >= 10 && text.contains('-'),
+        };
+        if !fine {
+            return Err("no time");
+        }
         clock::parse(&text, clock::now()).map(Self).map_err(|_| "no time")
     }
 }
