@@ -63,7 +63,7 @@ async fn hold(
     }
     let ask = ask(request, need)?;
     let admit = id.clone();
-    let work = move |scope: &dyn Scope| scope.admit(&admit, ask, u64::from(expires_ms) * 1000, intent, clock::now());
+    let work = move |scope: &Scope| scope.admit(&admit, ask, u64::from(expires_ms) * 1000, intent, clock::now());
     let mut admitted = match run_raw(shared, &tenant, work).await? {
         Ok(admitted) => admitted,
         Err(StoreError::Full) => return Ok(answer(Verdict::Deny, "", "too many approvals are pending")),
@@ -175,17 +175,17 @@ fn arguments(bytes: Vec<u8>) -> Result<Option<String>, Status> {
 async fn run_raw<T: Send + 'static>(
     shared: &Arc<Shared>,
     tenant: &Tenant,
-    work: impl FnOnce(&dyn Scope) -> Result<T, StoreError> + Send + 'static,
+    work: impl FnOnce(&Scope) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<Result<T, StoreError>, Status> {
     let scope = shared.store.tenant(tenant);
-    let done = tokio::task::spawn_blocking(move || work(scope.as_ref())).await;
+    let done = tokio::task::spawn_blocking(move || work(&scope)).await;
     done.map_err(|_| Status::unavailable("the request was given up"))
 }
 
 async fn run<T: Send + 'static>(
     shared: &Arc<Shared>,
     tenant: &Tenant,
-    work: impl FnOnce(&dyn Scope) -> Result<T, StoreError> + Send + 'static,
+    work: impl FnOnce(&Scope) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Status> {
     run_raw(shared, tenant, work).await?.map_err(|error| unavailable(&error))
 }

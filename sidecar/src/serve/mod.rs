@@ -26,8 +26,7 @@ use tokio::sync::watch;
 
 use crate::audit::action::{Action, new_record};
 use crate::failure::Failure;
-use crate::store::sqlite::Sqlite;
-use crate::store::{Store, TokenStore};
+use crate::store::{Store, sqlite};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
 use hub::Hub;
@@ -68,7 +67,7 @@ pub(crate) struct Args {
 
 /// What all handlers share.
 struct Shared {
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     metrics: Metrics,
     hub: Hub,
     /// True once the sidecar is ending: whoever waits answers now.
@@ -80,19 +79,19 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let _lock = lock(&args.data)?;
     let token_file = args.data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
-    let store = Sqlite::open(&args.data)?;
+    let store = sqlite::open(&args.data)?;
     first_admin(&store, &args.data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
-    let outcome = runtime.block_on(serve(args, Arc::new(store), &token, &token_file));
+    let outcome = runtime.block_on(serve(args, store, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
 }
 
-async fn serve(args: &Args, store: Arc<dyn Store>, token: &str, token_file: &Path) -> Result<(), Failure> {
+async fn serve(args: &Args, store: Arc<Store>, token: &str, token_file: &Path) -> Result<(), Failure> {
     let (end, ending) = watch::channel(false);
     let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
     let grpc = listen(args.listen_grpc).await?;
@@ -158,8 +157,8 @@ fn prepare(data: &Path) -> Result<(), Failure> {
 
 /// At the first start there is nobody who could make a token: an admin of all tenants is made, its token kept in a file of the
 /// owner and shown to whoever sits at the terminal.
-fn first_admin(store: &Sqlite, data: &Path) -> Result<(), Failure> {
-    if !store.list()?.is_empty() {
+fn first_admin(store: &Store, data: &Path) -> Result<(), Failure> {
+    if !store.all_tokens()?.is_empty() {
         return Ok(());
     }
     let path = data.join("admin-token");
@@ -174,7 +173,7 @@ fn first_admin(store: &Sqlite, data: &Path) -> Result<(), Failure> {
         created: now,
     };
     let record = new_record(Action::TokenCreated, "portcullis", now, json!({"name": token.name, "role": "admin"}))?;
-    store.create(token, tokens::hash(&secret), record, now)?;
+    store.create_token(token, tokens::hash(&secret), record, now)?;
     // Never into a log.
     let shown = if io::stderr().is_terminal() { format!(": {secret}") } else { String::new() };
     say(&format!("portcullis serve: the first admin token is in {}{shown}", path.display()));

@@ -30,7 +30,7 @@ impl Bench {
         let data = std::env::temp_dir().join(format!("portcullis-serve-{}-{count}", std::process::id()));
         let _ = fs::remove_dir_all(&data);
         prepare(&data).unwrap();
-        let store = Arc::new(Sqlite::open(&data).unwrap());
+        let store = sqlite::open(&data).unwrap();
         let (end, ending) = watch::channel(false);
         let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();

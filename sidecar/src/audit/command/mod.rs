@@ -12,8 +12,7 @@ use clap::Subcommand;
 
 use crate::Report;
 use crate::failure::Failure;
-use crate::store::sqlite::Sqlite;
-use crate::store::{Scope, Store, Tenant};
+use crate::store::{Scope, Tenant, sqlite};
 
 #[cfg(test)]
 pub(crate) use verify::whole as prove;
@@ -67,7 +66,7 @@ impl Place {
     }
 
     /// For reading.
-    fn scope(&self) -> Result<Box<dyn Scope>, Failure> {
-        Ok(Sqlite::read(&self.data)?.tenant(&self.tenant()?))
+    fn scope(&self) -> Result<Scope, Failure> {
+        Ok(sqlite::read(&self.data)?.tenant(&self.tenant()?))
     }
 }

@@ -64,7 +64,7 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         let hash = header.and_then(|value| value.strip_prefix("Bearer ")).map(|secret| tokens::hash(secret.trim()));
         let store = Arc::clone(&shared.store);
         let found = match hash {
-            Some(hash) => blocking(move || Ok(store.find(&hash)?)).await?,
+            Some(hash) => blocking(move || Ok(store.find_token(&hash)?)).await?,
             None => None,
         };
         found.map(Self).ok_or_else(|| {

@@ -11,11 +11,12 @@ use super::*;
 use crate::audit::command::prove;
 use crate::audit::{Fault, Kind, PublicKey, Row};
 use crate::store::{Column, Filter, NewRecord, StoredRow};
+use crate::store::{ItemKind, Scope};
 
 /// A data directory that goes with the test.
 struct Bench {
     data: PathBuf,
-    store: Option<Sqlite>,
+    store: Option<Arc<Store>>,
 }
 
 impl Bench {
@@ -26,7 +27,7 @@ impl Bench {
         let data = std::env::temp_dir().join(format!("portcullis-{}-{name}-{count}", std::process::id()));
         let _ = fs::remove_dir_all(&data);
         fs::create_dir_all(&data).unwrap();
-        let store = Some(Sqlite::open(&data).unwrap());
+        let store = Some(open(&data).unwrap());
         Self { data, store }
     }
 
@@ -39,7 +40,7 @@ impl Bench {
         bench
     }
 
-    fn scope(&self) -> Box<dyn Scope> {
+    fn scope(&self) -> Scope {
         self.store.as_ref().unwrap().tenant(&tenant("default"))
     }
 
@@ -51,7 +52,7 @@ impl Bench {
 
     fn faults(&self) -> Vec<Fault> {
         let key = PublicKey::read(&self.data.join("audit-key.pub")).unwrap();
-        prove(self.scope().as_ref(), &tenant("default"), &key, Vec::new()).unwrap().faults
+        prove(&self.scope(), &tenant("default"), &key, Vec::new()).unwrap().faults
     }
 }
 
@@ -98,7 +99,7 @@ fn appends_once_and_proves() {
 fn survives_a_restart() {
     let mut bench = Bench::with_rows("restart", 5);
     bench.store = None;
-    bench.store = Some(Sqlite::open(&bench.data).unwrap());
+    bench.store = Some(open(&bench.data).unwrap());
     bench.scope().append(vec![record(3), record(6)], 6).unwrap();
     assert_eq!((bench.scope().end().unwrap(), bench.faults()), (Some(6), vec![]));
 }
@@ -290,11 +291,11 @@ fn finds_rows_by_what_they_are_about() {
 #[test]
 fn a_reader_writes_nothing() {
     let bench = Bench::with_rows("reader", 3);
-    let reader = Sqlite::read(&bench.data).unwrap();
+    let reader = read(&bench.data).unwrap();
     let scope = reader.tenant(&tenant(""));
     assert_eq!(scope.end().unwrap(), Some(3));
     assert!(matches!(scope.append(vec![record(9)], 9), Err(StoreError::ReadOnly)));
-    assert!(Sqlite::read(&bench.data.join("none")).is_err() && Sqlite::existing(&bench.data.join("none")).is_err());
+    assert!(read(&bench.data.join("none")).is_err() && existing(&bench.data.join("none")).is_err());
 }
 
 #[test]
@@ -367,4 +368,47 @@ fn a_million_rows() {
 
 fn as_row(row: &StoredRow) -> Row<'_> {
     Row { tenant: "default", seq: row.seq, id: &row.id, received: row.received, record: &row.record, prev: row.prev }
+}
+
+#[test]
+fn items_are_kept_by_kind_and_id() {
+    let bench = Bench::new("items");
+    let store = Arc::clone(bench.store.as_ref().unwrap());
+    store
+        .write(&tenant("a"), |tx| {
+            for id in ["b", "a", "é", "c"] {
+                tx.put(ItemKind::Sample, id, "1")?;
+            }
+            tx.put(ItemKind::Sample, "a", "2")?;
+            tx.put(ItemKind::Other, "a", "3")
+        })
+        .unwrap();
+    let seen = store.read(&tenant("a"), |tx| tx.items(ItemKind::Sample, "a", 2)).unwrap();
+    assert_eq!(seen, [("b".to_owned(), "1".to_owned()), ("c".to_owned(), "1".to_owned())]);
+    let item = |of: &str, id: &'static str| store.read(&tenant(of), |tx| tx.item(ItemKind::Sample, id)).unwrap();
+    assert_eq!((item("a", "a").as_deref(), item("a", "d"), item("b", "a")), (Some("2"), None, None));
+    let removed = store.write(&tenant("b"), |tx| tx.remove(ItemKind::Sample, "a")).unwrap();
+    assert!(!removed && item("a", "a").is_some(), "another tenant's");
+    assert!(store.write(&tenant("a"), |tx| tx.remove(ItemKind::Sample, "a")).unwrap());
+    assert_eq!(item("a", "a"), None);
+    assert!(matches!(store.read(&tenant("a"), |tx| tx.put(ItemKind::Sample, "a", "")), Err(StoreError::ReadOnly)));
+}
+
+#[test]
+fn what_fails_leaves_nothing() {
+    let bench = Bench::with_rows("fails", 2);
+    let store = bench.store.as_ref().unwrap();
+    let failed: Result<(), _> = store.write(&tenant(""), |tx| {
+        tx.put(ItemKind::Sample, "a", "1")?;
+        tx.record(record(3))?;
+        Err(StoreError::Full)
+    });
+    assert!(matches!(failed, Err(StoreError::Full)));
+    assert_eq!(store.read(&tenant(""), |tx| tx.item(ItemKind::Sample, "a")).unwrap(), None);
+    assert_eq!((bench.scope().end().unwrap(), bench.faults()), (Some(2), vec![]));
+    // Several records of one transaction are signed once, and each is there once.
+    let (whose, when) = store.write(&tenant(""), |tx| Ok((tx.tenant().clone(), tx.now()))).unwrap();
+    assert!(whose == tenant("") && when > 1_700_000_000_000_000);
+    store.write(&tenant(""), |tx| [3, 4, 3, 1].into_iter().try_for_each(|n| tx.record(record(n)))).unwrap();
+    assert_eq!((bench.scope().end().unwrap(), bench.faults()), (Some(4), vec![]));
 }
