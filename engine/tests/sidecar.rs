@@ -292,9 +292,12 @@ proptest! {
 
 #[test]
 fn answers_that_break_the_contract_are_none() {
-    let long = v1::AdmitResponse { verdict: 1, approval_id: "a".repeat(65), reason: String::new() };
-    let forged = v1::AdmitResponse { verdict: 1, approval_id: "a\"}".to_owned(), reason: String::new() };
-    let wordy = v1::AdmitResponse { verdict: 1, approval_id: String::new(), reason: "x".repeat(1025) };
+    let long =
+        v1::AdmitResponse { verdict: 1, approval_id: "a".repeat(65), reason: String::new(), ..Default::default() };
+    let forged =
+        v1::AdmitResponse { verdict: 1, approval_id: "a\"}".to_owned(), reason: String::new(), ..Default::default() };
+    let wordy =
+        v1::AdmitResponse { verdict: 1, approval_id: String::new(), reason: "x".repeat(1025), ..Default::default() };
     for message in [long.encode_to_vec(), forged.encode_to_vec(), wordy.encode_to_vec(), vec![0x0a, 0x01, 0x01]] {
         assert_eq!(Answer::of_call(0, Some(&message)), Answer::Unavailable);
     }

@@ -181,7 +181,8 @@ impl Exchange {
         now_us: u64,
     ) {
         let mut record = self.event_record(rule, reason, now_us);
-        if self.enforcing() {
+        // What cannot be read could hold the credential that was injected.
+        if self.enforcing() || self.is_injected() {
             stream.withheld = true;
             out.extend_from_slice(&event.dropped());
             record.decision = Decided::Malformed;

@@ -32,7 +32,15 @@ impl Bench {
         prepare(&data).unwrap();
         let store = sqlite::open(&data).unwrap();
         let (end, ending) = watch::channel(false);
-        let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
+        let keys = Keys {
+            kek: Spec::Local,
+            kek_old: Vec::new(),
+            vault_token_file: None,
+            allow_http: Vec::new(),
+            trust_ca: None,
+        };
+        let credentials = Arc::new(keys.open(&data, &store).unwrap());
+        let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), credentials, ending });
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(grpc::serve(listener, Arc::clone(&shared), "secret"));
