@@ -17,9 +17,11 @@ from .envoy import REPOSITORY
 
 
 class Serve:
-    """Start with `with Serve() as serve:`. `kill` is `kill -9`; `start` starts it again where it was."""
+    """Start with `with Serve() as serve:`. `kill` is `kill -9`; `start` starts it again where it was, with these options of
+    `portcullis serve` and this environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str, **environment: str) -> None:
+        self.options, self.environment = options, environment
         self.data = Path(tempfile.mkdtemp(prefix="portcullis-serve-"))
         self.port, self.http = _free_port(), _free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -36,9 +38,10 @@ class Serve:
         command = [
             cli(), "serve", "--data", str(self.data / "state"),
             "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}",
+            *self.options,
         ]  # fmt: skip
         with (self.data / "serve.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **self.environment})
         deadline = time.monotonic() + 30
         while not _listens(self.port):
             assert self._process.poll() is None, self.log()
