@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.fernet import Fernet, MultiFernet
+from e2e.harness.audit import Audit
 from e2e.harness.clients import PYTHON_1
 from e2e.harness.envoy import Gateway, Route, sidecar_cluster
 from e2e.harness.pki import Authority
@@ -67,7 +68,8 @@ def add(serve: Serve, name: str, secret: str, *options: str) -> None:
 def grant(serve: Serve, credential: str, *options: str, server: str = "s") -> str:
     done = serve.ask("grants", "add", "--server", server, "--credential", credential, *options)
     assert done.returncode == 0, done.stderr
-    found = json.loads(serve.ask("grants", "list", "--json").stdout)["grants"]
+    tenant = options[options.index("--tenant") :][:2] if "--tenant" in options else ()
+    found = json.loads(serve.ask("grants", "list", "--json", *tenant).stdout)["grants"]
     return max(found, key=lambda one: one["created"])["id"]
 
 
@@ -117,7 +119,7 @@ def test_the_server_gets_it_and_nobody_else_sees_it(gateway, upstream, serve, en
     assert record["credential_id"] == "github"
     [row] = rows_of(serve, trial.id)
     assert row["credential_id"] == "github"
-    for seen in (got, record, row, envoy.log(), envoy.admin("config_dump")):
+    for seen in (got, record, row, envoy.log(), envoy.admin("/config_dump")):
         assert TOKEN not in str(seen) and KEYS["anna"] not in str(seen)
 
 
@@ -175,7 +177,8 @@ def echoes(seen: str) -> dict[str, Any]:
     encoded = base64.b64encode(f"you sent: Authorization: {seen}.".encode()).decode()
     text = json.dumps(text_result(1, f"{seen} {encoded} {urllib.parse.quote(seen)}"))
     escaped = text.replace("gh-token", "\\u0067h-token").encode()
-    stream = event(json.loads(text), id=f"{seen}-1") + f": {seen}\n\nevent: message\ndata: ".encode() + escaped + b"\n\n"
+    told = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": seen}}
+    stream = event(told, id=f"{seen}-1") + f": {seen}\n\nevent: message\ndata: ".encode() + escaped + b"\n\n"
     return {
         "json": json_reply(escaped),
         "chunked": json_reply(escaped, chunked=True),
@@ -199,7 +202,8 @@ def test_what_comes_back_is_taken_out(gateway, upstream, serve, kind, http, mode
     trial = Trial(guarded(gateway, serve, mode=mode), upstream, http)
     got = trial(by("anna", post(call("read", {}))))
     assert upstream.one.get("authorization") == f"Bearer {TOKEN}"
-    seen = str(got) + got.body.decode() + json.dumps(trial.record)
+    records = Audit(trial.gateway.envoy).of(trial.id, count=2 if kind in ("stream", "torn") else 1)
+    seen = str(got) + got.body.decode() + json.dumps(records)
     plain = seen.replace("\\u0067", "g")
     assert TOKEN not in plain and TOKEN[3:30] not in plain
     for word in plain.replace('"', " ").split():
@@ -209,7 +213,7 @@ def test_what_comes_back_is_taken_out(gateway, upstream, serve, kind, http, mode
             pass
     if kind in ("json", "stream"):
         assert "[REDACTED:credential]" in seen
-        assert trial.record["decision"] == "redact"
+        assert [one["decision"] for one in records if one["direction"] == "request"] == ["redact"]
 
 
 def test_while_the_sidecar_is_away_nothing_is_sent(gateway, upstream):

@@ -133,7 +133,7 @@ impl Credentials {
                 return Ok(Some(false));
             }
             let dek = self.keyring.open(tenant.as_str(), &kept, clock::now())?;
-            let wrapped = self.keyring.wrap(tenant.as_str(), &dek, kept.created)?;
+            let wrapped = self.keyring.wrap(tenant.as_str(), &dek, kept.created, clock::now())?;
             let details = json!({"version": kept.version, "from": kept.kek, "kek": wrapped.kek});
             let record = action(Action::CredentialKeyRewrapped, actor, clock::now(), details)?;
             let done = self.store.write(tenant, move |tx| -> Result<bool, StoreError> {

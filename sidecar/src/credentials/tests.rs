@@ -392,8 +392,10 @@ impl Endpoint {
                     let read = stream.read(&mut buffer).unwrap_or(0);
                     bytes.extend_from_slice(&buffer[..read]);
                     let text = String::from_utf8_lossy(&bytes).to_lowercase();
-                    let length =
-                        text.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse::<usize>().ok());
+                    let length = text
+                        .split("content-length: ")
+                        .nth(1)
+                        .and_then(|rest| rest.split('\r').next()?.parse::<usize>().ok());
                     if let (Some(head), Some(length)) = (text.find("\r\n\r\n"), length)
                         && bytes.len() >= head + 4 + length
                     {
