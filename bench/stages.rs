@@ -1,0 +1,171 @@
+//! What each stage and each scanner costs for clean messages, and what it takes to load a configuration: natively
+//! (`cargo run --release --example stages`) and in wasm, run by [`rules.mjs`](rules.mjs) under the V8 of Node.js, the engine
+//! that Envoy has. Figures are the least of several rounds: what else the machine does only adds.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use portcullis_engine::exchange::{Exchange, Facts};
+use portcullis_engine::firewall::Firewall;
+use portcullis_engine::http::Headers;
+use portcullis_engine::json::{Document, Limits};
+use portcullis_engine::scan::{Context, Direction, Scanners, ScannersConfig, Surface};
+use portcullis_engine::state::MemoryStore;
+
+#[path = "src/policy.rs"]
+#[allow(dead_code, reason = "shared with the benchmarks, which use more of it")]
+mod policy;
+#[path = "src/samples.rs"]
+#[allow(dead_code, reason = "shared with the benchmarks, which use more of it")]
+mod samples;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("| stage | bytes | µs | MB/s |");
+    println!("|---|---:|---:|---:|");
+    for size in [1 << 10, 64 << 10] {
+        parsing(size);
+        scanning(size)?;
+        exchanges(size)?;
+    }
+    loading()
+}
+
+fn parsing(size: usize) {
+    let limits = Limits::default();
+    for (name, text) in
+        [("parse objects", samples::objects(size)), ("parse one string", format!("\"{}\"", samples::prose(size)))]
+    {
+        row(name, text.len(), || {
+            black_box(Document::parse(black_box(text.as_bytes()), &limits).map(|document| document.root().span()).ok());
+        });
+    }
+}
+
+fn scanning(size: usize) -> Result<(), Box<dyn Error>> {
+    let message = samples::answer(size);
+    let document = Document::parse(message.bytes(), &Limits::default())?;
+    let context = Context { direction: Direction::Response, surface: Surface::Result };
+    for (name, switch) in SCANNERS {
+        let mut config = ScannersConfig::default();
+        if let Some(one) = switch {
+            for other in SCANNERS.iter().filter_map(|(_, switch)| *switch) {
+                *other(&mut config) = false;
+            }
+            *one(&mut config) = true;
+        }
+        let scanners = Scanners::compile(&config)?;
+        row(&format!("scan an answer: {name}"), message.bytes().len(), || {
+            let mut found = Vec::new();
+            scanners.scan_value(context, black_box(document.root()), &mut found);
+            assert!(found.is_empty());
+        });
+    }
+    Ok(())
+}
+
+fn exchanges(size: usize) -> Result<(), Box<dyn Error>> {
+    for (name, configuration) in [
+        ("allow all", policy::allow_all()),
+        ("100 rules", policy::realistic(100, policy::Scan::Nothing)),
+        ("100 rules, secrets", policy::realistic(100, policy::Scan::Secrets)),
+        ("100 rules, all scanners", policy::realistic(100, policy::Scan::Everything)),
+    ] {
+        let firewall = Arc::new(Firewall::from_json(configuration.to_string().as_bytes(), [7; 32])?);
+        let store = Arc::new(MemoryStore::default());
+        for (kind, call, answer) in [
+            ("call", samples::call(size), samples::answer(1 << 10)),
+            ("answer", samples::call(1 << 10), samples::answer(size)),
+        ] {
+            if size == 1 << 10 && kind == "answer" {
+                continue;
+            }
+            let bytes = call.bytes().len() + answer.bytes().len();
+            row(&format!("exchange, {kind}: {name}"), bytes, || {
+                exchange(&firewall, &store, call.bytes(), answer.bytes());
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A call and its answer, as the filter drives them, with the audit line.
+fn exchange(firewall: &Arc<Firewall>, store: &Arc<MemoryStore>, call: &[u8], answer: &[u8]) {
+    let mut exchange = Exchange::new(Arc::clone(firewall), Arc::clone(store) as _, 1);
+    let length = call.len().to_string();
+    let bearer = format!("Bearer {}", policy::KEY);
+    let request = Headers::new(vec![
+        (":method", b"POST"),
+        (":path", b"/documents/1k"),
+        (":authority", b"mcp.example.com"),
+        ("user-agent", b"mcp-client/1.0"),
+        ("authorization", bearer.as_bytes()),
+        ("accept", b"application/json, text/event-stream"),
+        ("content-type", b"application/json"),
+        ("mcp-protocol-version", b"2025-06-18"),
+        ("mcp-session-id", b"6f1c2a34-5b77-4a6e-9c0d-2f8e1b7a9d10"),
+        ("content-length", length.as_bytes()),
+    ]);
+    exchange.request_headers(&request, &Facts::default(), false, 1);
+    exchange.request_body(call, 2);
+    let response = Headers::new(vec![(":status", b"200"), ("content-type", b"application/json")]);
+    exchange.response_headers(&response, false, 3);
+    exchange.response_body(answer, 4);
+    let records = exchange.finish(5);
+    assert!(!records.is_empty() && records.iter().all(|record| !record.decision.is_refusal()));
+    black_box(records.iter().map(|record| record.to_json().len()).sum::<usize>());
+}
+
+/// The filter's own part of a start; the rest is Envoy's compiling of the module.
+fn loading() -> Result<(), Box<dyn Error>> {
+    for (name, configuration) in [
+        ("allow all", policy::allow_all()),
+        ("1000 rules, all scanners", policy::realistic(1_000, policy::Scan::Everything)),
+    ] {
+        let text = configuration.to_string();
+        Firewall::from_json(text.as_bytes(), [7; 32])?;
+        row(&format!("load: {name}"), text.len(), || {
+            black_box(Firewall::from_json(black_box(text.as_bytes()), [7; 32]).is_ok());
+        });
+    }
+    Ok(())
+}
+
+fn row(name: &str, bytes: usize, mut work: impl FnMut()) {
+    // Only the stages whose names hold the first argument, where there is one.
+    if std::env::args().nth(1).is_some_and(|wanted| !format!("{name}, {bytes}").contains(&wanted)) {
+        return;
+    }
+    work();
+    let start = Instant::now();
+    work();
+    let once = start.elapsed().as_secs_f64();
+    let times = ((ROUND_SECONDS / once) as u32).clamp(1, 100_000);
+    let mut least = f64::MAX;
+    let rounds = std::env::args().nth(2).and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
+    for _ in 0..rounds {
+        let start = Instant::now();
+        for _ in 0..times {
+            work();
+        }
+        least = least.min(start.elapsed().as_secs_f64() / f64::from(times));
+    }
+    println!("| {name} | {bytes} | {:.1} | {:.0} |", least * 1e6, bytes as f64 / least / 1e6);
+}
+
+type Switch = fn(&mut ScannersConfig) -> &mut bool;
+
+const SCANNERS: [(&str, Option<Switch>); 8] = [
+    ("secrets", Some(|config| &mut config.secrets.enabled)),
+    ("pii", Some(|config| &mut config.pii.enabled)),
+    ("injection", Some(|config| &mut config.injection.enabled)),
+    ("destructive", Some(|config| &mut config.destructive.enabled)),
+    ("exfil", Some(|config| &mut config.exfil.enabled)),
+    ("bulk", Some(|config| &mut config.bulk.enabled)),
+    ("privesc", Some(|config| &mut config.privesc.enabled)),
+    ("all", None),
+];
+/// Many and short, so that some are not disturbed by what else the machine does.
+const ROUNDS: u32 = 150;
+const ROUND_SECONDS: f64 = 0.002;
