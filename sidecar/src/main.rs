@@ -50,10 +50,10 @@ enum Command {
     #[command(subcommand)]
     Tools(tools::Command),
     /// Answer the filter: audit records and approvals, kept in one directory
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Verify, read, export and prune the audit chain
     #[command(subcommand)]
-    Audit(audit::command::Command),
+    Audit(Box<audit::command::Command>),
     /// Decide about calls that wait for a person
     #[command(subcommand)]
     Approvals(approvals::command::Command),
@@ -66,6 +66,9 @@ enum Command {
     /// Make and revoke tokens of people
     #[command(subcommand)]
     Tokens(tokens::command::Command),
+    /// Prepare PostgreSQL as the store of several replicas
+    #[command(subcommand)]
+    Store(store::command::Command),
     /// Run labelled cases through the firewall and measure recall and false positives
     Eval(eval::Args),
 }
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Credentials(command) => credentials::command::run(&command),
         Command::Grants(command) => credentials::command::run_grants(&command),
         Command::Tokens(command) => tokens::command::run(&command),
+        Command::Store(command) => store::command::run(&command),
         Command::Eval(args) => eval::run(&args),
     };
     match result {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -18,24 +18,45 @@ use super::seal::kek::{Context, Kek, Spec, Surroundings};
 use super::seal::{KekError, Keyring, Plain};
 use super::*;
 use crate::proto::Principal;
-use crate::store::{Filter, Store, Tenant, sqlite};
+use crate::store::suite::{Backing, Bed};
+use crate::store::{Filter, Store, Tenant};
 
 struct Bench {
     data: PathBuf,
     store: Arc<Store>,
     credentials: Arc<Credentials>,
+    _bed: Bed,
+}
+
+/// Every test on every database.
+macro_rules! on_each {
+    ($($name:ident)*) => {
+        mod on_sqlite { $(#[test] fn $name() { super::$name(super::Backing::Sqlite); })* }
+        mod on_postgres { $(#[test] fn $name() { super::$name(super::Backing::Postgres); })* }
+    };
+}
+
+on_each! {
+    only_a_grant_gives_it_out_and_a_revoked_one_does_not
+    what_is_somebodys_own_is_shared_with_nobody
+    a_grant_ends_by_itself
+    keys_are_rotated_under_load_and_every_call_gets_its_credential
+    a_rotation_that_broke_off_anywhere_is_taken_up
+    what_was_moved_to_another_place_does_not_open
+    many_calls_renew_a_token_once
+    a_rotated_refresh_token_is_kept_with_the_token_it_came_with
 }
 
 impl Bench {
     fn new() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let data = std::env::temp_dir().join(format!("portcullis-credentials-{}-{count}", std::process::id()));
-        let _ = fs::remove_dir_all(&data);
-        fs::create_dir_all(&data).unwrap();
-        let store = sqlite::open(&data).unwrap();
+        Self::on(Backing::Sqlite)
+    }
+
+    fn on(backing: Backing) -> Self {
+        let bed = Bed::new(backing);
+        let (data, store) = (bed.data.clone(), bed.open());
         let credentials = Arc::new(Credentials::new(Arc::clone(&store), Self::keyring(&data), outgoing()));
-        Self { data, store, credentials }
+        Self { data, store, credentials, _bed: bed }
     }
 
     fn keyring(data: &std::path::Path) -> Keyring {
@@ -82,12 +103,6 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.data);
-    }
-}
-
 fn outgoing() -> Arc<Outgoing> {
     Arc::new(Outgoing::new(&[], None).unwrap())
 }
@@ -108,9 +123,8 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-#[test]
-fn only_a_grant_gives_it_out_and_a_revoked_one_does_not() {
-    let bench = Bench::new();
+fn only_a_grant_gives_it_out_and_a_revoked_one_does_not(backing: Backing) {
+    let bench = Bench::on(backing);
     let (acme, other) = (tenant("acme"), tenant("other"));
     bench.key(&acme, "github", "gho_0123456789");
     let anna = person("anna");
@@ -155,9 +169,8 @@ fn only_a_grant_gives_it_out_and_a_revoked_one_does_not() {
     }
 }
 
-#[test]
-fn what_is_somebodys_own_is_shared_with_nobody() {
-    let bench = Bench::new();
+fn what_is_somebodys_own_is_shared_with_nobody(backing: Backing) {
+    let bench = Bench::on(backing);
     let acme = tenant("acme");
     let owner = Some(Owner { kind: String::new(), id: "anna".into() });
     let new = New {
@@ -177,9 +190,8 @@ fn what_is_somebodys_own_is_shared_with_nobody() {
     assert!(bench.value(&acme, &person("anna")).is_some());
 }
 
-#[test]
-fn a_grant_ends_by_itself() {
-    let bench = Bench::new();
+fn a_grant_ends_by_itself(backing: Backing) {
+    let bench = Bench::on(backing);
     let acme = tenant("acme");
     bench.key(&acme, "k", "0123456789");
     let new = NewGrant {
@@ -248,9 +260,8 @@ fn what_cannot_be_a_credential_is_refused() {
 
 // === rotation ===
 
-#[test]
-fn keys_are_rotated_under_load_and_every_call_gets_its_credential() {
-    let bench = Bench::new();
+fn keys_are_rotated_under_load_and_every_call_gets_its_credential(backing: Backing) {
+    let bench = Bench::on(backing);
     let tenants: Vec<Tenant> = (0..3).map(|number| tenant(&format!("t{number}"))).collect();
     for of in &tenants {
         for number in 0..5 {
@@ -322,9 +333,8 @@ impl Kek for Dying {
     }
 }
 
-#[test]
-fn a_rotation_that_broke_off_anywhere_is_taken_up() {
-    let bench = Bench::new();
+fn a_rotation_that_broke_off_anywhere_is_taken_up(backing: Backing) {
+    let bench = Bench::on(backing);
     let tenants: Vec<Tenant> = (0..4).map(|number| tenant(&format!("t{number}"))).collect();
     for of in &tenants {
         bench.key(of, "k", &format!("secret-{}", of.as_str()));
@@ -351,9 +361,8 @@ fn a_rotation_that_broke_off_anywhere_is_taken_up() {
     }
 }
 
-#[test]
-fn what_was_moved_to_another_place_does_not_open() {
-    let bench = Bench::new();
+fn what_was_moved_to_another_place_does_not_open(backing: Backing) {
+    let bench = Bench::on(backing);
     let acme = tenant("acme");
     bench.key(&acme, "cheap", "cheap-secret");
     bench.key(&acme, "dear", "dear-secret-0");
@@ -443,9 +452,8 @@ fn oauth(bench: &Bench, of: &Tenant, endpoint: &Endpoint, kind: &str) {
     bench.grant(of, "idp", one("anna"));
 }
 
-#[test]
-fn many_calls_renew_a_token_once() {
-    let bench = Bench::new();
+fn many_calls_renew_a_token_once(backing: Backing) {
+    let bench = Bench::on(backing);
     let acme = tenant("acme");
     let endpoint = Endpoint::new(|number, _| {
         thread::sleep(Duration::from_millis(200));
@@ -466,9 +474,8 @@ fn many_calls_renew_a_token_once() {
     assert_eq!(bench.actions(&acme, "credential.refreshed"), 1);
 }
 
-#[test]
-fn a_rotated_refresh_token_is_kept_with_the_token_it_came_with() {
-    let bench = Bench::new();
+fn a_rotated_refresh_token_is_kept_with_the_token_it_came_with(backing: Backing) {
+    let bench = Bench::on(backing);
     let acme = tenant("acme");
     // Tokens that end at once, and refresh tokens that are good once.
     let endpoint = Endpoint::new(|number, body| {

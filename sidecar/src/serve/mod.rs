@@ -31,7 +31,7 @@ use crate::credentials::outgoing::Outgoing;
 use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
-use crate::store::{Store, sqlite};
+use crate::store::{Change, Location, Store};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
 use hub::Hub;
@@ -42,6 +42,7 @@ use metrics::Metrics;
 #[command(after_help = "\
 Examples:
   portcullis serve --data /var/lib/portcullis
+  portcullis serve --data /var/lib/portcullis --store-file /etc/portcullis/store-url
   portcullis serve --data state --listen-grpc 127.0.0.1:9443 --listen-http 127.0.0.1:9444
 
 The data directory is made at the first start, with the database, the key that signs the audit chain and the token
@@ -53,9 +54,8 @@ Exit codes:
   0  ended by SIGTERM or Ctrl-C
   2  wrong usage, an address that is taken, or a data directory that cannot be used")]
 pub(crate) struct Args {
-    /// Directory for the database, keys and tokens
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    location: Location,
     /// Address for the filter (gRPC)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     listen_grpc: SocketAddr,
@@ -87,7 +87,7 @@ struct Keys {
     /// Ask this host without TLS (token endpoints, Vault); may be repeated. This machine may always be
     #[arg(long, value_name = "HOST[:PORT]")]
     allow_http: Vec<String>,
-    /// Certificate authorities (PEM) of token endpoints, Vault and KMS, in place of the public ones
+    /// Certificate authorities (PEM) of token endpoints, Vault and KMS, in place of those of the system
     #[arg(long, value_name = "FILE")]
     trust_ca: Option<PathBuf>,
 }
@@ -117,17 +117,18 @@ struct Shared {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
-    prepare(&args.data)?;
-    let _lock = lock(&args.data)?;
-    let token_file = args.data.join("filter-token");
+    let data = &args.location.data;
+    prepare(data)?;
+    let _lock = lock(data)?;
+    let token_file = data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
-    let store = sqlite::open(&args.data)?;
-    first_admin(&store, &args.data)?;
+    let store = args.location.open()?;
+    first_admin(&store, data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
-    let credentials = Arc::new(args.keys.open(&args.data, &store)?);
+    let credentials = Arc::new(args.keys.open(&args.location.data, &store)?);
     let outcome = runtime.block_on(serve(args, store, credentials, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -156,6 +157,7 @@ async fn serve(
     let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
         return Err(Failure::new("no signals from the system"));
     };
+    hear(&shared)?;
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
     tokio::spawn(checkpoints::keep(
         Arc::clone(&shared),
@@ -177,6 +179,20 @@ async fn serve(
     // Answers under way are finished, but nobody can keep the sidecar from ending.
     let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await) }).await;
     Ok(())
+}
+
+/// Wakes who waits for what another replica decides.
+fn hear(shared: &Arc<Shared>) -> Result<(), Failure> {
+    let hearing = Arc::downgrade(shared);
+    let told = shared.store.listen(move |change| {
+        if let Some(shared) = hearing.upgrade() {
+            match change {
+                Change::Approval(tenant, id) => shared.hub.tell(&tenant, &id),
+                Change::Unknown => shared.hub.tell_all(),
+            }
+        }
+    });
+    Ok(told?)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -222,7 +238,10 @@ fn first_admin(store: &Store, data: &Path) -> Result<(), Failure> {
         created: now,
     };
     let record = new_record(Action::TokenCreated, "portcullis", now, json!({"name": token.name, "role": "admin"}))?;
-    store.create_token(token, tokens::hash(&secret), record, now)?;
+    if !store.create_token(token, tokens::hash(&secret), record, now)? {
+        // Another replica was first; its secret counts.
+        return fs::remove_file(&path).map_err(|error| Failure::file(&path, error));
+    }
     // Never into a log.
     let shown = if io::stderr().is_terminal() { format!(": {secret}") } else { String::new() };
     say(&format!("portcullis serve: the first admin token is in {}{shown}", path.display()));

@@ -109,6 +109,7 @@ impl Work<'_> {
                 self.tables.remove_approval(&approval.id)?;
             }
         }
+        self.tables.settled()?;
         Ok(ended)
     }
 

@@ -5,8 +5,13 @@
 
 mod approvals;
 mod chain;
+pub(crate) mod command;
+mod location;
+mod postgres;
 mod scope;
 pub(crate) mod sqlite;
+#[cfg(test)]
+pub(crate) mod suite;
 mod tables;
 mod tokens;
 mod tx;
@@ -20,6 +25,7 @@ use crate::audit::{AuditKey, Hash, Kind, Row};
 use crate::clock;
 use crate::failure::Failure;
 pub(crate) use approvals::Expired;
+pub(crate) use location::Location;
 pub(crate) use scope::Scope;
 use tables::{Database, Tables};
 use tx::Work;
@@ -93,6 +99,11 @@ impl Store {
         self.database.ready()
     }
 
+    /// Tells from now on what other replicas change, from a thread of its own.
+    pub(crate) fn listen(&self, tell: impl Fn(Change) + Send + 'static) -> Result<(), StoreError> {
+        self.database.listen(Box::new(tell))
+    }
+
     /// A transaction that may use all there is, at a time that is given.
     fn change<T: Send + 'static>(
         &self,
@@ -128,6 +139,15 @@ impl Store {
         })?;
         value.ok_or(StoreError::Closed)
     }
+}
+
+/// What another replica changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// An approval moved on.
+    Approval(Tenant, String),
+    /// It is not known what: whoever waits looks again.
+    Unknown,
 }
 
 /// What an Admit is told, and by which approval.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Filter, ItemKind, StoreError, StoredRow, Tenant, Visitor};
+use super::{Change, Filter, ItemKind, StoreError, StoredRow, Tenant, Visitor};
 use crate::approvals::State;
 use crate::audit::{Hash, Signed};
 
@@ -29,6 +29,9 @@ pub(super) trait Database: Send + Sync {
 
     /// Whether it can be written to.
     fn ready(&self) -> Result<(), StoreError>;
+
+    /// Tells from now on what other processes change, as long as this is there.
+    fn listen(&self, tell: Box<dyn Fn(Change) + Send>) -> Result<(), StoreError>;
 }
 
 /// Work within a transaction that writes.
@@ -87,6 +90,9 @@ pub(super) trait Tables {
 
     /// The approvals for which something is to be done at `now`.
     fn due_approvals(&mut self, now: u64, limit: u64) -> Result<Vec<String>, StoreError>;
+
+    /// What was due is done.
+    fn settled(&mut self) -> Result<(), StoreError>;
 
     /// Adds an approval, or changes state, end, user and body of the one with this id.
     fn put_approval(&mut self, row: &ApprovalRow<'_>) -> Result<(), StoreError>;

@@ -6,7 +6,7 @@ use super::Place;
 use crate::audit::Signed;
 use crate::audit::action::{Action, actor, new_record};
 use crate::failure::Failure;
-use crate::store::{Scope, sqlite};
+use crate::store::Scope;
 use crate::{Report, clock};
 
 /// Whose chain to sign.
@@ -73,7 +73,7 @@ pub(super) fn prune(args: &PruneArgs) -> Result<Report, Failure> {
 }
 
 fn owned(place: &Place) -> Result<Scope, Failure> {
-    Ok(sqlite::existing(&place.data)?.tenant(&place.tenant()?))
+    Ok(place.store.existing()?.tenant(&place.tenant()?))
 }
 
 fn print(signed: &Signed) -> Result<Report, Failure> {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::super::verify::Outcome;
 use crate::audit::{Kind, PublicKey, Signed, Verifier};
 use crate::failure::Failure;
-use crate::store::{Scope, Tenant, sqlite};
+use crate::store::{self, Scope, Tenant};
 use crate::{Report, input, style};
 
 /// What to verify.
@@ -29,9 +29,8 @@ Exit codes:
   1  something is wrong with it; each fault is a line
   2  wrong usage, or a database or key that cannot be read")]
 pub(crate) struct Args {
-    /// Data directory of `portcullis serve`, or a copy of it
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    store: store::Location,
     /// One tenant; all without it
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
@@ -56,8 +55,8 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Report, Failure> {
-    let store = sqlite::read(&args.data)?;
-    let key = PublicKey::read(args.public_key.as_deref().unwrap_or(&args.data.join("audit-key.pub")))?;
+    let store = args.store.read()?;
+    let key = PublicKey::read(args.public_key.as_deref().unwrap_or(&args.store.data.join("audit-key.pub")))?;
     let anchors = anchors(&args.anchor)?;
     let mut tenants = match &args.tenant {
         Some(name) => vec![Tenant::new(name).ok_or_else(|| Failure::new("--tenant is no name of a tenant"))?],

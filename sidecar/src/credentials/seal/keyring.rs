@@ -75,8 +75,15 @@ impl Keyring {
                 return Ok(Arc::clone(&open.key));
             }
         }
-        let provider = self.providers.iter().find(|provider| provider.knows(&kept.kek));
-        let provider = provider.ok_or_else(|| KekError::unknown(&kept.kek))?;
+        let known = || self.providers.iter().find(|provider| provider.knows(&kept.kek));
+        let provider = match known() {
+            Some(provider) => provider,
+            // Another replica may have rotated, and a file of keys be another one since.
+            None => {
+                self.renew(0)?;
+                known().ok_or_else(|| KekError::unknown(&kept.kek))?
+            }
+        };
         let context = Context { tenant, version: kept.version };
         let bound = provider.unwrap(&context, &kept.kek, &kept.wrapped)?;
         let (key, whose) = bound.expose().split_at_checked(32).ok_or(SealError::NotOurs)?;

@@ -1,9 +1,8 @@
 //! The store in one SQLite file: write-ahead log, synced at every commit, one writer that commits what waits together.
 
+mod guard;
 mod schema;
 mod tables;
-#[cfg(test)]
-mod tests;
 mod writer;
 
 use std::fs::OpenOptions;
@@ -15,9 +14,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::tables::{Database, ReadJob, WriteJob};
-use super::{Store, StoreError, Tenant};
+use super::{Change, Store, StoreError, Tenant};
 use crate::audit::{AuditKey, Hash};
 use crate::failure::Failure;
+pub(super) use guard::Guarded;
 use tables::{Transaction, signed};
 use writer::Writer;
 
@@ -27,7 +27,7 @@ struct Sqlite {
     /// `None` where it was opened for reading.
     writer: Option<Writer>,
     /// Connections for reading that nobody uses now.
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Vec<Guarded>>,
 }
 
 /// Opens `portcullis.db` in the data directory, made at the first start.
@@ -42,6 +42,7 @@ pub(crate) fn open(data: &Path) -> Result<Arc<Store>, Failure> {
         .map_err(|error| Failure::file(&path, error))?;
     let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|connection| schema::prepare(&connection).map(|()| connection))
+        .and_then(Guarded::new)
         .map_err(|error| Failure::file(&path, error))?;
     let writer = Writer::start(connection).map_err(|error| Failure::file(&path, error))?;
     let database = Sqlite { path, writer: Some(writer), readers: Mutex::new(Vec::new()) };
@@ -62,6 +63,12 @@ pub(crate) fn read(data: &Path) -> Result<Arc<Store>, Failure> {
     Ok(Arc::new(Store::new(Box::new(database), None)))
 }
 
+/// A connection as the store uses it.
+#[cfg(test)]
+pub(super) fn guarded(data: &Path) -> rusqlite::Result<Guarded> {
+    Guarded::new(connect(&data.join(FILE), OpenFlags::SQLITE_OPEN_READ_WRITE)?)
+}
+
 fn exists(data: &Path) -> Result<PathBuf, Failure> {
     let path = data.join(FILE);
     match path.try_exists() {
@@ -77,20 +84,20 @@ impl Database for Sqlite {
     }
 
     fn read(&self, tenant: &Tenant, job: &mut ReadJob<'_>) -> Result<(), StoreError> {
-        self.look(|connection| job(&mut Transaction { connection, tenant }))
+        self.look(|guarded| job(&mut Transaction { own: guarded.of(tenant), tenant }))
     }
 
     fn tenants(&self) -> Result<Vec<String>, StoreError> {
-        self.texts("SELECT tenant FROM audit_row WHERE seq = 0 UNION SELECT tenant FROM audit_statement ORDER BY 1", [])
+        self.texts("SELECT tenant FROM tenant_name ORDER BY tenant", [])
     }
 
     fn due(&self, now: u64) -> Result<Vec<String>, StoreError> {
-        self.texts("SELECT DISTINCT tenant FROM approval WHERE due <= ?1 LIMIT 1000", [signed(now)])
+        self.texts("SELECT DISTINCT tenant FROM tenant_due WHERE due <= ?1 LIMIT 1000", [signed(now)])
     }
 
     fn token(&self, hash: &Hash) -> Result<Option<String>, StoreError> {
-        self.look(|connection| {
-            let mut statement = connection.prepare_cached("SELECT body FROM token WHERE hash = ?1")?;
+        self.look(|guarded| {
+            let mut statement = guarded.connection().prepare_cached("SELECT body FROM token WHERE hash = ?1")?;
             Ok(statement.query_row([hash], |row| row.get(0)).optional()?)
         })
     }
@@ -103,31 +110,36 @@ impl Database for Sqlite {
         let tenant = Tenant::new("").ok_or(StoreError::Closed)?;
         self.write(&tenant, Box::new(|_| Ok(())))
     }
+
+    fn listen(&self, _: Box<dyn Fn(Change) + Send>) -> Result<(), StoreError> {
+        // One process per data directory: there is nobody else who decides.
+        Ok(())
+    }
 }
 
 impl Sqlite {
     fn texts(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<String>, StoreError> {
-        self.look(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
+        self.look(|guarded| {
+            let mut statement = guarded.connection().prepare_cached(sql)?;
             let texts = statement.query_map(values, |row| row.get(0))?;
             Ok(texts.collect::<rusqlite::Result<_>>()?)
         })
     }
 
     /// Reads in one transaction.
-    fn look<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn look<T>(&self, work: impl FnOnce(&Guarded) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.readers.lock().ok().and_then(|mut readers| readers.pop());
-        let connection = match idle {
-            Some(connection) => connection,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        let guarded = match idle {
+            Some(guarded) => guarded,
+            None => Guarded::new(connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?,
         };
-        let transaction = connection.unchecked_transaction()?;
-        let value = work(&transaction)?;
+        let transaction = guarded.connection().unchecked_transaction()?;
+        let value = work(&guarded)?;
         transaction.finish()?;
         if let Ok(mut readers) = self.readers.lock()
             && readers.len() < MAX_IDLE
         {
-            readers.push(connection);
+            readers.push(guarded);
         }
         Ok(value)
     }

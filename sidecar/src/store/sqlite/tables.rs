@@ -1,49 +1,55 @@
-//! The tables of one tenant in SQLite.
+//! The tables of one tenant in SQLite. No statement names the tenant: the views of `guard` do.
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, ToSql, named_params, params, params_from_iter};
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, ToSql, params, params_from_iter};
 
+use super::guard::Own;
 use crate::approvals::State;
 use crate::audit::{Hash, Kind, Row, Signed};
 use crate::store::tables::{ApprovalRow, By, Tables};
 use crate::store::{Filter, ItemKind, StoreError, StoredRow, Tenant, Visitor};
 
-/// A transaction that is under way.
+/// A transaction that is under way, with its tenant set.
 pub(super) struct Transaction<'t> {
-    pub(super) connection: &'t Connection,
+    pub(super) own: Own<'t>,
     pub(super) tenant: &'t Tenant,
 }
 
 impl Transaction<'_> {
-    fn one<T: rusqlite::types::FromSql>(&self, sql: &str, values: impl Params) -> Result<Option<T>, StoreError> {
-        Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
+    fn connection(&self) -> &Connection {
+        self.own.connection()
+    }
+
+    fn one<T: FromSql>(&self, sql: &str, values: impl Params) -> Result<Option<T>, StoreError> {
+        Ok(self.connection().prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
     }
 
     fn texts(&self, sql: &str, values: impl Params) -> Result<Vec<String>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection().prepare_cached(sql)?;
         let texts = statement.query_map(values, |row| row.get(0))?;
         Ok(texts.collect::<rusqlite::Result<_>>()?)
     }
 
     fn execute(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
-        Ok(self.connection.prepare_cached(sql)?.execute(values)?)
+        Ok(self.connection().prepare_cached(sql)?.execute(values)?)
     }
 }
 
 impl Tables for Transaction<'_> {
     fn last_row(&mut self) -> Result<Option<(u64, Hash)>, StoreError> {
-        let sql = "SELECT seq, hash FROM audit_row WHERE tenant = ?1 ORDER BY seq DESC LIMIT 1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([self.tenant.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+        let sql = "SELECT seq, hash FROM own_audit_row ORDER BY seq DESC LIMIT 1";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
     fn end(&mut self) -> Result<Option<u64>, StoreError> {
-        self.one("SELECT seq FROM audit_row WHERE tenant = ?1 ORDER BY seq DESC LIMIT 1", [self.tenant.as_str()])
+        self.one("SELECT seq FROM own_audit_row ORDER BY seq DESC LIMIT 1", [])
     }
 
     fn place(&mut self, id: &str) -> Result<Option<u64>, StoreError> {
-        self.one("SELECT seq FROM audit_row WHERE tenant = ?1 AND id = ?2", [self.tenant.as_str(), id])
+        self.one("SELECT seq FROM own_audit_row WHERE id = ?1", [id])
     }
 
     fn known(&mut self, ids: &[&str]) -> Result<HashSet<String>, StoreError> {
@@ -57,31 +63,28 @@ impl Tables for Transaction<'_> {
     }
 
     fn add_rows(&mut self, rows: &[StoredRow]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO audit_row (tenant, seq, id, received, record, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let sql = "INSERT INTO own_audit_row (seq, id, received, record, prev, hash) VALUES (?, ?, ?, ?, ?, ?)";
+        let mut statement = self.connection().prepare_cached(sql)?;
         for row in rows {
-            let tenant = self.tenant.as_str();
-            statement.execute(params![tenant, row.seq, row.id, row.received, row.record, row.prev, row.hash])?;
+            statement.execute(params![row.seq, row.id, row.received, row.record, row.prev, row.hash])?;
         }
         Ok(())
     }
 
     fn remove_rows(&mut self, to: u64) -> Result<(), StoreError> {
-        let sql = "DELETE FROM audit_row WHERE tenant = ?1 AND seq <= ?2";
-        self.execute(sql, params![self.tenant.as_str(), signed(to)]).map(drop)
+        self.execute("DELETE FROM own_audit_place WHERE seq <= ?1", [signed(to)]).map(drop)
     }
 
     fn first_since(&mut self, received: u64) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT min(seq) FROM audit_row WHERE tenant = ?1 AND received >= ?2";
-        Ok(self.one::<Option<u64>>(sql, params![self.tenant.as_str(), signed(received)])?.flatten())
+        let sql = "SELECT min(seq) FROM own_audit_row WHERE received >= ?1";
+        Ok(self.one::<Option<u64>>(sql, [signed(received)])?.flatten())
     }
 
     fn walk(&mut self, from: u64, to: u64, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
-        let sql = "SELECT seq, id, received, record, prev, hash FROM audit_row
-            WHERE tenant = :tenant AND seq BETWEEN :from AND :to ORDER BY seq";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let (from, to) = (signed(from), signed(to));
-        let mut rows = statement.query(named_params! {":tenant": self.tenant.as_str(), ":from": from, ":to": to})?;
+        let sql = "SELECT seq, id, received, record, prev, hash FROM own_audit_row
+            WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+        let mut statement = self.own.connection().prepare_cached(sql)?;
+        let mut rows = statement.query([signed(from), signed(to)])?;
         while let Some(row) = rows.next()? {
             // Whatever type somebody gave a column, the row is seen.
             let text = |index| row.get_ref(index).ok().and_then(|value| value.as_str().ok()).unwrap_or_default();
@@ -102,8 +105,8 @@ impl Tables for Transaction<'_> {
     }
 
     fn query(&mut self, filter: &Filter) -> Result<Vec<StoredRow>, StoreError> {
-        let mut sql = "SELECT seq, id, received, record, prev, hash FROM audit_row WHERE tenant = ?".to_owned();
-        let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(self.tenant.as_str().to_owned())];
+        let mut sql = "SELECT seq, id, received, record, prev, hash FROM own_audit_row WHERE true".to_owned();
+        let mut values: Vec<Box<dyn ToSql>> = Vec::new();
         let mut add = |condition: &str, value: Box<dyn ToSql>| {
             sql.push_str(condition);
             values.push(value);
@@ -122,7 +125,7 @@ impl Tables for Transaction<'_> {
         }
         let order = if filter.oldest_first { "ASC" } else { "DESC" };
         add(&format!(" ORDER BY seq {order} LIMIT ?"), Box::new(signed(filter.limit)));
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut statement = self.connection().prepare_cached(&sql)?;
         let rows = statement.query_map(params_from_iter(values), stored)?;
         let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
         if !filter.oldest_first {
@@ -132,98 +135,96 @@ impl Tables for Transaction<'_> {
     }
 
     fn head(&mut self) -> Result<Option<String>, StoreError> {
-        self.one("SELECT body FROM audit_statement WHERE tenant = ?1 AND kind = 'head'", [self.tenant.as_str()])
+        self.one("SELECT body FROM own_audit_statement WHERE kind = 'head'", [])
     }
 
     fn statements(&mut self) -> Result<Vec<(String, u64, String)>, StoreError> {
-        let sql = "SELECT kind, seq, body FROM audit_statement WHERE tenant = ?1 ORDER BY seq, kind";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([self.tenant.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let sql = "SELECT kind, seq, body FROM own_audit_statement ORDER BY seq, kind";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     fn newest_checkpoint(&mut self) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT max(seq) FROM audit_statement WHERE tenant = ?1 AND kind = 'checkpoint'";
-        Ok(self.one::<Option<u64>>(sql, [self.tenant.as_str()])?.flatten())
+        let sql = "SELECT max(seq) FROM own_audit_statement WHERE kind = 'checkpoint'";
+        Ok(self.one::<Option<u64>>(sql, [])?.flatten())
     }
 
     fn put_statement(&mut self, signed: &Signed, body: &str) -> Result<(), StoreError> {
-        let (tenant, kind) = (self.tenant.as_str(), signed.kind.as_str());
+        let kind = signed.kind.as_str();
         if signed.kind == Kind::Head {
-            self.execute("DELETE FROM audit_statement WHERE tenant = ?1 AND kind = 'head'", [tenant])?;
+            self.execute("DELETE FROM own_audit_statement WHERE kind = 'head'", [])?;
         } else {
-            let sql = "DELETE FROM audit_statement WHERE tenant = ?1 AND kind = ?2 AND seq = ?3";
-            self.execute(sql, params![tenant, kind, signed.seq])?;
+            self.execute("DELETE FROM own_audit_statement WHERE kind = ?1 AND seq = ?2", params![kind, signed.seq])?;
         }
-        let sql = "INSERT INTO audit_statement (tenant, kind, seq, body) VALUES (?, ?, ?, ?)";
-        self.execute(sql, params![tenant, kind, signed.seq, body]).map(drop)
+        let sql = "INSERT INTO own_audit_statement (kind, seq, body) VALUES (?, ?, ?)";
+        self.execute(sql, params![kind, signed.seq, body]).map(drop)
     }
 
     fn approval(&mut self, by: By<'_>) -> Result<Option<String>, StoreError> {
         let (sql, value) = match by {
-            By::Id(id) => ("SELECT body FROM approval WHERE tenant = ?1 AND id = ?2", id),
-            By::User(admit) => ("SELECT body FROM approval WHERE tenant = ?1 AND used_by = ?2", admit),
-            By::Call(call) => {
-                ("SELECT body FROM approval WHERE tenant = ?1 AND key = ?2 ORDER BY rowid DESC LIMIT 1", call)
-            }
+            By::Id(id) => ("SELECT body FROM own_approval WHERE id = ?1", id),
+            By::User(admit) => ("SELECT body FROM own_approval WHERE used_by = ?1", admit),
+            By::Call(call) => ("SELECT body FROM own_approval WHERE key = ?1 ORDER BY place DESC LIMIT 1", call),
         };
-        self.one(sql, [self.tenant.as_str(), value])
+        self.one(sql, [value])
     }
 
     fn approvals(&mut self, state: Option<State>, limit: u64) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT body FROM approval WHERE tenant = ?1 AND (?2 IS NULL OR state = ?2)
-            ORDER BY created DESC, id LIMIT ?3";
-        self.texts(sql, params![self.tenant.as_str(), state.map(State::as_str), signed(limit)])
+        let sql = "SELECT body FROM own_approval WHERE ?1 IS NULL OR state = ?1 ORDER BY created DESC, id LIMIT ?2";
+        self.texts(sql, params![state.map(State::as_str), signed(limit)])
     }
 
     fn pending(&mut self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM approval WHERE tenant = ?1 AND state = 'pending'";
-        Ok(self.one(sql, [self.tenant.as_str()])?.unwrap_or_default())
+        Ok(self.one("SELECT count(*) FROM own_approval WHERE state = 'pending'", [])?.unwrap_or_default())
     }
 
     fn due_approvals(&mut self, now: u64, limit: u64) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT body FROM approval WHERE tenant = ?1 AND due <= ?2 ORDER BY due LIMIT ?3";
-        self.texts(sql, params![self.tenant.as_str(), signed(now), signed(limit)])
+        let sql = "SELECT body FROM own_approval WHERE due <= ?1 ORDER BY due LIMIT ?2";
+        self.texts(sql, [signed(now), signed(limit)])
+    }
+
+    fn settled(&mut self) -> Result<(), StoreError> {
+        // `tenant_due` is computed.
+        Ok(())
     }
 
     fn put_approval(&mut self, row: &ApprovalRow<'_>) -> Result<(), StoreError> {
-        // An update keeps the row's place, so the newest of a call stays the newest.
-        let sql = "UPDATE approval SET state = ?3, due = ?4, used_by = ?5, body = ?6 WHERE tenant = ?1 AND id = ?2";
-        let (tenant, state, due) = (self.tenant.as_str(), row.state.as_str(), signed(row.due));
-        if self.execute(sql, params![tenant, row.id, state, due, row.used_by, row.body])? > 0 {
-            return Ok(());
+        let (state, due) = (row.state.as_str(), signed(row.due));
+        if self.approval(By::Id(row.id))?.is_some() {
+            // An update keeps the row's place, so the newest of a call stays the newest.
+            let sql = "UPDATE own_approval SET state = ?2, due = ?3, used_by = ?4, body = ?5 WHERE id = ?1";
+            return self.execute(sql, params![row.id, state, due, row.used_by, row.body]).map(drop);
         }
-        let sql = "INSERT INTO approval (tenant, id, key, state, created, due, used_by, body)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let values = params![tenant, row.id, row.call, state, row.created, due, row.used_by, row.body];
-        self.execute(sql, values).map(drop)
+        let sql = "INSERT INTO own_approval (id, key, state, created, due, used_by, body) VALUES (?, ?, ?, ?, ?, ?, ?)";
+        self.execute(sql, params![row.id, row.call, state, row.created, due, row.used_by, row.body]).map(drop)
     }
 
     fn remove_approval(&mut self, id: &str) -> Result<(), StoreError> {
-        self.execute("DELETE FROM approval WHERE tenant = ?1 AND id = ?2", [self.tenant.as_str(), id]).map(drop)
+        self.execute("DELETE FROM own_approval WHERE id = ?1", [id]).map(drop)
     }
 
     fn item(&mut self, kind: ItemKind, id: &str) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT body FROM item WHERE tenant = ?1 AND kind = ?2 AND id = ?3";
-        self.one(sql, [self.tenant.as_str(), kind.as_str(), id])
+        self.one("SELECT body FROM own_item WHERE kind = ?1 AND id = ?2", [kind.as_str(), id])
     }
 
     fn items(&mut self, kind: ItemKind, after: &str, limit: u64) -> Result<Vec<(String, String)>, StoreError> {
-        let sql = "SELECT id, body FROM item WHERE tenant = ?1 AND kind = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let values = params![self.tenant.as_str(), kind.as_str(), after, signed(limit)];
+        let sql = "SELECT id, body FROM own_item WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let values = params![kind.as_str(), after, signed(limit)];
         let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     fn put_item(&mut self, kind: ItemKind, id: &str, body: &str) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO item (tenant, kind, id, body) VALUES (?, ?, ?, ?)";
-        self.execute(sql, [self.tenant.as_str(), kind.as_str(), id, body]).map(drop)
+        self.execute("INSERT INTO own_item (kind, id, body) VALUES (?, ?, ?)", [kind.as_str(), id, body]).map(drop)
     }
 
     fn remove_item(&mut self, kind: ItemKind, id: &str) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM item WHERE tenant = ?1 AND kind = ?2 AND id = ?3";
-        Ok(self.execute(sql, [self.tenant.as_str(), kind.as_str(), id])? > 0)
+        // SQLite does not count what a trigger deletes.
+        let there = self.item(kind, id)?.is_some();
+        self.execute("DELETE FROM own_item WHERE kind = ?1 AND id = ?2", [kind.as_str(), id])?;
+        Ok(there)
     }
 
     fn named_token(&mut self, name: &str) -> Result<Option<String>, StoreError> {

@@ -4,8 +4,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use rusqlite::Connection;
-
+use super::guard::Guarded;
 use super::tables::Transaction;
 use crate::store::tables::WriteJob;
 use crate::store::{StoreError, Tenant};
@@ -21,9 +20,9 @@ struct Waiting {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(super) fn start(guarded: Guarded) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
-        thread::Builder::new().name("store-writer".to_owned()).spawn(move || write(&connection, &receiver))?;
+        thread::Builder::new().name("store-writer".to_owned()).spawn(move || write(&guarded, &receiver))?;
         Ok(Self(sender))
     }
 
@@ -35,7 +34,8 @@ impl Writer {
     }
 }
 
-fn write(connection: &Connection, queue: &Receiver<Waiting>) {
+fn write(guarded: &Guarded, queue: &Receiver<Waiting>) {
+    let connection = guarded.connection();
     while let Ok(first) = queue.recv() {
         let mut next = Some(first);
         let mut done: Vec<(SyncSender<_>, Result<(), StoreError>)> = Vec::new();
@@ -43,7 +43,7 @@ fn write(connection: &Connection, queue: &Receiver<Waiting>) {
         let mut committed = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
         while let Some(Waiting { tenant, job, reply }) = next.take() {
             let outcome = match &committed {
-                Ok(()) => apart(connection, &tenant, job),
+                Ok(()) => apart(guarded, &tenant, job),
                 Err(_) => Ok(()),
             };
             done.push((reply, outcome));
@@ -71,9 +71,10 @@ fn write(connection: &Connection, queue: &Receiver<Waiting>) {
 }
 
 /// One job, so that its failure undoes nothing of the others'.
-fn apart(connection: &Connection, tenant: &Tenant, job: WriteJob) -> Result<(), StoreError> {
+fn apart(guarded: &Guarded, tenant: &Tenant, job: WriteJob) -> Result<(), StoreError> {
+    let connection = guarded.connection();
     connection.execute_batch("SAVEPOINT job")?;
-    let outcome = job(&mut Transaction { connection, tenant });
+    let outcome = job(&mut Transaction { own: guarded.of(tenant), tenant });
     let end = if outcome.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
     connection.execute_batch(end)?;
     outcome
