@@ -3,6 +3,7 @@
 mod admit;
 mod api;
 mod checkpoints;
+mod credential;
 mod expiry;
 mod grpc;
 mod http;
@@ -15,7 +16,7 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::audit::action::{Action, new_record};
+use crate::credentials::Credentials;
+use crate::credentials::outgoing::Outgoing;
+use crate::credentials::seal::Keyring;
+use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
 use crate::store::{Change, Location, Store};
 use crate::tokens::{self, Role, Token};
@@ -63,6 +68,42 @@ pub(crate) struct Args {
     /// Sign a checkpoint after this many seconds, where rows have come
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_seconds: u64,
+    #[command(flatten)]
+    keys: Keys,
+}
+
+/// Who wraps the keys that credentials are sealed with, and who may be asked for tokens.
+#[derive(clap::Args)]
+struct Keys {
+    /// What wraps them: local, fernet:FILE, vault:https://HOST:PORT/MOUNT/KEY, aws-kms:ARN
+    #[arg(long, value_name = "PROVIDER", default_value = "local", value_parser = Spec::parse)]
+    kek: Spec,
+    /// What wrapped them before, until `portcullis credentials rotate --kek` has run; may be repeated
+    #[arg(long, value_name = "PROVIDER", value_parser = Spec::parse)]
+    kek_old: Vec<Spec>,
+    /// File with Vault's token, read for every request
+    #[arg(long, value_name = "FILE")]
+    vault_token_file: Option<PathBuf>,
+    /// Ask this host without TLS (token endpoints, Vault); may be repeated. This machine may always be
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_http: Vec<String>,
+    /// Certificate authorities (PEM) of token endpoints, Vault and KMS, in place of those of the system
+    #[arg(long, value_name = "FILE")]
+    trust_ca: Option<PathBuf>,
+}
+
+impl Keys {
+    fn open(&self, data: &Path, store: &Arc<Store>) -> Result<Credentials, Failure> {
+        let outgoing = Arc::new(Outgoing::new(&self.allow_http, self.trust_ca.as_deref())?);
+        let around = Surroundings {
+            data: data.to_owned(),
+            vault_token: self.vault_token_file.clone(),
+            outgoing: Arc::clone(&outgoing),
+        };
+        let providers = std::iter::once(&self.kek).chain(&self.kek_old).map(|spec| spec.open(&around));
+        let keyring = Keyring::new(providers.collect::<Result<_, _>>()?);
+        Ok(Credentials::new(Arc::clone(store), keyring, outgoing))
+    }
 }
 
 /// What all handlers share.
@@ -70,6 +111,7 @@ struct Shared {
     store: Arc<Store>,
     metrics: Metrics,
     hub: Hub,
+    credentials: Arc<Credentials>,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
 }
@@ -86,15 +128,22 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
-    let outcome = runtime.block_on(serve(args, store, &token, &token_file));
+    let credentials = Arc::new(args.keys.open(&args.location.data, &store)?);
+    let outcome = runtime.block_on(serve(args, store, credentials, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
 }
 
-async fn serve(args: &Args, store: Arc<Store>, token: &str, token_file: &Path) -> Result<(), Failure> {
+async fn serve(
+    args: &Args,
+    store: Arc<Store>,
+    credentials: Arc<Credentials>,
+    token: &str,
+    token_file: &Path,
+) -> Result<(), Failure> {
     let (end, ending) = watch::channel(false);
-    let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
+    let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), credentials, ending });
     let grpc = listen(args.listen_grpc).await?;
     let http = listen(args.listen_http).await?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::new(error.to_string()));

@@ -34,6 +34,14 @@ pub(crate) trait Tx {
 /// What items there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ItemKind {
+    /// A tenant's key, wrapped: one, under the id `dek`.
+    CredentialKey,
+    /// A rotation of keys that has begun, in the default tenant.
+    KeyRotation,
+    /// A credential, by its name.
+    Credential,
+    /// Who may use a credential for which server.
+    ConnectionGrant,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -45,6 +53,10 @@ impl ItemKind {
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::CredentialKey => "credential_key",
+            Self::KeyRotation => "key_rotation",
+            Self::Credential => "credential",
+            Self::ConnectionGrant => "connection_grant",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]
