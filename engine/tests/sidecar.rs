@@ -12,6 +12,7 @@ use portcullis_engine::firewall::Firewall;
 use portcullis_engine::principal::{Principal, PrincipalKind};
 use portcullis_engine::sidecar::{
     AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Batch, Call, Mfa, MfaNeed, Outbox, RecordResponse, Verdict,
+    is_header_value, may_be_injected,
 };
 use portcullis_engine::state::{MemoryStore, Revision, Store, Stored, Unavailable};
 use proptest::prelude::*;
@@ -39,6 +40,8 @@ mod v1 {
         pub approval: Option<ApprovalNeed>,
         #[prost(message, optional, tag = "8")]
         pub intent: Option<AuditRecord>,
+        #[prost(message, optional, tag = "9")]
+        pub credential: Option<CredentialNeed>,
         #[prost(message, optional, tag = "10")]
         pub mfa: Option<MfaNeed>,
         #[prost(message, optional, tag = "11")]
@@ -59,6 +62,12 @@ mod v1 {
         pub retries: bool,
         #[prost(string, tag = "2")]
         pub state: String,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct CredentialNeed {
+        #[prost(bool, tag = "1")]
+        pub required: bool,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -121,12 +130,26 @@ mod v1 {
         pub approval_id: String,
         #[prost(string, tag = "3")]
         pub reason: String,
+        #[prost(message, repeated, tag = "4")]
+        pub headers: Vec<Header>,
+        #[prost(string, tag = "5")]
+        pub credential_id: String,
         #[prost(int32, tag = "6")]
         pub mfa: i32,
         #[prost(string, tag = "7")]
         pub state: String,
         #[prost(string, tag = "8")]
         pub link: String,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Header {
+        #[prost(string, tag = "1")]
+        pub name: String,
+        #[prost(string, tag = "2")]
+        pub value: String,
+        #[prost(string, repeated, tag = "3")]
+        pub forms: Vec<String>,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -209,6 +232,7 @@ proptest! {
             mfa: agent.then(|| MfaNeed { rule: text(11).into(), code: Code::parse("123 456").unwrap() }),
             retries: tenant,
             state: if with_approval { text(0) } else { String::new() },
+            credential: with_approval.then_some(with_intent),
         };
         let (retries, state) = (request.retries, request.state.clone());
         let read = v1::AdmitRequest::decode(&*request.encode()).unwrap();
@@ -246,6 +270,7 @@ proptest! {
             intent: with_intent.then(|| v1::AuditRecord { id: text(14), tenant: text(2), json: text(15).into_bytes() }),
             mfa: agent.then(|| v1::MfaNeed { rule: text(11), code: "123456".to_owned() }),
             client: (retries || !state.is_empty()).then_some(v1::Client { retries, state }),
+            credential: with_approval.then_some(v1::CredentialNeed { required: with_intent }),
         };
         prop_assert_eq!(read, expected);
     }
@@ -256,12 +281,17 @@ proptest! {
         accepted in proptest::collection::vec("[0-9A-Za-z._-]{1,64}", 0..20),
         rejected in proptest::collection::vec("[0-9A-Za-z._-]{1,64}", 0..20),
         later in proptest::collection::vec(any::<u8>(), 0..20),
-        mfa in 0..5_i32, state in "[0-9A-Za-z._-]{0,64}", link in ".{0,200}",
+        (mfa, state, link) in (0..5_i32, "[0-9A-Za-z._-]{0,64}", ".{0,200}"),
+        (name, value, credential_id) in ("[a-z0-9_-]{0,70}", ".{0,40}", "[0-9A-Za-z._-]{0,64}"),
+        forms in proptest::collection::vec(".{6,12}", 0..4),
     ) {
+        let header = v1::Header { name: name.clone(), value: value.clone(), forms: forms.clone() };
         let written = v1::AdmitResponse {
             verdict,
             approval_id: approval_id.clone(),
             reason: reason.clone(),
+            headers: vec![header],
+            credential_id: credential_id.clone(),
             mfa,
             state: state.clone(),
             link: link.clone(),
@@ -270,11 +300,19 @@ proptest! {
         let mut bytes = written.encode_to_vec();
         bytes.extend_from_slice(&[0xa2, 0x06, later.len() as u8]);
         bytes.extend_from_slice(&later);
-        let expected = match verdict { 1 => Verdict::Allow, 3 => Verdict::Pending, _ => Verdict::Deny };
+        let expected = match verdict { 1 => Verdict::Allow, 3 => Verdict::Pending, 4 => Verdict::NoCredential, _ => Verdict::Deny };
         let read = AdmitResponse::decode(&bytes);
-        if reason.len() <= 1024 {
-            let mfa = match mfa { 0 => Mfa::Unknown, 1 => Mfa::Verified, _ => Mfa::Refused };
-            prop_assert_eq!(read, Ok(AdmitResponse { verdict: expected, approval_id, reason, mfa, state, link }));
+        let mfa = match mfa { 0 => Mfa::Unknown, 1 => Mfa::Verified, _ => Mfa::Refused };
+        let fits = may_be_injected(&name) && is_header_value(&value) && !forms.is_empty() && forms.iter().all(|form| form.len() >= 8);
+        match read {
+            Ok(mut read) => {
+                prop_assert!(fits);
+                prop_assert_eq!(read.headers.len(), 1);
+                prop_assert_eq!(&read.headers[0].name, &name);
+                read.headers.clear();
+                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, link });
+            }
+            Err(_) => prop_assert!(!fits || reason.len() > 1024),
         }
         let entry = |id: &String| v1::Rejected { id: id.clone(), reason: "r".to_owned() };
         let written = v1::RecordResponse { accepted: accepted.clone(), rejected: rejected.iter().map(entry).collect() };

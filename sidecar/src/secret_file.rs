@@ -34,18 +34,9 @@ pub(crate) fn open_or_make(path: &Path, make: impl FnOnce() -> Result<String, Fa
 
 /// Reads a secret that somebody else made.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    let text = read_any(path)?;
+    let text = read_text(path)?;
     if text.len() < 32 {
         return Err(Failure::file(path, "is too short for a secret; remove it to have it made anew"));
-    }
-    Ok(text)
-}
-
-/// The same of any length but nothing: how long it is was not for us to say.
-pub(crate) fn read_any(path: &Path) -> Result<String, Failure> {
-    let text = read_text(path)?;
-    if text.is_empty() {
-        return Err(Failure::file(path, "is empty"));
     }
     Ok(text)
 }

@@ -10,6 +10,7 @@ use super::check_obligations::SecondFactor;
 use super::checks::{Called, Ruling};
 use super::client::{Client, Judged, NEEDS_MFA};
 use super::content::{self, Block};
+use super::credential::NONE;
 use super::form::{self, Form};
 use super::{Answer, Ask, Asked, Call, Exchange, Forward, RequestStep, State};
 use crate::answer::{self, CODE_APPROVAL, CODE_MFA, CODE_POLICY, Denial};
@@ -51,13 +52,20 @@ impl Exchange {
             }
         };
         if let Err(refusal) = self.hear(&parked.asked, answer) {
+            if parked.reserved {
+                return self.refuse_uninjected(refusal, now_us);
+            }
             return self.give_up(parked.stand_in, refusal);
         }
         let mut calls = std::mem::take(&mut self.calls);
-        let refusal = calls.iter_mut().find_map(|call| self.admit_approved(call, now_us));
+        let approved = calls.iter_mut().filter(|_| !parked.reserved);
+        let refusal = approved.map(|call| self.admit_approved(call, now_us)).find_map(|refusal| refusal);
         self.calls = calls;
         match refusal {
-            None => RequestStep::Forward(parked.forward),
+            None => {
+                let forward = self.inject(parked.forward);
+                self.fetch_credential(RequestStep::Forward(forward))
+            }
             Some(refusal) => self.give_up(parked.stand_in, refusal),
         }
     }
@@ -65,11 +73,17 @@ impl Exchange {
     /// What an answer means; the message for the client where the call does not go on.
     fn hear(&mut self, asked: &Asked, answer: Answer) -> Result<(), String> {
         let (mfa, held) = (asked.mfa.as_ref(), asked.held);
+        self.scene.credential_settled |= asked.credential.is_some();
+        let alone = mfa.is_none() && !held && !asked.intent;
         let (decision, why, text) = match answer {
             Answer::Approved => return Ok(()),
+            // Where there is no sidecar at all (a policy is tried out) there is nothing to inject.
+            Answer::NotConfigured if alone && asked.credential.is_some() => return Ok(()),
             // A sidecar that knows nothing of codes allows what it cannot have verified.
-            Answer::Admitted(response) if mfa.is_none() || response.mfa == Mfa::Verified => {
-                return self.hear_verdict(asked, &response);
+            Answer::Admitted(response)
+                if mfa.is_none() || response.mfa == Mfa::Verified || response.is_refusal_before_code() =>
+            {
+                return self.hear_verdict(asked, response);
             }
             Answer::Admitted(AdmitResponse { mfa: Mfa::Refused, reason, .. }) => {
                 return Err(self.refuse_code(asked, &format!("It needs a one-time code.{}", aside(&reason))));
@@ -97,6 +111,12 @@ impl Exchange {
                 "The approval service did not answer.",
                 "It needs an approval, and the approval service does not answer. Make the same call again later.",
             ),
+            _ if alone && !self.enforcing() => return Ok(()),
+            Answer::Unavailable if alone => (
+                Decided::Deny,
+                "The sidecar, which has its credential, did not answer.",
+                "It needs a credential, and the sidecar that has it does not answer. Try again later.",
+            ),
             Answer::NotConfigured | Answer::Unavailable | Answer::Admitted(_) => (
                 Decided::Deny,
                 "Its record could not be written down.",
@@ -114,14 +134,31 @@ impl Exchange {
         Denial { needs: NEEDS_MFA, ..self.denial(CODE_MFA, rule, &text) }.message(&asked.id, &asked.method)
     }
 
-    fn hear_verdict(&mut self, asked: &Asked, response: &AdmitResponse) -> Result<(), String> {
+    fn hear_verdict(&mut self, asked: &Asked, response: AdmitResponse) -> Result<(), String> {
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
-        let (decision, why, text) = match response.verdict {
+        // A sidecar that knows nothing of credentials allows without one.
+        let missing = asked.credential == Some(true) && response.headers.is_empty();
+        let verdict = match response.verdict {
+            Verdict::Allow if missing => Verdict::NoCredential,
+            verdict => verdict,
+        };
+        let (decision, why, text) = match verdict {
             Verdict::Allow => {
-                for call in &mut self.calls {
+                let credential = Some(&response.credential_id).filter(|_| !response.headers.is_empty());
+                for call in self.calls.iter_mut().filter(|call| !call.record.decision.is_refusal() || asked.held) {
                     call.record.approval = approval.map(str::to_owned);
+                    call.record.credential = credential.cloned();
+                }
+                if asked.credential.is_some() {
+                    self.scene.injected = response.headers;
                 }
                 return Ok(());
+            }
+            Verdict::NoCredential if asked.rule.as_ref() == NONE && !self.enforcing() => return Ok(()),
+            Verdict::NoCredential => {
+                let asked = Asked { rule: Arc::from(NONE), reason: Arc::default(), ..asked.clone() };
+                self.note(&asked.rule, Decided::Deny, "There is no credential for it.", approval);
+                return Err(self.tell(&asked, &denied(&response.reason), Some(&response)));
             }
             Verdict::Pending if asked.held => (
                 Decided::RequireApproval,
@@ -135,7 +172,7 @@ impl Exchange {
             Verdict::Deny | Verdict::Pending => (Decided::Deny, "It was denied.", denied(&response.reason)),
         };
         self.note(&asked.rule, decision, why, approval);
-        Err(self.tell(asked, &text, Some(response)))
+        Err(self.tell(asked, &text, Some(&response)))
     }
 
     /// Whether a call goes on although the sidecar did not answer: every check that needed it says so.
@@ -144,6 +181,8 @@ impl Exchange {
         asked.mfa.is_none()
             && (!asked.held || sidecar.approval_side() == Side::Allow)
             && (!asked.intent || sidecar.audit_side() == Side::Allow)
+            && (asked.credential.is_none()
+                || self.scene.credentials.is_some_and(|terms| terms.on_unavailable == Side::Allow))
     }
 
     fn note(&mut self, rule: &Arc<str>, decision: Decided, why: &str, approval: Option<&str>) {
@@ -249,6 +288,7 @@ impl Client<'_> {
             mfa: mfa.as_ref().map(|mfa| Arc::clone(&mfa.rule)),
             held,
             intent: false,
+            credential: self.exchange.credential_need(),
             id: pending.id.to_owned(),
             method: pending.method.to_owned(),
             what,
@@ -301,6 +341,7 @@ impl Client<'_> {
             approval,
             // Written when the record is complete.
             intent: None,
+            credential: self.exchange.credential_need(),
         }
     }
 

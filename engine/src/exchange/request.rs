@@ -38,7 +38,7 @@ impl Exchange {
         };
         self.scene.request_bytes = body.len() as u64;
         match self.judge_body(&mut awaited, body, now_us) {
-            Ok(step) => step,
+            Ok(step) => self.fetch_credential(step),
             Err(refusal) => self.refuse(refusal, now_us),
         }
     }
@@ -143,7 +143,7 @@ impl Exchange {
                 });
                 let forward = self.forward(ops, awaited.content_length, body, edits);
                 let Ask { request, asked } = *ask;
-                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked }));
+                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked, reserved: false }));
                 RequestStep::Ask(Question::Admit(Box::new(request)))
             }
             Settled::Forward => RequestStep::Forward(self.forward(ops, awaited.content_length, body, edits)),

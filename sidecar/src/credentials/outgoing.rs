@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::http::Uri;
@@ -37,14 +38,15 @@ pub(crate) enum Unreachable {
 
 impl Outgoing {
     /// `plain` are hosts (with a port, or for every port) that may be asked without TLS; `authorities` is a PEM file of
-    /// certificate authorities that are trusted instead of the public ones.
+    /// certificate authorities that are trusted instead of those of the system.
     pub(crate) fn new(plain: &[String], authorities: Option<&Path>) -> Result<Self, Failure> {
         let roots = match authorities {
-            None => RootCerts::WebPki,
+            None => RootCerts::from(system_authorities()),
             Some(path) => RootCerts::from(read_authorities(path)?),
         };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ureq::Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .tls_config(TlsConfig::builder().unversioned_rustls_crypto_provider(provider).root_certs(roots).build())
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -125,6 +127,12 @@ fn read_authorities(path: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
         return Err(Failure::file(path, "has no certificate"));
     }
     Ok(found)
+}
+
+/// The authorities that this system trusts. Where there are none, TLS fails and says so.
+fn system_authorities() -> Vec<Certificate<'static>> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
 }
 
 fn is_loopback(host: &str) -> bool {

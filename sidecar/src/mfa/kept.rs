@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 use super::{Checked, Enrolment, new_recovery_codes, totp};
 use crate::audit::action::{Action, new_record};
 use crate::clock;
-use crate::seal::{Sealer, Unsealable};
+use crate::credentials::Credentials;
+use crate::credentials::seal::{Dek, Identity, SealError};
 use crate::store::{ItemKind, Store, StoreError, Tenant, Tx};
 
 /// The kind of a principal.
@@ -73,7 +74,8 @@ pub(crate) enum Refused {
     Exists,
     /// The code did not count.
     Code(Checked),
-    Sealer(Unsealable),
+    /// The tenant's key cannot be had, or is not the one that it was sealed with.
+    Keys(crate::credentials::Refused),
     Store(StoreError),
 }
 
@@ -116,44 +118,44 @@ impl Holder {
 }
 
 /// Begins an enrolment, in place of one that was never confirmed.
-pub(crate) fn enrol(
-    store: &Store,
-    sealer: &dyn Sealer,
-    tenant: &Tenant,
-    holder: &Holder,
-    actor: &str,
-) -> Result<Offer, Refused> {
+pub(crate) fn enrol(keys: &Credentials, tenant: &Tenant, holder: &Holder, actor: &str) -> Result<Offer, Refused> {
     let mut secret = Zeroizing::new([0; totp::SECRET]);
     crate::secret_file::fill(secret.as_mut()).map_err(|_| Refused::Store(StoreError::Closed))?;
-    let sealed = sealer.seal(tenant, KIND, &holder.id(), secret.as_slice())?;
-    let (of, actor) = (holder.clone(), actor.to_owned());
-    store.write(tenant, move |tx| {
+    let (of, actor, plain) = (holder.clone(), actor.to_owned(), secret.clone());
+    let new = keys.sealing(tenant, move |tx, dek| {
         if read(tx, &of)?.is_some_and(|known| known.confirmed) {
-            return Ok(Err(Refused::Exists));
+            return Ok(Ok(false));
         }
+        let sealed = match dek.seal(identity(tx.tenant(), &of.id()), plain.as_slice()) {
+            Ok(sealed) => sealed,
+            Err(error) => return Ok(Err(error.into())),
+        };
         let enrolment = Enrolment::new(sealed, tx.now());
         write(tx, &of, &enrolment)?;
         record(tx, Action::MfaEnrolled, &actor, of.describe())?;
-        Ok(Ok(()))
-    })??;
-    let issuer =
-        if tenant.as_str() == Tenant::DEFAULT { ISSUER.to_owned() } else { format!("{ISSUER} {}", tenant.as_str()) };
+        Ok(Ok(true))
+    })?;
+    if !new {
+        return Err(Refused::Exists);
+    }
+    let of_tenant = format!("{ISSUER} {}", tenant.as_str());
+    let issuer = if tenant.as_str() == Tenant::DEFAULT { ISSUER } else { &of_tenant };
     Ok(Offer {
         secret: Zeroizing::new(totp::base32(secret.as_slice())),
-        uri: Zeroizing::new(totp::uri(secret.as_slice(), &holder.principal, &issuer)),
+        uri: Zeroizing::new(totp::uri(secret.as_slice(), &holder.principal, issuer)),
     })
 }
 
 /// Takes the first code; the recovery codes where it is right, shown this once.
 pub(crate) fn confirm(
     store: &Store,
-    sealer: &dyn Sealer,
+    keys: &Credentials,
     tenant: &Tenant,
     holder: &Holder,
     code: &str,
     actor: &str,
 ) -> Result<Vec<String>, Refused> {
-    let opened = open(store, sealer, tenant, holder)?.ok_or(Refused::Missing)?;
+    let opened = open(store, keys, tenant, holder)?.ok_or(Refused::Missing)?;
     let recovery = new_recovery_codes().map_err(|_| Refused::Store(StoreError::Closed))?;
     let (of, code, actor, codes) = (holder.clone(), code.to_owned(), actor.to_owned(), recovery.clone());
     store.write(tenant, move |tx| {
@@ -220,14 +222,49 @@ pub(crate) fn list(store: &Store, tenant: &Tenant, after: &str, limit: u64) -> R
 /// A holder's secret; `None` where none is enrolled.
 pub(crate) fn open(
     store: &Store,
-    sealer: &dyn Sealer,
+    keys: &Credentials,
     tenant: &Tenant,
     holder: &Holder,
 ) -> Result<Option<Opened>, Refused> {
-    let of = holder.clone();
-    let Some(found) = store.read(tenant, move |tx| read(tx, &of))? else { return Ok(None) };
-    let secret = sealer.open(tenant, KIND, &holder.id(), &found.secret)?;
-    Ok(Some(Opened { sealed: found.secret, secret }))
+    let mut tries = 0;
+    loop {
+        let of = holder.clone();
+        let Some(found) = store.read(tenant, move |tx| read(tx, &of))? else { return Ok(None) };
+        let dek = keys.dek(tenant)?;
+        match dek.open(identity(tenant, &holder.id()), &found.secret) {
+            Ok(plain) => {
+                let secret = Zeroizing::new(plain.expose().to_vec());
+                return Ok(Some(Opened { sealed: found.secret, secret }));
+            }
+            // The tenant's key was rotated since it was read.
+            Err(SealError::OtherKey) if tries < MAX_TRIES => tries += 1,
+            Err(error) => return Err(Refused::Keys(error.into())),
+        }
+    }
+}
+
+/// All enrolments of a tenant, sealed with a new key in place of the old one, to be written back in the same transaction.
+pub(crate) fn reseal(
+    tx: &mut dyn Tx,
+    old: &Dek,
+    new: &Dek,
+) -> Result<Result<Vec<(Holder, Enrolment)>, SealError>, StoreError> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = tx.items(ItemKind::Mfa, &after, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(Ok(all)) };
+        after.clone_from(last);
+        for (id, _) in page {
+            let Some(holder) = Holder::of_id(&id) else { continue };
+            let Some(enrolment) = read(tx, &holder)? else { continue };
+            let identity = identity(tx.tenant(), &id);
+            let sealed = old.open(identity, &enrolment.secret).and_then(|plain| new.seal(identity, plain.expose()));
+            match sealed {
+                Ok(secret) => all.push((holder, Enrolment { secret, ..enrolment })),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
 }
 
 /// Looks at a code within the transaction of the call that it is for. `details` say which call that is.
@@ -266,8 +303,13 @@ fn read(tx: &mut dyn Tx, holder: &Holder) -> Result<Option<Enrolment>, StoreErro
     body.map(|body| serde_json::from_str(&body).map_err(unreadable)).transpose()
 }
 
-fn write(tx: &mut dyn Tx, holder: &Holder, enrolment: &Enrolment) -> Result<(), StoreError> {
+pub(crate) fn write(tx: &mut dyn Tx, holder: &Holder, enrolment: &Enrolment) -> Result<(), StoreError> {
     tx.put(ItemKind::Mfa, &holder.id(), &json!(enrolment).to_string())
+}
+
+/// What the secret of a holder is sealed as.
+fn identity<'a>(tenant: &'a Tenant, id: &'a str) -> Identity<'a> {
+    Identity { tenant: tenant.as_str(), kind: "mfa", id }
 }
 
 fn record(tx: &mut dyn Tx, action: Action, actor: &str, details: Map<String, Value>) -> Result<(), StoreError> {
@@ -294,15 +336,16 @@ impl From<StoreError> for Refused {
     }
 }
 
-impl From<Unsealable> for Refused {
-    fn from(error: Unsealable) -> Self {
-        Self::Sealer(error)
+impl From<crate::credentials::Refused> for Refused {
+    fn from(error: crate::credentials::Refused) -> Self {
+        Self::Keys(error)
     }
 }
 
-/// What the secret is sealed as.
-const KIND: &str = "mfa";
 /// Who the code is for, as the app shows it.
 const ISSUER: &str = "Portcullis";
 /// Bytes of a principal's id.
 const MAX_NAME: usize = 255;
+/// Rotations that may come in between.
+const MAX_TRIES: u32 = 3;
+const PAGE: u64 = 500;

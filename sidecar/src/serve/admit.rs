@@ -1,4 +1,5 @@
-//! May a call go on: the intent row on disk, and an approval where one is needed, held open while people decide.
+//! May a call go on: the intent row on disk, an approval where one is needed, held open while people decide, and the
+//! credential of its server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tonic::Status;
 use zeroize::Zeroizing;
 
 use super::grpc::{Batch, unavailable};
-use super::{Shared, ended};
+use super::{Shared, credential, ended};
 use crate::approvals::{Answer, Ask};
 use crate::audit::hex;
 use crate::mfa::Checked;
@@ -24,6 +25,26 @@ use crate::{clock, secret_file, tokens};
 pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let tenant = Tenant::new(&request.tenant).ok_or_else(|| invalid("the tenant has no valid name"))?;
     let mut request = request;
+    let need = request.credential.take();
+    let credential = credential::Wanted::of(&request);
+    // Nobody is asked about a call that cannot be made for want of a credential.
+    if let Some(need) = need.filter(|_| request.approval.is_some() && request.mfa.is_none())
+        && let Err(refused) = credential::find(shared, &tenant, &credential, need).await?
+    {
+        return Ok(refused);
+    }
+    let admitted = decide(shared, &tenant, request).await?;
+    match need {
+        // Asked for again: people may have taken their time.
+        Some(need) if admitted.verdict() == Verdict::Allow => {
+            credential::add(shared, &tenant, &credential, need, admitted).await
+        }
+        _ => Ok(admitted),
+    }
+}
+
+/// Whether the call may go on, whatever it takes for it.
+async fn decide(shared: &Arc<Shared>, tenant: &Tenant, mut request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let intent = match request.intent.take() {
         Some(mut intent) => {
             // The intent is this call's, whatever it says.
@@ -32,7 +53,7 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
             if let Some(rejected) = batch.rejected.first() {
                 return Ok(answer(Verdict::Deny, "", &format!("no audit record can be kept: {}", rejected.reason)));
             }
-            batch.tenants.remove(&tenant).and_then(|mut records| records.pop())
+            batch.tenants.remove(tenant).and_then(|mut records| records.pop())
         }
         None => None,
     };
@@ -41,7 +62,7 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
     let id = request.id.clone();
     let code = match request.mfa.take() {
         None => None,
-        Some(need) => match second_factor(shared, &tenant, &request, need).await? {
+        Some(need) => match second_factor(shared, tenant, &request, need).await? {
             Some(second) => Some(second),
             None => return Ok(refused_code(Checked::NotEnrolled)),
         },
@@ -60,18 +81,18 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
         ask: ask.map(|(expires_in, ask)| (ask, expires_in)),
         returned: (!client.state.is_empty()).then(|| hex(&tokens::hash(&client.state))),
     };
-    let outcome = run_raw(shared, &tenant, move |scope| scope.admission(admission, clock::now())).await?;
+    let outcome = run_raw(shared, tenant, move |scope| scope.admission(admission, clock::now())).await?;
     let mut response = match outcome {
         Ok(Outcome::Code(checked)) => return Ok(refused_code(checked)),
         Ok(Outcome::Stale) => answer(Verdict::Deny, "", STALE),
         Ok(Outcome::Free) => answer(Verdict::Allow, "", ""),
         Ok(Outcome::Asked(admitted)) => {
-            let admitted = hold(shared, &tenant, &id, admitted, began + wait).await?;
+            let admitted = hold(shared, tenant, &id, admitted, began + wait).await?;
             let mut response = response(&admitted);
             if admitted.answer == Answer::Pending {
-                response.link = shared.places.approval(&tenant, &admitted.approval.id);
+                response.link = shared.places.approval(tenant, &admitted.approval.id);
                 if client.retries {
-                    response.state = give_state(shared, &tenant, &admitted.approval.id, with_code).await?;
+                    response.state = give_state(shared, tenant, &admitted.approval.id, with_code).await?;
                 }
             }
             response
@@ -100,12 +121,12 @@ async fn second_factor(
     let holder = principal.and_then(|principal| Holder::of_call(&principal.kind, &principal.id));
     let Some(holder) = holder else { return Ok(None) };
     let (of, within, shared) = (holder.clone(), tenant.clone(), Arc::clone(shared));
-    let opening = move || kept::open(&shared.store, shared.sealer.as_ref(), &within, &of);
+    let opening = move || kept::open(&shared.store, &shared.credentials, &within, &of);
     let opened =
         tokio::task::spawn_blocking(opening).await.map_err(|_| Status::unavailable("the request was given up"))?;
     let opened = opened.map_err(|refused| match refused {
         Refused::Store(error) => unavailable(&error),
-        Refused::Sealer(error) => Status::unavailable(error.to_string()),
+        Refused::Keys(error) => Status::unavailable(error.to_string()),
         Refused::Missing | Refused::Exists | Refused::Code(_) => Status::unavailable("no authenticator can be read"),
     })?;
     let call = request.call.clone().unwrap_or_default();
@@ -264,7 +285,7 @@ async fn run<T: Send + 'static>(
     run_raw(shared, tenant, work).await?.map_err(|error| unavailable(&error))
 }
 
-fn answer(verdict: Verdict, approval_id: &str, reason: &str) -> AdmitResponse {
+pub(super) fn answer(verdict: Verdict, approval_id: &str, reason: &str) -> AdmitResponse {
     let (approval_id, reason) = (approval_id.to_owned(), reason.to_owned());
     AdmitResponse { verdict: verdict.into(), approval_id, reason, ..AdmitResponse::default() }
 }

@@ -4,6 +4,7 @@ mod admit;
 mod api;
 mod checkpoints;
 mod console;
+mod credential;
 mod expiry;
 mod grpc;
 mod http;
@@ -32,11 +33,11 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::audit::action::{Action, new_record};
 use crate::config::Environment;
+use crate::credentials::Credentials;
 use crate::credentials::outgoing::Outgoing;
 use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
-use crate::seal::{Sealer, TenantKeys};
 use crate::store::{Change, Location, Store};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
@@ -44,8 +45,8 @@ use api::{Target, Told};
 use console::Sessions;
 use hub::Hub;
 use metrics::Metrics;
-use tls::{Connections, Port, Tls};
 use places::Places;
+use tls::{Connections, Port, Tls};
 use webhooks::Deliver;
 
 /// Where to listen, and where to keep things.
@@ -101,6 +102,42 @@ pub(crate) struct Args {
     invoke_url: Option<String>,
     #[command(flatten)]
     tls: tls::Certificates,
+    #[command(flatten)]
+    keys: Keys,
+}
+
+/// Who wraps the keys that credentials are sealed with, and who may be asked for tokens.
+#[derive(clap::Args)]
+struct Keys {
+    /// What wraps them: local, fernet:FILE, vault:https://HOST:PORT/MOUNT/KEY, aws-kms:ARN
+    #[arg(long, value_name = "PROVIDER", default_value = "local", value_parser = Spec::parse)]
+    kek: Spec,
+    /// What wrapped them before, until `portcullis credentials rotate --kek` has run; may be repeated
+    #[arg(long, value_name = "PROVIDER", value_parser = Spec::parse)]
+    kek_old: Vec<Spec>,
+    /// File with Vault's token, read for every request
+    #[arg(long, value_name = "FILE")]
+    vault_token_file: Option<PathBuf>,
+    /// Ask this host without TLS (token endpoints, Vault); may be repeated. This machine may always be
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_http: Vec<String>,
+    /// Certificate authorities (PEM) of token endpoints, Vault and KMS, in place of those of the system
+    #[arg(long, value_name = "FILE")]
+    trust_ca: Option<PathBuf>,
+}
+
+impl Keys {
+    fn open(&self, data: &Path, store: &Arc<Store>) -> Result<Credentials, Failure> {
+        let outgoing = Arc::new(Outgoing::new(&self.allow_http, self.trust_ca.as_deref())?);
+        let around = Surroundings {
+            data: data.to_owned(),
+            vault_token: self.vault_token_file.clone(),
+            outgoing: Arc::clone(&outgoing),
+        };
+        let providers = std::iter::once(&self.kek).chain(&self.kek_old).map(|spec| spec.open(&around));
+        let keyring = Keyring::new(providers.collect::<Result<_, _>>()?);
+        Ok(Credentials::new(Arc::clone(store), keyring, outgoing))
+    }
 }
 
 /// What all handlers share.
@@ -108,13 +145,10 @@ struct Shared {
     store: Arc<Store>,
     metrics: Metrics,
     hub: Hub,
-    /// Seals secrets at rest.
-    sealer: Arc<dyn Sealer>,
-    /// Makes requests of our own.
-    outgoing: Arc<Outgoing>,
     /// Where people find us.
     places: Places,
     deliver: Deliver,
+    credentials: Arc<Credentials>,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
     /// Leave for work that takes the machine's time.
@@ -133,11 +167,10 @@ struct Shared {
 
 impl Shared {
     /// With nothing but a store.
-    fn new(store: Arc<Store>, sealer: Arc<dyn Sealer>, outgoing: Arc<Outgoing>, ending: watch::Receiver<bool>) -> Self {
+    fn new(store: Arc<Store>, credentials: Arc<Credentials>, ending: watch::Receiver<bool>) -> Self {
         Self {
             store,
-            sealer,
-            outgoing,
+            credentials,
             places: Places::default(),
             deliver: Deliver::default(),
             metrics: Metrics::default(),
@@ -167,28 +200,20 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     first_admin(&store, data)?;
     let hooks = args.webhooks.as_deref().map(webhooks::read).transpose()?.unwrap_or_default();
     let places = Places::new(args.approval_link.as_deref(), args.public_url.as_deref())?;
-    let outgoing = Arc::new(Outgoing::new(&[], None)?);
-    webhooks::check(&hooks, &outgoing, &places)?;
+    let credentials = Arc::new(args.keys.open(data, &store)?);
+    webhooks::check(&hooks, credentials.outgoing(), &places)?;
     store.tell(hooks);
-    let sealer = sealer(data, &store, &outgoing)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
     let (end, ending) = watch::channel(false);
-    let shared = Shared::new(store, sealer, outgoing, ending);
+    let shared = Shared::new(store, credentials, ending);
     let shared = Shared { places, policy: told.map(RwLock::new), invoke, tls, ..shared };
     let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
-}
-
-/// Seals with keys in the store, which a key in the data directory wraps.
-fn sealer(data: &Path, store: &Arc<Store>, outgoing: &Arc<Outgoing>) -> Result<Arc<dyn Sealer>, Failure> {
-    let around = Surroundings { data: data.to_owned(), vault_token: None, outgoing: Arc::clone(outgoing) };
-    let keyring = Keyring::new(vec![Spec::Local.open(&around)?]);
-    Ok(Arc::new(TenantKeys::new(Arc::clone(store), keyring)))
 }
 
 async fn serve(

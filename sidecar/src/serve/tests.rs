@@ -58,10 +58,16 @@ impl Bench {
     async fn replica(bed: &Arc<Bed>) -> Self {
         let store = bed.open();
         let (end, ending) = watch::channel(false);
-        let outgoing = Arc::new(Outgoing::new(&[], None).unwrap());
-        let sealer = sealer(&bed.data, &store, &outgoing).unwrap();
+        let keys = Keys {
+            kek: Spec::Local,
+            kek_old: Vec::new(),
+            vault_token_file: None,
+            allow_http: Vec::new(),
+            trust_ca: None,
+        };
+        let credentials = Arc::new(keys.open(&bed.data, &store).unwrap());
         let places = Places::new(Some("https://console.test/approvals/{id}"), None).unwrap();
-        let shared = Arc::new(Shared { places, ..Shared::new(store, sealer, outgoing, ending) });
+        let shared = Arc::new(Shared { places, ..Shared::new(store, credentials, ending) });
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Connections::accept(listener, None, Port::Grpc).unwrap();
@@ -326,11 +332,11 @@ async fn enrolled(bench: &Bench) -> Vec<u8> {
     let shared = Arc::clone(&bench.shared);
     let work = move || {
         let (tenant, holder) = (Tenant::new("").unwrap(), Holder::new(Kind::Human, "anna").unwrap());
-        kept::enrol(&shared.store, shared.sealer.as_ref(), &tenant, &holder, "anna").unwrap();
-        let opened = kept::open(&shared.store, shared.sealer.as_ref(), &tenant, &holder).unwrap().unwrap();
+        kept::enrol(&shared.credentials, &tenant, &holder, "anna").unwrap();
+        let opened = kept::open(&shared.store, &shared.credentials, &tenant, &holder).unwrap().unwrap();
         let secret = opened.secret().to_vec();
         let code = totp::code(&secret, totp::step(clock::now()) - 1);
-        kept::confirm(&shared.store, shared.sealer.as_ref(), &tenant, &holder, &code, "anna").unwrap();
+        kept::confirm(&shared.store, &shared.credentials, &tenant, &holder, &code, "anna").unwrap();
         secret
     };
     tokio::task::spawn_blocking(work).await.unwrap()

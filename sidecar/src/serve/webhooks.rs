@@ -173,7 +173,7 @@ fn attempt(
         ("webhook-timestamp", &seconds.to_string()),
         ("webhook-signature", &hook.secret.sign(id, seconds, body.as_bytes())),
     ];
-    Ok(match shared.outgoing.post(&hook.url, &headers, body.as_bytes()) {
+    Ok(match shared.credentials.outgoing().post(&hook.url, &headers, body.as_bytes()) {
         Ok(reply) if (200..300).contains(&reply.status) => Ok(()),
         Ok(reply) if reply.status == 410 => Err("the receiver is gone (410)"),
         Ok(_) => Err("the receiver did not accept it"),

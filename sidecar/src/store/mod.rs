@@ -7,9 +7,9 @@ mod admission;
 mod approvals;
 mod chain;
 pub(crate) mod command;
+mod links;
 mod location;
 mod postgres;
-mod links;
 mod scope;
 pub(crate) mod sqlite;
 #[cfg(test)]

@@ -41,12 +41,18 @@ pub(crate) enum ItemKind {
     Delivery,
     /// An authenticator, by its holder.
     Mfa,
-    /// A key of the tenant, wrapped, by its version.
-    SealKey,
     /// A tool that a server listed, by a hash of both names.
     Tool,
     /// Numbers that something else counts, by what it is.
     Count,
+    /// A tenant's key, wrapped: one, under the id `dek`.
+    CredentialKey,
+    /// A rotation of keys that has begun, in the default tenant.
+    KeyRotation,
+    /// A credential, by its name.
+    Credential,
+    /// Who may use a credential for which server.
+    ConnectionGrant,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -60,9 +66,12 @@ impl ItemKind {
         match self {
             Self::Delivery => "delivery",
             Self::Mfa => "mfa",
-            Self::SealKey => "seal_key",
             Self::Tool => "tool",
             Self::Count => "count",
+            Self::CredentialKey => "credential_key",
+            Self::KeyRotation => "key_rotation",
+            Self::Credential => "credential",
+            Self::ConnectionGrant => "connection_grant",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]

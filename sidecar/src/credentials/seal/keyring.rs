@@ -50,31 +50,40 @@ impl Keyring {
     /// A new key, and how it is to be kept.
     pub(crate) fn make(&self, tenant: &str, version: u32, now: u64) -> Result<(Arc<Dek>, Wrapped), SealError> {
         let key = Arc::new(Dek::random(version)?);
-        let wrapped = self.wrap(tenant, &key, now)?;
+        let wrapped = self.wrap(tenant, &key, now, now)?;
         Ok((key, wrapped))
     }
 
     /// Wraps a key with what wraps now; `created` is when the key was made.
-    pub(crate) fn wrap(&self, tenant: &str, key: &Dek, created: u64) -> Result<Wrapped, SealError> {
+    pub(crate) fn wrap(&self, tenant: &str, key: &Arc<Dek>, created: u64, now: u64) -> Result<Wrapped, SealError> {
         let provider = self.providers.first().ok_or_else(|| KekError::new("there is no key provider"))?;
         // Not every provider binds what it wraps to a context, so whose key it is goes inside.
         let bound = Plain::new([key.expose().as_slice(), &owner(tenant, key.version)].concat());
         let kek = provider.id();
         let wrapped = provider.wrap(&Context { tenant, version: key.version }, bound.expose())?;
-        Ok(Wrapped { version: key.version, kek, wrapped, created })
+        let kept = Wrapped { version: key.version, kek, wrapped, created };
+        self.remember(tenant, &kept, key, now);
+        Ok(kept)
     }
 
     /// The key of a tenant. What was unwrapped in the last minutes is not unwrapped again.
     pub(crate) fn open(&self, tenant: &str, kept: &Wrapped, now: u64) -> Result<Arc<Dek>, SealError> {
-        let place = format!("{tenant}\n{}\n{}", kept.version, kept.wrapped);
+        let place = place(tenant, kept);
         if let Ok(mut open) = self.open.lock() {
             open.retain(|_, open| (now..now.saturating_add(KEEP_US + 1)).contains(&open.until));
             if let Some(open) = open.get(&place) {
                 return Ok(Arc::clone(&open.key));
             }
         }
-        let provider = self.providers.iter().find(|provider| provider.knows(&kept.kek));
-        let provider = provider.ok_or_else(|| KekError::unknown(&kept.kek))?;
+        let known = || self.providers.iter().find(|provider| provider.knows(&kept.kek));
+        let provider = match known() {
+            Some(provider) => provider,
+            // Another replica may have rotated, and a file of keys be another one since.
+            None => {
+                self.renew(0)?;
+                known().ok_or_else(|| KekError::unknown(&kept.kek))?
+            }
+        };
         let context = Context { tenant, version: kept.version };
         let bound = provider.unwrap(&context, &kept.kek, &kept.wrapped)?;
         let (key, whose) = bound.expose().split_at_checked(32).ok_or(SealError::NotOurs)?;
@@ -82,18 +91,27 @@ impl Keyring {
             return Err(SealError::NotOurs);
         }
         let key = Arc::new(Dek::of(kept.version, key).ok_or(SealError::NotOurs)?);
+        self.remember(tenant, kept, &key, now);
+        Ok(key)
+    }
+
+    fn remember(&self, tenant: &str, kept: &Wrapped, key: &Arc<Dek>, now: u64) {
         if let Ok(mut open) = self.open.lock()
             && open.len() < MAX_OPEN
         {
-            open.insert(place, Open { key: Arc::clone(&key), until: now.saturating_add(KEEP_US) });
+            open.insert(place(tenant, kept), Open { key: Arc::clone(key), until: now.saturating_add(KEEP_US) });
         }
-        Ok(key)
     }
 
     /// Takes up a new wrapping key. See [`Kek::renew`].
     pub(crate) fn renew(&self, since: u64) -> Result<(), KekError> {
         self.providers.iter().try_for_each(|provider| provider.renew(since))
     }
+}
+
+/// What an unwrapped key is found by: all that it was unwrapped from.
+fn place(tenant: &str, kept: &Wrapped) -> String {
+    format!("{tenant}\n{}\n{}\n{}", kept.version, kept.kek, kept.wrapped)
 }
 
 /// Whose key it is, as it stands behind the key before it is wrapped.
@@ -152,6 +170,8 @@ mod tests {
             Box::new(Turned("old", Arc::clone(&count))),
         ]);
         let (key, kept) = ring.make("acme", 1, 5).unwrap();
+        // Wrapped and remembered: another process has to unwrap it.
+        ring.open.lock().unwrap().clear();
         assert_eq!((kept.kek.as_str(), kept.version, kept.created), ("new", 1, 5));
         for now in [10, 10 + KEEP_US] {
             assert_eq!(ring.open("acme", &kept, now).unwrap().expose(), key.expose());

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 
 use super::blocking;
 use super::refusal::Refusal;
@@ -34,6 +36,12 @@ pub(crate) enum Operation {
     /// One's own authenticator; for others' it takes [`Operation::ManageMfa`].
     EnrolMfa,
     ManageMfa,
+    /// What there is, never a secret.
+    ReadCredentials,
+    ManageCredentials,
+    ReadGrants,
+    ManageGrants,
+    RotateKeys,
 }
 
 impl Operation {
@@ -48,15 +56,20 @@ impl Operation {
             | Self::ReadPolicy
             | Self::ReadTools
             | Self::EnrolMfa => Role::Viewer,
-            Self::ExportAudit | Self::AcknowledgeTool => Role::PolicyManager,
-            Self::Invoke | Self::ManageTokens | Self::ManageMfa => Role::Admin,
+            Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
+            Self::Invoke
+            | Self::ManageTokens
+            | Self::ManageMfa
+            | Self::ManageCredentials
+            | Self::ManageGrants
+            | Self::RotateKeys => Role::Admin,
         }
     }
 
     /// It is about what one tenant has.
     pub(super) fn is_of_tenant(self) -> bool {
         match self {
-            Self::ReadSelf | Self::ManageTokens => false,
+            Self::ReadSelf | Self::ManageTokens | Self::RotateKeys => false,
             Self::ReadApprovals
             | Self::Decide
             | Self::ReadAudit
@@ -67,8 +80,20 @@ impl Operation {
             | Self::AcknowledgeTool
             | Self::Invoke
             | Self::EnrolMfa
-            | Self::ManageMfa => true,
+            | Self::ManageMfa
+            | Self::ReadCredentials
+            | Self::ManageCredentials
+            | Self::ReadGrants
+            | Self::ManageGrants => true,
         }
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        Self::of(&parts.headers, shared).await
     }
 }
 

@@ -14,7 +14,6 @@ use super::refusal::Refusal;
 use super::types::Limit;
 use crate::mfa::kept::{self, Described, Holder, Kind, Refused};
 use crate::mfa::qr;
-use crate::store::StoreError;
 
 /// Whose authenticator to enrol.
 #[derive(Deserialize, JsonSchema)]
@@ -103,7 +102,7 @@ pub(super) async fn enrol(call: Call<Nothing, Nothing, New>) -> Result<Created<O
     let holder = holder(&call.caller, call.body.kind, &call.body.principal)?;
     blocking(move || {
         let shared = Arc::clone(&call.shared);
-        let offer = kept::enrol(&shared.store, shared.sealer.as_ref(), &call.tenant, &holder, &call.caller.0.person)?;
+        let offer = kept::enrol(&shared.credentials, &call.tenant, &holder, &call.caller.0.person)?;
         Ok(Created(Offered {
             principal: holder.principal().to_owned(),
             kind: call.body.kind,
@@ -120,8 +119,8 @@ pub(super) async fn confirm(call: Call<ByHolder, Nothing, Code>) -> Result<Recov
     let holder = holder(&call.caller, call.path.kind, &call.path.principal)?;
     let code: String = call.body.code.chars().filter(|c| *c != ' ').collect();
     blocking(move || {
-        let (store, sealer) = (&call.shared.store, call.shared.sealer.as_ref());
-        let recovery_codes = kept::confirm(store, sealer, &call.tenant, &holder, &code, &call.caller.0.person)?;
+        let (store, keys) = (&call.shared.store, &call.shared.credentials);
+        let recovery_codes = kept::confirm(store, keys, &call.tenant, &holder, &code, &call.caller.0.person)?;
         Ok(Recovery { recovery_codes })
     })
     .await
@@ -161,7 +160,7 @@ impl From<Refused> for Refusal {
             Refused::Missing => Self::NotFound,
             Refused::Exists => Self::Conflict("an authenticator is confirmed already; remove it before".to_owned()),
             Refused::Code(checked) => Self::Conflict(checked.reason().to_owned()),
-            Refused::Sealer(error) => Self::Store(StoreError::Database(error.to_string())),
+            Refused::Keys(error) => Self::from(error),
             Refused::Store(error) => Self::Store(error),
         }
     }

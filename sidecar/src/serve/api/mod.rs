@@ -4,7 +4,9 @@
 pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod caller;
+mod credentials;
 mod endpoint;
+mod grants;
 mod invoke;
 pub(crate) mod mfa;
 mod openapi;
@@ -35,7 +37,7 @@ pub(crate) use refusal::Refusal;
 
 /// The router of them.
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    endpoints().finish().0
+    endpoints().finish().0.merge(credentials::routes()).merge(grants::routes())
 }
 
 /// Every endpoint: path, what it is, a line for the documentation, and the function that carries it out.

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::credentials::Refused;
 use crate::failure::Failure;
 use crate::store::StoreError;
 
@@ -29,6 +30,8 @@ pub(crate) enum Refusal {
     Busy,
     /// Somebody else's answer, or its absence, in a sentence.
     Upstream(String),
+    /// What it takes cannot be had now, in a sentence.
+    Unavailable(String),
     Store(StoreError),
 }
 
@@ -62,7 +65,7 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
-            Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unavailable(_) | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -70,9 +73,11 @@ impl Refusal {
     pub(crate) fn detail(&self) -> String {
         match self {
             Self::Unauthenticated => "the token is missing or unknown".to_owned(),
-            Self::Forbidden(detail) | Self::Conflict(detail) | Self::Invalid(detail) | Self::Upstream(detail) => {
-                detail.clone()
-            }
+            Self::Forbidden(detail)
+            | Self::Conflict(detail)
+            | Self::Invalid(detail)
+            | Self::Upstream(detail)
+            | Self::Unavailable(detail) => detail.clone(),
             Self::NotFound => "there is no such thing".to_owned(),
             Self::Method => "the resource does not know this method".to_owned(),
             Self::TooLarge => "the body is larger than 64 KiB".to_owned(),
@@ -86,6 +91,19 @@ impl Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotFound => Self::NotFound,
+            Refused::Conflict(text) => Self::Conflict(text),
+            Refused::Invalid(text) => Self::Invalid(text),
+            Refused::Endpoint(_) => Self::Conflict(refused.to_string()),
+            Refused::Seal(error) => Self::Unavailable(error.to_string()),
+            Refused::Store(error) => Self::Store(error),
+        }
     }
 }
 

@@ -99,7 +99,7 @@ impl Spec {
 }
 
 impl KekError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    pub(in crate::credentials) fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 

@@ -38,12 +38,12 @@ impl Vault {
         }
         let base = format!("{scheme}://{host}/v1/{mount}");
         outgoing.check(&base).map_err(|error| Failure::new(format!("{url}: {error}")))?;
-        secret_file::read_any(token)?;
+        secret_file::read_text(token)?;
         Ok(Self { base, key: key.to_owned(), token: token.to_owned(), outgoing })
     }
 
     fn call(&self, what: &str, context: &Context<'_>, name: &str, value: &str) -> Result<Value, KekError> {
-        let token = secret_file::read_any(&self.token).map_err(|failure| KekError::new(failure.to_string()))?;
+        let token = secret_file::read_text(&self.token).map_err(|failure| KekError::new(failure.to_string()))?;
         let token = Zeroizing::new(token);
         // For keys of an AEAD (the default type is one) Vault binds what it wraps to this as well.
         let bound = STANDARD.encode(format!("portcullis {} {}", context.version, context.tenant));
