@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 from e2e.harness.envoy import sidecar_cluster
+from e2e.harness.pki import Authority
 from e2e.harness.postgres import Postgres
-from e2e.harness.serve import Serve
+from e2e.harness.serve import Serve, run
 from e2e.harness.wire import call, post, send
 from e2e.policies import policy
 
@@ -101,3 +105,43 @@ def test_an_approval_given_at_one_replica_lets_the_call_go_on_that_another_holds
         assert "isError" in send(port, post(call("deploy", {"n": 2}), ("x-request-id", "last")), timeout=40).message["result"]
         verified = first.run("audit", "verify", "--full")
         assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_a_server_elsewhere_is_believed_only_with_its_certificate_and_the_password(tmp_path):
+    authority = Authority(tmp_path)
+    names = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    certificate = authority.issue("database", *names)
+
+    def file(name: str, text: str) -> str:
+        path = tmp_path / name
+        path.touch(0o600)
+        path.write_text(text)
+        return str(path)
+
+    with Postgres(*certificate) as database:
+        password = file("password", "corr:ct h@rse")
+        made = run("store", "migrate", "--admin-url", database.url("postgres"), "--role-password-file", password)
+        assert made.returncode == 0, made.stderr
+        where = f"127.0.0.1:{database.port}/postgres"
+        right = file("right", f"postgres://portcullis:corr%3Act%20h%40rse@{where}")
+        data = tmp_path / "state"
+
+        def opens(url: str, *more: str) -> str:
+            """What `audit list` says; nothing where the database is reached."""
+            done = run("audit", "list", "--data", str(data), "--store-file", url, *more)
+            assert "rse" not in done.stdout + done.stderr, "no password is ever shown"
+            assert done.returncode in (1, 2), done.stdout
+            return done.stderr
+
+        ca = ("--store-ca", str(authority.file))
+        assert opens(right, *ca) == ""
+        other = Authority(tmp_path, "somebody else")
+        assert "certificate" in opens(right, "--store-ca", str(other.file))
+        assert "certificate" in opens(file("required", f"{Path(right).read_text()}?sslmode=require"))
+        # Without TLS the server has no entry for it: nothing was sent that a listener could use.
+        assert "no encryption" in opens(right)
+        assert "password" in opens(file("wrong", f"postgres://portcullis:wrong@{where}"), *ca)
+        Path(right).chmod(0o644)
+        assert "chmod 600" in opens(right, *ca)
+        shown = run("audit", "list", "--data", str(data), "--store", f"postgres://portcullis:horse@{where}")
+        assert "every process of this machine can see" in shown.stderr and "horse" not in shown.stderr

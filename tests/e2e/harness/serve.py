@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .envoy import REPOSITORY
-from .postgres import Postgres
+from .postgres import Postgres, free_port
 
 
 class Serve:
@@ -31,12 +31,12 @@ class Serve:
         self.data = Path(tempfile.mkdtemp(prefix="portcullis-serve-"))
         self._store: list[str] = []
         if database is not None:
-            made = _run("store", "migrate", "--admin-url", database.url("postgres"))
+            made = run("store", "migrate", "--admin-url", database.url("postgres"))
             assert made.returncode == 0, made.stderr
             self._store = ["--store", database.url("portcullis")]
         if replica_of is not None:
             shutil.copytree(replica_of.data / "state", self.data / "state")
-        self.port, self.http = _free_port(), _free_port()
+        self.port, self.http = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Serve:
@@ -74,12 +74,12 @@ class Serve:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command on its data directory, and its database."""
-        return _run(*arguments, "--data", str(self.data / "state"), *self._store)
+        return run(*arguments, "--data", str(self.data / "state"), *self._store)
 
     def ask(self, *arguments: str, token: str = "admin-token") -> subprocess.CompletedProcess[str]:
         """A command that talks to it, with the token in that file of its directory."""
         where = ["--url", f"http://127.0.0.1:{self.http}", "--token-file", str(self.data / "state" / token)]
-        return _run(*arguments, *where)
+        return run(*arguments, *where)
 
     def person(self, name: str, *options: str) -> str:
         """A token for that person; the name of its file."""
@@ -103,7 +103,7 @@ class Serve:
             self._process = None
 
 
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([cli(), *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -111,12 +111,6 @@ def cli() -> str:
     """`PORTCULLIS_CLI`, or the release build in cargo's target directory."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     return os.environ.get("PORTCULLIS_CLI", str(target / "release" / "portcullis"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

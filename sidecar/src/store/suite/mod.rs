@@ -10,8 +10,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{Column, Filter, ItemKind, NewRecord, Scope, Store, StoreError, StoredRow, Tenant};
+use crate::approvals::Answer;
 use crate::audit::command::prove;
 use crate::audit::{Fault, Kind, PublicKey, Row, hex};
+use crate::tokens::{Role, Token};
 pub(crate) use bed::{Backing, Bed};
 
 /// Every test on every database.
@@ -41,6 +43,9 @@ on_each! {
     items_are_kept_by_kind_and_id
     what_fails_leaves_nothing
     no_change_goes_unseen
+    the_clock_jumps
+    one_broken_chain_keeps_no_other_from_expiring
+    tokens_are_found_by_their_hash_alone
 }
 
 /// An open store that goes with the test.
@@ -324,7 +329,9 @@ fn writers_at_once_share_one_chain(backing: Backing) {
 
 /// Whatever is done to one row's content, or to which rows there are, is found.
 fn no_change_goes_unseen(backing: Backing) {
-    proptest!(ProptestConfig::with_cases(24), |(seq in 0_u64..12, what in 0_usize..6, other in 0_u64..12)| {
+    // A database for each case takes PostgreSQL a while.
+    let cases = if backing == Backing::Sqlite { 48 } else { 8 };
+    proptest!(ProptestConfig::with_cases(cases), |(seq in 0_u64..12, what in 0_usize..6, other in 0_u64..12)| {
         let bench = Bench::with_rows(backing, 11);
         let next = (seq + 1 + other % 11) % 12;
         let sql = match what {
@@ -420,4 +427,75 @@ fn what_fails_leaves_nothing(backing: Backing) {
     assert!(whose == tenant("") && when > 1_700_000_000_000_000);
     store.write(&tenant(""), |tx| [3, 4, 3, 1].into_iter().try_for_each(|n| tx.record(record(n)))).unwrap();
     assert_eq!((bench.scope().end().unwrap(), bench.faults()), (Some(4), vec![]));
+}
+
+fn the_clock_jumps(backing: Backing) {
+    let bench = Bench::new(backing);
+    let scope = bench.scope();
+    for (n, now) in [(1, 1000), (2, 5000), (3, 20), (4, 30), (5, 6000)] {
+        scope.append(vec![record(n)], now).unwrap();
+    }
+    assert_eq!(bench.faults(), []);
+    // Only a beginning goes, however old a row behind it says it is.
+    assert_eq!(scope.prune(4000, record(90), 7000).unwrap().map(|signed| signed.seq), Some(1));
+    assert_eq!((bench.faults(), scope.end().unwrap()), (vec![], Some(6)));
+
+    let ask = crate::approvals::Ask { principal: "p".into(), ..Default::default() };
+    let id = scope.admit("one", ask.clone(), 100, None, 10_000).unwrap().approval.id;
+    // A clock that is behind finds it pending; once it has ended it stays so for everybody.
+    assert_eq!(scope.resume(&id, "one", 50).unwrap().unwrap().answer, Answer::Pending);
+    assert_eq!(scope.resume(&id, "one", 10_100).unwrap().unwrap().answer, Answer::Expired);
+    assert_eq!(scope.resume(&id, "one", 50).unwrap().unwrap().answer, Answer::Expired);
+    let anew = scope.admit("one", ask, 100, None, 50).unwrap();
+    assert_eq!(anew.answer, Answer::Pending);
+    // By a clock that is far ahead it ends before its time, and later is forgotten.
+    let store = bench.store.as_ref().unwrap();
+    assert_eq!(store.expire(1 << 50).ended.len(), 1);
+    assert_eq!(store.expire(1 << 50).ended.len(), 0);
+    assert!(scope.approval(&id).unwrap().is_none(), "a week after its end");
+    assert_eq!(bench.faults(), []);
+}
+
+fn one_broken_chain_keeps_no_other_from_expiring(backing: Backing) {
+    let bench = Bench::new(backing);
+    let store = bench.store.as_ref().unwrap();
+    for name in ["a", "b", "c"] {
+        let ask = crate::approvals::Ask { principal: "p".into(), ..Default::default() };
+        store.tenant(&tenant(name)).admit("one", ask, 100, None, 1).unwrap();
+    }
+    bench.bed.sql("DELETE FROM audit_row WHERE TENANT = 'b'");
+    let expired = store.expire(200);
+    let ended: Vec<_> = expired.ended.iter().map(|(tenant, _)| tenant.as_str()).collect();
+    assert_eq!(ended, ["a", "c"]);
+    assert!(matches!(expired.failed, Some(StoreError::Chain(Kind::Head))));
+}
+
+fn tokens_are_found_by_their_hash_alone(backing: Backing) {
+    let bench = Bench::new(backing);
+    let store = bench.store.as_ref().unwrap();
+    let token = |name: &str, tenant: &str| Token {
+        name: name.into(),
+        person: name.into(),
+        tenant: tenant.into(),
+        role: Role::Viewer,
+        groups: Vec::new(),
+        created: 1,
+    };
+    assert!(store.create_token(token("x", "a"), [1; 32], record(1), 1).unwrap());
+    assert!(!store.create_token(token("x", "b"), [2; 32], record(2), 1).unwrap(), "the name is taken");
+    assert!(store.create_token(token("y", ""), [3; 32], record(3), 1).unwrap());
+    assert_eq!(store.find_token(&[1; 32]).unwrap(), Some(token("x", "a")));
+    assert_eq!((store.find_token(&[2; 32]).unwrap(), store.all_tokens().unwrap().len()), (None, 2));
+    assert!(store.revoke_token("x", record(4), 2).unwrap() && !store.revoke_token("x", record(5), 2).unwrap());
+    assert_eq!(store.find_token(&[1; 32]).unwrap(), None);
+    // Each is recorded in the chain of its tenant, and what did not happen in none.
+    let ids = |name: &str| {
+        let rows = store.tenant(&tenant(name)).query(&Filter { limit: 10, ..Filter::default() }).unwrap();
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!((ids("a"), ids("b"), ids("")), (names(&[":genesis", "r1", "r4"]), vec![], names(&[":genesis", "r3"])));
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
