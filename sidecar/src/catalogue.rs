@@ -332,7 +332,7 @@ mod tests {
             vec![record(from, json!({"server": "s", "versions": versions}))]
         };
         for batch in 0..=MAX_TOOLS / 500 {
-            assert_eq!(store.read(&Tenant::new("").unwrap(), is_complete).unwrap(), true, "{batch}");
+            assert!(store.read(&Tenant::new("").unwrap(), is_complete).unwrap(), "{batch}");
             see(&store, many(batch * 500));
         }
         let tenant = Tenant::new("").unwrap();
