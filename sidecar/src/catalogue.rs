@@ -269,3 +269,82 @@ const MAX_TOOLS: u64 = 10_000;
 /// Versions, changes, risks and acknowledgements of one tool; of more the newest.
 const MAX_ENTRIES: usize = 64;
 const MAX_NOTE: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::suite::{Backing, Bed};
+    use crate::store::{Store, Tenant};
+    use std::sync::Arc;
+
+    fn record(id: u64, json: Value) -> NewRecord {
+        NewRecord { id: id.to_string(), record: json.to_string() }
+    }
+
+    fn see(store: &Arc<Store>, records: Vec<NewRecord>) {
+        let tenant = Tenant::new("").unwrap();
+        let kept = records.clone();
+        store.tenant(&tenant).append_and(records, 1, move |tx| observe(tx, &kept)).unwrap();
+    }
+
+    fn seen(store: &Arc<Store>) -> Vec<Tool> {
+        let all = store.read(&Tenant::new("").unwrap(), |tx| list(tx, "", 1000)).unwrap();
+        all.into_iter().map(|(_, tool)| tool).collect()
+    }
+
+    #[test]
+    fn what_comes_again_changes_nothing() {
+        for backing in [Backing::Sqlite, Backing::Postgres] {
+            let bed = Bed::new(backing);
+            let store = bed.open();
+            let listed = json!({"server": "s", "time": "t1", "versions": [{"tool": "a", "sha256": "1"}, {"tool": "b", "sha256": "2"}],
+                "risks": [{"tool": "a", "severity": "high", "flags": ["x:y"]}]});
+            let drift = |time: &str| {
+                json!({"server": "s", "time": time, "drift": [{"tool": "a", "severity": "low", "causes": ["reworded"],
+                    "fields": ["/description"], "from": "1", "to": "3"}]})
+            };
+            see(&store, vec![record(1, listed.clone())]);
+            let first = seen(&store);
+            see(&store, vec![record(1, listed)]);
+            assert_eq!(seen(&store), first);
+            see(
+                &store,
+                vec![record(2, drift("t2")), record(3, drift("t3")), record(4, json!({"drift": [{}], "server": 1}))],
+            );
+            let all = seen(&store);
+            let tool = all.iter().find(|tool| tool.tool == "a").unwrap();
+            let versions: Vec<_> = tool.versions.iter().map(|version| version.sha256.as_str()).collect();
+            assert_eq!((versions, tool.changes.len(), tool.risks.len()), (vec!["1", "3"], 1, 1));
+            assert_eq!((tool.changes[0].time.as_str(), tool.risks[0].sha256.as_deref()), ("t2", Some("1")));
+            // Another tenant has seen nothing.
+            let other = store.read(&Tenant::new("other").unwrap(), |tx| list(tx, "", 10)).unwrap();
+            assert!(other.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_server_that_makes_up_names_does_not_fill_the_disk() {
+        let bed = Bed::new(Backing::Sqlite);
+        let store = bed.open();
+        let many = |from: u64| {
+            let versions: Vec<_> =
+                (from..from + 500).map(|n| json!({"tool": format!("t{n}"), "sha256": "1"})).collect();
+            vec![record(from, json!({"server": "s", "versions": versions}))]
+        };
+        for batch in 0..=MAX_TOOLS / 500 {
+            assert!(store.read(&Tenant::new("").unwrap(), is_complete).unwrap(), "{batch}");
+            see(&store, many(batch * 500));
+        }
+        let tenant = Tenant::new("").unwrap();
+        assert!(!store.read(&tenant, is_complete).unwrap());
+        let all = store.read(&tenant, |tx| list(tx, "", 2 * MAX_TOOLS)).unwrap();
+        assert_eq!(all.len() as u64, MAX_TOOLS);
+        // Of one that is known, the newest versions stay.
+        let versions = (0..200).map(|n| {
+            record(100_000 + n, json!({"server": "s", "versions": [{"tool": "t1", "sha256": n.to_string()}]}))
+        });
+        see(&store, versions.collect());
+        let tool = store.read(&tenant, |tx| one(tx, &id("s", "t1"))).unwrap().unwrap();
+        assert_eq!((tool.versions.len(), tool.newest()), (MAX_ENTRIES, Some("199")));
+    }
+}

@@ -161,13 +161,16 @@ def test_the_policy_is_shown_without_its_secrets_and_read_again(serve, admin, se
 
 
 def test_tools_are_known_by_their_versions(serve, admin, seeded, upstream):
+    # What Envoy has seen once of a server is not new to it in the next test.
+    name = f"weather-{uuid.uuid4()}"
+
     def lists(description: str) -> None:
-        tool = {"name": "weather", "description": description, "inputSchema": {"type": "object"}}
+        tool = {"name": name, "description": description, "inputSchema": {"type": "object"}}
         upstream.script = lambda asked: json_reply({"jsonrpc": "2.0", "id": asked.message["id"], "result": {"tools": [tool]}})
         send(serve.gateway.port, post(request("tools/list")))
 
     def weather() -> Any:
-        return next((tool for tool in ask(serve, admin, "tools?server=s")["tools"] if tool["tool"] == "weather"), None)
+        return next((tool for tool in ask(serve, admin, "tools?server=s")["tools"] if tool["tool"] == name), None)
 
     lists("Says what the weather is.")
     tool = until(weather)
@@ -181,10 +184,10 @@ def test_tools_are_known_by_their_versions(serve, admin, seeded, upstream):
     tool = until(lambda: found if len((found := weather())["versions"]) == 2 else None)
     [change] = tool["changes"]
     assert (change["from"], change["fields"]) == (version["sha256"], ["/description"]) and not tool["acknowledged"]
-    assert [one["tool"] for one in ask(serve, admin, "tools?acknowledged=false")["tools"]].count("weather") == 1
+    assert [one["tool"] for one in ask(serve, admin, "tools?acknowledged=false")["tools"]].count(name) == 1
     assert refused(serve, admin, f"tools/{tool['id']}/acknowledge", {"sha256": "0" * 64})[0] == 409
     [row] = serve.rows("--action", "tool.acknowledged")
-    assert (row["actor"], row["tool"], row["sha256"], row["note"]) == ("admin", "weather", version["sha256"], "fine")
+    assert (row["actor"], row["tool"], row["sha256"], row["note"]) == ("admin", name, version["sha256"], "fine")
 
 
 def test_a_tool_is_called_through_the_policy(serve, admin, upstream, session_era, stateless_era, envoy):

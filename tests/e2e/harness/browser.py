@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -55,7 +56,12 @@ class Browser:
         self.until(lambda: self.find("html").id != before)
 
     def until(self, condition, seconds: float = 10) -> None:
-        WebDriverWait(self.chrome, seconds, 0.05).until(lambda _: condition(), f"not on {self.path}: {self.text}")
+        # A page that gives way to the next one while it is read is read again.
+        wait = WebDriverWait(self.chrome, seconds, 0.05, ignored_exceptions=[NoSuchElementException, StaleElementReferenceException])
+        try:
+            wait.until(lambda _: condition())
+        except TimeoutException:
+            raise AssertionError(f"not on {self.path}: {self.text}") from None
 
     def log_in(self, token: str) -> None:
         self.open("/login")

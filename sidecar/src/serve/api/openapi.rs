@@ -179,12 +179,10 @@ fn without_null(schema: &Value) -> Value {
             members.insert("description".to_owned(), words);
         }
     }
-    if let Some(Value::Array(types)) = schema.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [one] = types.as_slice() {
-            let one = one.clone();
-            schema["type"] = one;
-        }
+    if let Some(types @ Value::Array(_)) = schema.get_mut("type") {
+        let names = types.as_array().into_iter().flatten().filter(|name| *name != "null");
+        let names: Vec<_> = names.cloned().collect();
+        *types = if let [one] = names.as_slice() { one.clone() } else { names.into() };
     }
     if let Some(Value::Array(words)) = schema.get_mut("enum") {
         words.retain(|word| !word.is_null());

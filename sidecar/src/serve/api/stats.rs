@@ -1,5 +1,6 @@
 //! `/api/v1/stats`: what the rows of a window of time add up to.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -137,7 +138,7 @@ fn add_up(scope: &Scope, since: u64, until: u64) -> Result<Stats, Refusal> {
     let servers = servers.into_iter().map(|(server, sum)| OfServer { server, counts: sum.counts() }).collect();
     let mut tools: Vec<_> =
         tools.into_iter().map(|((server, tool), sum)| OfTool { server, tool, counts: sum.counts() }).collect();
-    tools.sort_by(|a, b| b.counts.count.cmp(&a.counts.count));
+    tools.sort_by_key(|tool| Reverse(tool.counts.count));
     tools.truncate(MAX_SHOWN);
     let (since, until) = window;
     Ok(Stats { since, until, complete, rows, requests: requests.counts(), calls: calls.counts(), servers, tools })

@@ -10,6 +10,8 @@ mod layout;
 mod login;
 mod policy;
 mod session;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod tools;
 
@@ -47,7 +49,18 @@ impl Connected<IncomingStream<'_, Connections>> for Peer {
 
 /// All pages.
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    Pages(Router::new())
+    pages()
+        .router
+        .route("/", get(async || Redirect::to("/approvals")))
+        .route("/login", get(login::show).post(login::login))
+        .route("/console.css", get(layout::style))
+        .route("/console.js", get(layout::script))
+        .fallback(async || page_of(&Refusal::NotFound))
+}
+
+/// The pages that take a session, each with what it is.
+fn pages() -> Pages {
+    Pages::new()
         .page("/approvals", Operation::ReadApprovals, approvals::inbox)
         .page("/approvals/{id}", Operation::ReadApprovals, approvals::show)
         .form("/approvals/{id}/approve", Operation::Decide, approvals::approve)
@@ -68,12 +81,6 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .page("/events", Operation::ReadApprovals, events::events)
         .form("/tenant", Operation::ReadSelf, login::tenant)
         .form("/logout", Operation::ReadSelf, login::logout)
-        .0
-        .route("/", get(async || Redirect::to("/approvals")))
-        .route("/login", get(login::show).post(login::login))
-        .route("/console.css", get(layout::style))
-        .route("/console.js", get(layout::script))
-        .fallback(async || page_of(&Refusal::NotFound))
 }
 
 /// One look at a page, by somebody who may.
@@ -101,11 +108,24 @@ enum Shown {
     Other(Response),
 }
 
-struct Pages(Router<Arc<Shared>>);
+struct Pages {
+    router: Router<Arc<Shared>>,
+    /// All of them, for the test of who may what.
+    #[cfg(test)]
+    all: Vec<(axum::http::Method, &'static str, Operation)>,
+}
 
 impl Pages {
+    fn new() -> Self {
+        Self {
+            router: Router::new(),
+            #[cfg(test)]
+            all: Vec::new(),
+        }
+    }
+
     /// Adds what is looked at. It must change nothing.
-    fn page<F, A>(self, path: &'static str, is: Operation, run: F) -> Self
+    fn page<F, A>(mut self, path: &'static str, is: Operation, run: F) -> Self
     where
         F: Fn(Visit) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Result<Shown, Refusal>> + Send + 'static,
@@ -120,11 +140,14 @@ impl Pages {
             };
             shown(&visit.frame(), visit.caller.may(is), move || run(visit)).await
         };
-        Self(self.0.route(path, get(handler)))
+        #[cfg(test)]
+        self.all.push((axum::http::Method::GET, path, is));
+        self.router = self.router.route(path, get(handler));
+        self
     }
 
     /// Adds what a form does. It is not done unless the form is of this session.
-    fn form<F, A>(self, path: &'static str, is: Operation, run: F) -> Self
+    fn form<F, A>(mut self, path: &'static str, is: Operation, run: F) -> Self
     where
         F: Fn(Visit, Sent) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Result<Shown, Refusal>> + Send + 'static,
@@ -142,7 +165,10 @@ impl Pages {
             let allowed = visit.is_own(&headers, &sent).and_then(|()| visit.caller.may(is));
             shown(&frame, allowed, move || run(visit, Sent(sent))).await
         };
-        Self(self.0.route(path, post(handler)))
+        #[cfg(test)]
+        self.all.push((axum::http::Method::POST, path, is));
+        self.router = self.router.route(path, post(handler));
+        self
     }
 }
 
