@@ -175,7 +175,9 @@ def test_chats_get_their_form(gateway, upstream, serve, receiver):
     [(_, slack)] = receiver.wait("slack", 1)
     texts = [block["text"] for block in slack["blocks"] if "text" in block]
     assert all(text["type"] == "plain_text" for text in texts) and "evil.test" in json.dumps(slack)
-    assert not any(block["type"] == "actions" for block in slack["blocks"])
+    [actions] = [block for block in slack["blocks"] if block["type"] == "actions"]
+    [button] = actions["elements"]
+    assert button["url"].startswith("http://127.0.0.1:1/base/approvals/")
     [(_, teams)] = receiver.wait("teams", 1)
     card = teams["attachments"][0]["content"]
     assert card["type"] == "AdaptiveCard" and "evil.test" in json.dumps(card["body"])

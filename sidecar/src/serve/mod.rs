@@ -86,10 +86,10 @@ pub(crate) struct Args {
     /// File with webhooks that are told of approvals
     #[arg(long, value_name = "FILE")]
     webhooks: Option<PathBuf>,
-    /// Where people decide about an approval: an address with {id} in it, and {tenant} where there are several
+    /// Where people decide about an approval, where that is not this console: an address with {id} in it, perhaps {tenant}
     #[arg(long, value_name = "URL")]
     approval_link: Option<String>,
-    /// Where people reach the address for people from outside: one-time links of webhooks begin with it
+    /// Where people reach the address for people: links to the console and one-time links begin with it
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// The filter's policy, to be shown; read again at SIGHUP

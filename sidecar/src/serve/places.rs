@@ -30,7 +30,8 @@ impl Places {
             return Err(Failure::new(format!("--public-url {url}: is no address such as https://portcullis.example")));
         }
         let public = public.map(|url| url.trim_end_matches('/').to_owned());
-        Ok(Self { approval: approval.map(str::to_owned), public })
+        let console = public.as_ref().map(|public| format!("{public}/approvals/{{id}}"));
+        Ok(Self { approval: approval.map(str::to_owned).or(console), public })
     }
 
     /// Where people decide about an approval; empty where nobody said.
@@ -61,6 +62,8 @@ mod tests {
         let places = Places::new(Some("https://c.test/{tenant}/x/{id}?a"), Some("https://p.test/base/")).unwrap();
         assert_eq!(places.approval(&tenant, "id1"), "https://c.test/a%2Fb/x/id1?a");
         assert_eq!(places.one_time(&tenant, "id1", "s").as_deref(), Some("https://p.test/base/links/a%2Fb/id1/s"));
+        let places = Places::new(None, Some("https://p.test")).unwrap();
+        assert_eq!(places.approval(&tenant, "id1"), "https://p.test/approvals/id1");
         for (approval, public) in [
             (Some("https://c.test/x"), None),
             (Some("javascript:alert({id})"), None),

@@ -7,6 +7,7 @@ use tonic::{Code, Request, Status};
 
 use super::*;
 use crate::approvals::{Approval, State};
+use crate::credentials::rotate::What;
 use crate::mfa::kept::{self, Holder, Kind};
 use crate::mfa::totp;
 use crate::proto::portcullis_client::PortcullisClient;
@@ -337,6 +338,8 @@ async fn enrolled(bench: &Bench) -> Vec<u8> {
         let secret = opened.secret().to_vec();
         let code = totp::code(&secret, totp::step(clock::now()) - 1);
         kept::confirm(&shared.store, &shared.credentials, &tenant, &holder, &code, "anna").unwrap();
+        // It is sealed anew with whatever key the tenant has.
+        assert_eq!(shared.credentials.rotate(What::Dek, None, "admin").unwrap().rotated, 1);
         secret
     };
     tokio::task::spawn_blocking(work).await.unwrap()
@@ -373,9 +376,9 @@ async fn a_code_is_looked_at_before_anything_else_and_counts_for_one_admit(backi
     for bad in ["", "12345", "12345a", "123456789"] {
         assert_eq!(bench.admit(with_code(free("d"), bad)).await.unwrap_err().code(), Code::InvalidArgument);
     }
-    let expected =
-        ["audit.chain.created", "mfa.enrolled", "mfa.confirmed", "mfa.failed", "mfa.verified", "mfa.replayed"];
-    assert_eq!(bench.actions(), expected);
+    let actions = bench.actions();
+    let codes: Vec<_> = actions.iter().filter(|action| action.starts_with("mfa.")).collect();
+    assert_eq!(codes, ["mfa.enrolled", "mfa.confirmed", "mfa.failed", "mfa.verified", "mfa.replayed"]);
 }
 
 // === states ===
