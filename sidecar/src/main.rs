@@ -7,6 +7,7 @@ mod catalogue;
 mod client;
 mod clock;
 mod config;
+mod credentials;
 mod eval;
 mod failure;
 mod input;
@@ -57,6 +58,12 @@ enum Command {
     /// Decide about calls that wait for a person
     #[command(subcommand)]
     Approvals(approvals::command::Command),
+    /// Keep credentials of servers, sealed, and rotate the keys
+    #[command(subcommand)]
+    Credentials(credentials::command::Command),
+    /// Say who may use which credential for which server
+    #[command(subcommand)]
+    Grants(credentials::command::GrantsCommand),
     /// Make and revoke tokens of people
     #[command(subcommand)]
     Tokens(tokens::command::Command),
@@ -75,6 +82,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Audit(command) => audit::command::run(&command),
         Command::Approvals(command) => approvals::command::run(&command),
+        Command::Credentials(command) => credentials::command::run(&command),
+        Command::Grants(command) => credentials::command::run_grants(&command),
         Command::Tokens(command) => tokens::command::run(&command),
         Command::Store(command) => store::command::run(&command),
         Command::Eval(args) => eval::run(&args),

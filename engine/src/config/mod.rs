@@ -44,7 +44,7 @@ pub use pins::{
 };
 pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer};
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, PrincipalMatch, RuleConfig};
-pub use server::{ServerConfig, ServerMatch};
+pub use server::{CredentialsConfig, ServerConfig, ServerMatch};
 pub use sidecar::{ApprovalConfig, AuditDelivery, OnUnavailable, Secret, SidecarConfig};
 
 /// The whole plugin configuration.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::facts::{FactNeeds, RouteFacts};
 use super::glob::Glob;
 use super::scope::Globs;
+use crate::config::CredentialsConfig;
 
 /// Where a request belongs.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub enum Routed<'p> {
 pub struct Server {
     /// Its name in rules, audit records and metrics.
     pub name: Arc<str>,
+    /// How credentials reach it; `None` where it takes none.
+    pub credentials: Option<CredentialsConfig>,
     pub(super) path: Option<Vec<String>>,
     pub(super) authority: Option<Vec<AuthorityGlob>>,
     pub(super) route: Globs,

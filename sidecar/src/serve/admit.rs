@@ -1,4 +1,5 @@
-//! May a call go on: the intent row on disk, and an approval where one is needed, held open while people decide.
+//! May a call go on: the intent row on disk, an approval where one is needed, held open while people decide, and the
+//! credential of its server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
 use super::grpc::{Batch, unavailable};
-use super::{Shared, ended};
+use super::{Shared, credential, ended};
 use crate::approvals::{Answer, Ask};
 use crate::clock;
 use crate::proto::{AdmitRequest, AdmitResponse, ApprovalNeed, Verdict};
@@ -19,6 +20,26 @@ use crate::store::{Admitted, NewRecord, Scope, StoreError, Tenant};
 pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let tenant = Tenant::new(&request.tenant).ok_or_else(|| invalid("the tenant has no valid name"))?;
     let mut request = request;
+    let need = request.credential.take();
+    let credential = credential::Wanted::of(&request);
+    // Nobody is asked about a call that cannot be made for want of a credential.
+    if let Some(need) = need.filter(|_| request.approval.is_some())
+        && let Err(refused) = credential::find(shared, &tenant, &credential, need).await?
+    {
+        return Ok(refused);
+    }
+    let admitted = decide(shared, &tenant, request).await?;
+    match need {
+        // Asked for again: people may have taken their time.
+        Some(need) if admitted.verdict() == Verdict::Allow => {
+            credential::add(shared, &tenant, &credential, need, admitted).await
+        }
+        _ => Ok(admitted),
+    }
+}
+
+/// Whether the call may go on, whatever it takes for it.
+async fn decide(shared: &Arc<Shared>, tenant: &Tenant, mut request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let intent = match request.intent.take() {
         Some(mut intent) => {
             // The intent is this call's, whatever it says.
@@ -27,18 +48,18 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
             if let Some(rejected) = batch.rejected.first() {
                 return Ok(answer(Verdict::Deny, "", &format!("no audit record can be kept: {}", rejected.reason)));
             }
-            batch.tenants.remove(&tenant).and_then(|mut records| records.pop())
+            batch.tenants.remove(tenant).and_then(|mut records| records.pop())
         }
         None => None,
     };
     match request.approval.take() {
         None => {
             if let Some(intent) = intent {
-                on_disk(shared, &tenant, intent).await?;
+                on_disk(shared, tenant, intent).await?;
             }
             Ok(answer(Verdict::Allow, "", ""))
         }
-        Some(need) => hold(shared, tenant, request, need, intent).await,
+        Some(need) => hold(shared, tenant.clone(), request, need, intent).await,
     }
 }
 
@@ -190,8 +211,13 @@ async fn run<T: Send + 'static>(
     run_raw(shared, tenant, work).await?.map_err(|error| unavailable(&error))
 }
 
-fn answer(verdict: Verdict, approval_id: &str, reason: &str) -> AdmitResponse {
-    AdmitResponse { verdict: verdict.into(), approval_id: approval_id.to_owned(), reason: reason.to_owned() }
+pub(super) fn answer(verdict: Verdict, approval_id: &str, reason: &str) -> AdmitResponse {
+    AdmitResponse {
+        verdict: verdict.into(),
+        approval_id: approval_id.to_owned(),
+        reason: reason.to_owned(),
+        ..AdmitResponse::default()
+    }
 }
 
 fn invalid(message: &'static str) -> Status {

@@ -4,6 +4,7 @@ mod admit;
 mod api;
 mod checkpoints;
 mod console;
+mod credential;
 mod expiry;
 mod grpc;
 mod http;
@@ -29,6 +30,10 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::audit::action::{Action, new_record};
 use crate::config::Environment;
+use crate::credentials::Credentials;
+use crate::credentials::outgoing::Outgoing;
+use crate::credentials::seal::Keyring;
+use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
 use crate::store::{Change, Location, Store};
 use crate::tokens::{self, Role, Token};
@@ -83,6 +88,42 @@ pub(crate) struct Args {
     invoke_url: Option<String>,
     #[command(flatten)]
     tls: tls::Certificates,
+    #[command(flatten)]
+    keys: Keys,
+}
+
+/// Who wraps the keys that credentials are sealed with, and who may be asked for tokens.
+#[derive(clap::Args)]
+struct Keys {
+    /// What wraps them: local, fernet:FILE, vault:https://HOST:PORT/MOUNT/KEY, aws-kms:ARN
+    #[arg(long, value_name = "PROVIDER", default_value = "local", value_parser = Spec::parse)]
+    kek: Spec,
+    /// What wrapped them before, until `portcullis credentials rotate --kek` has run; may be repeated
+    #[arg(long, value_name = "PROVIDER", value_parser = Spec::parse)]
+    kek_old: Vec<Spec>,
+    /// File with Vault's token, read for every request
+    #[arg(long, value_name = "FILE")]
+    vault_token_file: Option<PathBuf>,
+    /// Ask this host without TLS (token endpoints, Vault); may be repeated. This machine may always be
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_http: Vec<String>,
+    /// Certificate authorities (PEM) of token endpoints, Vault and KMS, in place of those of the system
+    #[arg(long, value_name = "FILE")]
+    trust_ca: Option<PathBuf>,
+}
+
+impl Keys {
+    fn open(&self, data: &Path, store: &Arc<Store>) -> Result<Credentials, Failure> {
+        let outgoing = Arc::new(Outgoing::new(&self.allow_http, self.trust_ca.as_deref())?);
+        let around = Surroundings {
+            data: data.to_owned(),
+            vault_token: self.vault_token_file.clone(),
+            outgoing: Arc::clone(&outgoing),
+        };
+        let providers = std::iter::once(&self.kek).chain(&self.kek_old).map(|spec| spec.open(&around));
+        let keyring = Keyring::new(providers.collect::<Result<_, _>>()?);
+        Ok(Credentials::new(Arc::clone(store), keyring, outgoing))
+    }
 }
 
 /// What all handlers share.
@@ -90,6 +131,7 @@ struct Shared {
     store: Arc<Store>,
     metrics: Metrics,
     hub: Hub,
+    credentials: Arc<Credentials>,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
     /// Leave for work that takes the machine's time.
@@ -108,9 +150,10 @@ struct Shared {
 
 impl Shared {
     /// With nothing but a store.
-    fn new(store: Arc<Store>, ending: watch::Receiver<bool>) -> Self {
+    fn new(store: Arc<Store>, credentials: Arc<Credentials>, ending: watch::Receiver<bool>) -> Self {
         Self {
             store,
+            credentials,
             metrics: Metrics::default(),
             hub: Hub::default(),
             ending,
@@ -140,8 +183,9 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
+    let credentials = Arc::new(args.keys.open(&args.location.data, &store)?);
     let (end, ending) = watch::channel(false);
-    let shared = Shared { policy: told.map(RwLock::new), invoke, tls, ..Shared::new(store, ending) };
+    let shared = Shared { policy: told.map(RwLock::new), invoke, tls, ..Shared::new(store, credentials, ending) };
     let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));

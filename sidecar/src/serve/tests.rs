@@ -52,7 +52,15 @@ impl Bench {
     async fn replica(bed: &Arc<Bed>) -> Self {
         let store = bed.open();
         let (end, ending) = watch::channel(false);
-        let shared = Arc::new(Shared::new(store, ending));
+        let keys = Keys {
+            kek: Spec::Local,
+            kek_old: Vec::new(),
+            vault_token_file: None,
+            allow_http: Vec::new(),
+            trust_ca: None,
+        };
+        let credentials = Arc::new(keys.open(&bed.data, &store).unwrap());
+        let shared = Arc::new(Shared::new(store, credentials, ending));
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Connections::accept(listener, None, Port::Grpc).unwrap();

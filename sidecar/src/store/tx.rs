@@ -8,8 +8,8 @@ use crate::audit::AuditKey;
 /// One transaction on what one tenant has. A change of state and its audit record belong into the same one.
 ///
 /// Everything that needs no index of its own is an item: a JSON body under a kind and an id.
-#[allow(dead_code, reason = "which of it is used depends on the features that are there")]
 pub(crate) trait Tx {
+    #[allow(dead_code, reason = "nothing but the tests asks, so far")]
     fn tenant(&self) -> &Tenant;
 
     /// The transaction's time, microseconds since the Unix epoch.
@@ -38,6 +38,14 @@ pub(crate) enum ItemKind {
     Tool,
     /// Numbers that something else counts, by what it is.
     Count,
+    /// A tenant's key, wrapped: one, under the id `dek`.
+    CredentialKey,
+    /// A rotation of keys that has begun, in the default tenant.
+    KeyRotation,
+    /// A credential, by its name.
+    Credential,
+    /// Who may use a credential for which server.
+    ConnectionGrant,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -51,6 +59,10 @@ impl ItemKind {
         match self {
             Self::Tool => "tool",
             Self::Count => "count",
+            Self::CredentialKey => "credential_key",
+            Self::KeyRotation => "key_rotation",
+            Self::Credential => "credential",
+            Self::ConnectionGrant => "connection_grant",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]

@@ -18,12 +18,16 @@ from .postgres import Postgres, free_port
 
 
 class Serve:
-    """Start with `with Serve() as serve:`. `kill` is `kill -9`; `start` starts it again where it was.
+    """Start with `with Serve() as serve:`. `kill` is `kill -9`; `start` starts it again where it was, with these `options` of
+    `portcullis serve` and this environment.
 
     With a `database` that is its store; `replica_of` is another one on the same database, whose keys it has.
     """
 
-    def __init__(self, database: Postgres | None = None, replica_of: Serve | None = None) -> None:
+    def __init__(
+        self, *options: str, database: Postgres | None = None, replica_of: Serve | None = None, **environment: str
+    ) -> None:
+        self.options, self.environment = options, environment
         self.data = Path(tempfile.mkdtemp(prefix="portcullis-serve-"))
         self._store: list[str] = []
         if database is not None:
@@ -48,10 +52,12 @@ class Serve:
     def start(self) -> None:
         command = [
             cli(), "serve", "--data", str(self.data / "state"),
-            "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}", *self._store, *self.options,
+            "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}",
+            *self._store, *self.options,
         ]  # fmt: skip
         with (self.data / "serve.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            environment = {**os.environ, **self.environment}
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
         deadline = time.monotonic() + 30
         while not _listens(self.port):
             assert self._process.poll() is None, self.log()

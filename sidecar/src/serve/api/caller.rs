@@ -31,6 +31,12 @@ pub(crate) enum Operation {
     /// Make a call of a tool, as Envoy lets it.
     Invoke,
     ManageTokens,
+    /// What there is, never a secret.
+    ReadCredentials,
+    ManageCredentials,
+    ReadGrants,
+    ManageGrants,
+    RotateKeys,
 }
 
 impl Operation {
@@ -44,15 +50,17 @@ impl Operation {
             | Self::ReadStats
             | Self::ReadPolicy
             | Self::ReadTools => Role::Viewer,
-            Self::ExportAudit | Self::AcknowledgeTool => Role::PolicyManager,
-            Self::Invoke | Self::ManageTokens => Role::Admin,
+            Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
+            Self::Invoke | Self::ManageTokens | Self::ManageCredentials | Self::ManageGrants | Self::RotateKeys => {
+                Role::Admin
+            }
         }
     }
 
     /// It is about what one tenant has.
     pub(super) fn is_of_tenant(self) -> bool {
         match self {
-            Self::ReadSelf | Self::ManageTokens => false,
+            Self::ReadSelf | Self::ManageTokens | Self::RotateKeys => false,
             Self::ReadApprovals
             | Self::Decide
             | Self::ReadAudit
@@ -61,7 +69,11 @@ impl Operation {
             | Self::ReadPolicy
             | Self::ReadTools
             | Self::AcknowledgeTool
-            | Self::Invoke => true,
+            | Self::Invoke
+            | Self::ReadCredentials
+            | Self::ManageCredentials
+            | Self::ReadGrants
+            | Self::ManageGrants => true,
         }
     }
 }

@@ -4,7 +4,9 @@
 pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod caller;
+mod credentials;
 mod endpoint;
+mod grants;
 mod invoke;
 mod openapi;
 pub(crate) mod policy;
@@ -19,12 +21,13 @@ pub(crate) mod types;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::get;
 
 use crate::serve::Shared;
 use crate::store::StoreError;
 use caller::Operation::{
-    AcknowledgeTool, Decide, ExportAudit, Invoke, ManageTokens, ReadApprovals, ReadAudit, ReadPolicy, ReadSelf,
-    ReadStats, ReadTools,
+    AcknowledgeTool, Decide, ExportAudit, Invoke, ManageCredentials, ManageGrants, ManageTokens, ReadApprovals,
+    ReadAudit, ReadCredentials, ReadGrants, ReadPolicy, ReadSelf, ReadStats, ReadTools, RotateKeys,
 };
 use endpoint::Api;
 
@@ -59,6 +62,17 @@ fn endpoints() -> Api {
         .get("/tokens", ManageTokens, "List tokens, without their secrets", tokens::list)
         .post("/tokens", ManageTokens, "Make a token; its secret is in this answer and nowhere else", tokens::create)
         .delete("/tokens/{name}", ManageTokens, "Revoke a token, at once", tokens::revoke)
+        .get("/credentials", ReadCredentials, "List credentials, without their secrets", credentials::list)
+        .post("/credentials", ManageCredentials, "Add a credential; its secret never comes out", credentials::create)
+        .get("/credentials/{id}", ReadCredentials, "One credential, by its name", credentials::show)
+        .delete("/credentials/{id}", ManageCredentials, "Remove a credential", credentials::remove)
+        .post("/credentials/{id}/secret", ManageCredentials, "Replace its secret", credentials::replace)
+        .post("/credentials/{id}/authorize", ManageCredentials, "Where a person authorizes it", credentials::authorize)
+        .post("/credential-keys/rotate", RotateKeys, "Rotate the keys that seal credentials", credentials::rotate)
+        .get("/grants", ReadGrants, "List who may use which credential for which server", grants::list)
+        .post("/grants", ManageGrants, "Grant a credential", grants::create)
+        .delete("/grants/{id}", ManageGrants, "Revoke a grant, at once", grants::revoke)
+        .without_token("/oauth/callback", get(credentials::callback))
 }
 
 /// Work on the store, which blocks, apart from the threads that answer.

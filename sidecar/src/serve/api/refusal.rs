@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     TooLarge,
     /// The body is no JSON by its type.
     MediaType,
+    /// What it takes cannot be had now, in a sentence.
+    Unavailable(String),
     /// As much of this is going on as may.
     Busy,
     /// Somebody else's answer, or its absence, in a sentence.
@@ -62,7 +64,7 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
-            Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unavailable(_) | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -70,9 +72,11 @@ impl Refusal {
     pub(crate) fn detail(&self) -> String {
         match self {
             Self::Unauthenticated => "the token is missing or unknown".to_owned(),
-            Self::Forbidden(detail) | Self::Conflict(detail) | Self::Invalid(detail) | Self::Upstream(detail) => {
-                detail.clone()
-            }
+            Self::Forbidden(detail)
+            | Self::Conflict(detail)
+            | Self::Invalid(detail)
+            | Self::Unavailable(detail)
+            | Self::Upstream(detail) => detail.clone(),
             Self::NotFound => "there is no such thing".to_owned(),
             Self::Method => "the resource does not know this method".to_owned(),
             Self::TooLarge => "the body is larger than 64 KiB".to_owned(),

@@ -31,7 +31,9 @@ impl Target {
         // The error could show a part of the password.
         let mut config: Config = url.parse().map_err(|_| Failure::new("the store's URL is none of PostgreSQL"))?;
         if config.get_ssl_mode() == SslMode::Prefer {
-            let local = config.get_hosts().iter().all(is_local);
+            let local = !config.get_hosts().is_empty()
+                && config.get_hosts().iter().all(is_local)
+                && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
             // "Prefer" gives way to whoever answers that there is no TLS.
             config.ssl_mode(if local && ca.is_none() { SslMode::Disable } else { SslMode::Require });
         }
@@ -221,3 +223,31 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements of one connection; filters of `audit list` make more than there are in the source.
 const MAX_STATEMENTS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_another_machine_is_encrypted() {
+        let mode = |url: &str| Target::new(url, None).unwrap().config.get_ssl_mode();
+        for local in
+            ["postgres://a@%2Frun%2Fpostgresql/b", "postgres://a@localhost/b", "postgres://a@127.0.0.1,[::1]/b"]
+        {
+            assert_eq!(mode(local), SslMode::Disable, "{local}");
+        }
+        for remote in [
+            "postgres://a@db.internal/b",
+            "postgres://a@localhost,db.internal/b",
+            "postgres://a@localhost/b?hostaddr=192.0.2.1",
+            "postgres:///b?hostaddr=192.0.2.1",
+            "postgres://a@localhost.example/b?sslmode=prefer",
+            "postgres://a@localhost/b?sslmode=require",
+        ] {
+            assert_eq!(mode(remote), SslMode::Require, "{remote}");
+        }
+        assert_eq!(mode("postgres://a@db.internal/b?sslmode=disable"), SslMode::Disable);
+        let refused = Target::new("postgres://a:secret@[/b", None).err().unwrap().to_string();
+        assert!(!refused.contains("secret"), "{refused}");
+    }
+}

@@ -19,9 +19,8 @@ pub(super) fn start(
 ) -> Result<(), StoreError> {
     let work = move || {
         while !closed.load(Ordering::Relaxed) {
-            // Ends when the connection is lost. What happened meanwhile nobody tells, so everybody looks again.
+            // Ends when the connection is lost. Who waits goes on waiting until there is something to look at again.
             let _ = listen(&target, &closed, tell.as_ref());
-            tell(Change::Unknown);
             thread::sleep(PAUSE);
         }
     };
@@ -32,6 +31,7 @@ pub(super) fn start(
 fn listen(target: &Target, closed: &AtomicBool, tell: &dyn Fn(Change)) -> Result<(), StoreError> {
     let mut connection = target.connect()?;
     connection.client.batch_execute(&format!("LISTEN {CHANNEL}"))?;
+    // What happened until now nobody tells.
     tell(Change::Unknown);
     let mut asked = Instant::now();
     while !closed.load(Ordering::Relaxed) {

@@ -9,8 +9,9 @@ mod writer;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::tables::{Database, ReadJob, WriteJob};
 use super::{Change, Store, StoreError, Tenant};
@@ -27,9 +28,29 @@ struct Postgres {
     target: Target,
     /// `None` where it was opened for reading.
     writers: Option<Writers>,
-    /// Connections for reading that nobody uses now.
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
     closed: Arc<AtomicBool>,
+}
+
+/// Connections for reading, a bounded number: a server has some hundred for all who use it.
+#[derive(Default)]
+struct Readers {
+    state: Mutex<Idle>,
+    free: Condvar,
+}
+
+#[derive(Default)]
+struct Idle {
+    connections: Vec<Connection>,
+    /// How many are in use.
+    busy: usize,
+}
+
+/// Leave to read, until this is dropped.
+struct Seat<'r> {
+    readers: &'r Readers,
+    /// The connection, for the next reader.
+    done: Option<Connection>,
 }
 
 /// Opens the database for the owner of a data directory, which holds the key that signs the chains.
@@ -61,7 +82,7 @@ pub(super) fn migrate(admin: &Target, role: &str, password: Option<&str>) -> Res
 
 impl Postgres {
     fn new(target: Target, writers: Option<Writers>) -> Self {
-        Self { target, writers, readers: Mutex::new(Vec::new()), closed: Arc::default() }
+        Self { target, writers, readers: Readers::default(), closed: Arc::default() }
     }
 
     /// Chains are signed by one key. A replica with another would find every chain broken, so it does not start.
@@ -93,16 +114,14 @@ impl Postgres {
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send,
     ) -> Result<T, StoreError> {
         apart(|| {
+            let mut seat = self.readers.enter()?;
             let mut connection = self.reader(tenant)?;
             let value = work(&mut connection)?;
             if tenant.is_some() {
                 connection.rollback()?;
             }
-            if let Ok(mut readers) = self.readers.lock()
-                && readers.len() < MAX_IDLE
-            {
-                readers.push(connection);
-            }
+            // One on which something went wrong is not used again.
+            seat.done = Some(connection);
             Ok(value)
         })
         .unwrap_or(Err(StoreError::Closed))
@@ -114,7 +133,7 @@ impl Postgres {
             Some(tenant) => connection.begin_read(tenant),
             None => Ok(connection.client.batch_execute("")?),
         };
-        while let Some(mut idle) = self.readers.lock().ok().and_then(|mut readers| readers.pop()) {
+        while let Some(mut idle) = self.readers.idle() {
             if begin(&mut idle).is_ok() {
                 return Ok(idle);
             }
@@ -130,6 +149,34 @@ impl Postgres {
         values: &[&(dyn postgres::types::ToSql + Sync)],
     ) -> Result<Vec<String>, StoreError> {
         self.look(None, |connection| connection.query(sql, values)?.iter().map(|row| get(row, 0)).collect())
+    }
+}
+
+impl Readers {
+    /// Waits until there are fewer than [`MAX_READERS`].
+    fn enter(&self) -> Result<Seat<'_>, StoreError> {
+        let state = self.state.lock().map_err(|_| StoreError::Closed)?;
+        let waited = self.free.wait_timeout_while(state, PATIENCE, |state| state.busy >= MAX_READERS);
+        let (mut state, over) = waited.map_err(|_| StoreError::Closed)?;
+        if over.timed_out() {
+            return Err(StoreError::Database("too many read from it".to_owned()));
+        }
+        state.busy += 1;
+        Ok(Seat { readers: self, done: None })
+    }
+
+    fn idle(&self) -> Option<Connection> {
+        self.state.lock().ok()?.connections.pop()
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut state) = self.readers.state.lock() {
+            state.busy = state.busy.saturating_sub(1);
+            state.connections.extend(self.done.take());
+        }
+        self.readers.free.notify_one();
     }
 }
 
@@ -174,7 +221,10 @@ impl Database for Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Relaxed);
-        let idle = self.readers.lock().map(|mut readers| std::mem::take(&mut *readers)).unwrap_or_default();
+        let mut idle = Vec::new();
+        if let Ok(mut state) = self.readers.state.lock() {
+            idle.append(&mut state.connections);
+        }
         apart(|| drop(idle));
     }
 }
@@ -187,5 +237,7 @@ fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     })
 }
 
-/// Connections kept open for the next reader.
-const MAX_IDLE: usize = 8;
+/// Connections that read.
+const MAX_READERS: usize = 8;
+/// How long a reader waits for one.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -96,10 +96,13 @@ impl Tables for Transaction<'_> {
 
     fn query(&mut self, filter: &Filter) -> Result<Vec<StoredRow>, StoreError> {
         let mut sql = "SELECT seq, id, received, record, prev, hash FROM audit_row WHERE true".to_owned();
+        // As the columns have it.
+        let equal: Vec<_> =
+            filter.equal.iter().map(|(column, value)| (column, value.replace('\0', "\u{fffd}"))).collect();
         let (after, before) = (filter.after.map(signed), filter.before.map(signed));
         let limit = signed(filter.limit);
         let mut values: Vec<&(dyn ToSql + Sync)> = Vec::new();
-        for (column, value) in &filter.equal {
+        for (column, value) in &equal {
             values.push(value);
             sql.push_str(&format!(" AND {} = ${}", column.member(), values.len()));
         }
