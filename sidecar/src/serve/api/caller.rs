@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use axum::http::request::Parts;
 
 use super::blocking;
 use super::refusal::Refusal;
@@ -86,14 +84,6 @@ impl Operation {
             | Self::ReadGrants
             | Self::ManageGrants => true,
         }
-    }
-}
-
-impl FromRequestParts<Arc<Shared>> for Caller {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        Self::of(&parts.headers, shared).await
     }
 }
 

@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Json, Router};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -135,6 +135,12 @@ impl Api {
             answer.await.map_or_else(IntoResponse::into_response, Reply::reply)
         };
         self.router = self.router.route(path, on(filter, handler));
+        self
+    }
+
+    /// Adds what browsers come to that have no token: it has to know by itself whom it answers, and is not in the description.
+    pub(super) fn without_token(mut self, path: &'static str, handler: MethodRouter<Arc<Shared>>) -> Self {
+        self.router = self.router.route(path, handler);
         self
     }
 

@@ -22,12 +22,13 @@ pub(crate) mod types;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::get;
 
 use crate::serve::Shared;
 use crate::store::StoreError;
 use caller::Operation::{
-    AcknowledgeTool, Decide, EnrolMfa, ExportAudit, Invoke, ManageMfa, ManageTokens, ReadApprovals, ReadAudit,
-    ReadPolicy, ReadSelf, ReadStats, ReadTools,
+    AcknowledgeTool, Decide, EnrolMfa, ExportAudit, Invoke, ManageCredentials, ManageGrants, ManageMfa, ManageTokens,
+    ReadApprovals, ReadAudit, ReadCredentials, ReadGrants, ReadPolicy, ReadSelf, ReadStats, ReadTools, RotateKeys,
 };
 use endpoint::Api;
 
@@ -37,7 +38,7 @@ pub(crate) use refusal::Refusal;
 
 /// The router of them.
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    endpoints().finish().0.merge(credentials::routes()).merge(grants::routes())
+    endpoints().finish().0
 }
 
 /// Every endpoint: path, what it is, a line for the documentation, and the function that carries it out.
@@ -67,6 +68,17 @@ fn endpoints() -> Api {
         .post("/mfa/{kind}/{principal}/confirm", EnrolMfa, "Confirm it by a first code", mfa::confirm)
         .post("/mfa/{kind}/{principal}/unlock", ManageMfa, "Forget somebody's wrong codes", mfa::unlock)
         .delete("/mfa/{kind}/{principal}", ManageMfa, "Remove somebody's authenticator", mfa::remove)
+        .get("/credentials", ReadCredentials, "List credentials, without their secrets", credentials::list)
+        .post("/credentials", ManageCredentials, "Add a credential; its secret never comes out", credentials::create)
+        .get("/credentials/{id}", ReadCredentials, "One credential, by its name", credentials::show)
+        .delete("/credentials/{id}", ManageCredentials, "Remove a credential", credentials::remove)
+        .post("/credentials/{id}/secret", ManageCredentials, "Replace its secret", credentials::replace)
+        .post("/credentials/{id}/authorize", ManageCredentials, "Where a person authorizes it", credentials::authorize)
+        .post("/credential-keys/rotate", RotateKeys, "Rotate the keys that seal credentials", credentials::rotate)
+        .get("/grants", ReadGrants, "List who may use which credential for which server", grants::list)
+        .post("/grants", ManageGrants, "Grant a credential", grants::create)
+        .delete("/grants/{id}", ManageGrants, "Revoke a grant, at once", grants::revoke)
+        .without_token("/oauth/callback", get(credentials::callback))
 }
 
 /// Work on the store, which blocks, apart from the threads that answer.

@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::credentials::Refused;
 use crate::failure::Failure;
 use crate::store::StoreError;
 
@@ -26,12 +25,12 @@ pub(crate) enum Refusal {
     TooLarge,
     /// The body is no JSON by its type.
     MediaType,
+    /// What it takes cannot be had now, in a sentence.
+    Unavailable(String),
     /// As much of this is going on as may.
     Busy,
     /// Somebody else's answer, or its absence, in a sentence.
     Upstream(String),
-    /// What it takes cannot be had now, in a sentence.
-    Unavailable(String),
     Store(StoreError),
 }
 
@@ -76,8 +75,8 @@ impl Refusal {
             Self::Forbidden(detail)
             | Self::Conflict(detail)
             | Self::Invalid(detail)
-            | Self::Upstream(detail)
-            | Self::Unavailable(detail) => detail.clone(),
+            | Self::Unavailable(detail)
+            | Self::Upstream(detail) => detail.clone(),
             Self::NotFound => "there is no such thing".to_owned(),
             Self::Method => "the resource does not know this method".to_owned(),
             Self::TooLarge => "the body is larger than 64 KiB".to_owned(),
@@ -91,19 +90,6 @@ impl Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::NotFound => Self::NotFound,
-            Refused::Conflict(text) => Self::Conflict(text),
-            Refused::Invalid(text) => Self::Invalid(text),
-            Refused::Endpoint(_) => Self::Conflict(refused.to_string()),
-            Refused::Seal(error) => Self::Unavailable(error.to_string()),
-            Refused::Store(error) => Self::Store(error),
-        }
     }
 }
 
