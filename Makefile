@@ -15,6 +15,7 @@ TOOLS := .tools
 VENV := $(TOOLS)/venv
 VENV_MODERN := $(TOOLS)/venv-modern
 VENV_SCHEMAS := $(TOOLS)/venv-schemas
+VENV_API := $(TOOLS)/venv-api
 PY := $(VENV)/bin/python
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 WASM := $(TARGET)/wasm32-wasip1/release/portcullis_filter.wasm
@@ -32,6 +33,7 @@ export PORTCULLIS_WASM_TRAP := $(WASM_TRAP)
 export PORTCULLIS_CLI := $(CLI)
 export PORTCULLIS_PYTHON_MODERN := $(abspath $(VENV_MODERN))/bin/python
 export PORTCULLIS_PYTHON_SCHEMAS := $(abspath $(VENV_SCHEMAS))/bin/python
+export PORTCULLIS_SCHEMATHESIS := $(abspath $(VENV_API))/bin/schemathesis
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -88,6 +90,14 @@ $(TOOLS)/venv-schemas.stamp: tests/requirements-schemas.txt
 	$(say) 'Schemas of Kubernetes and Istio (.tools/venv-schemas)'
 	@$(PYTHON) -m venv --clear $(VENV_SCHEMAS)
 	@$(VENV_SCHEMAS)/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+$(TOOLS)/venv-api.stamp: tests/requirements-api.txt
+	@scripts/need.sh python
+	@mkdir -p $(TOOLS)
+	$(say) 'What tests the API by its description (.tools/venv-api)'
+	@$(PYTHON) -m venv --clear $(VENV_API)
+	@$(VENV_API)/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 $(TOOLS)/node.stamp: tests/node/package-lock.json $(TOOLS)/venv.stamp
@@ -188,14 +198,18 @@ test-schema: $(TOOLS)/rust.stamp | need-rust ## the committed JSON Schema is the
 schema: $(TOOLS)/rust.stamp | need-rust ## write envoy/portcullis.schema.json anew
 	@$(SCHEMA) > envoy/portcullis.schema.json.new && mv envoy/portcullis.schema.json.new envoy/portcullis.schema.json
 
+.PHONY: openapi
+openapi: $(TOOLS)/rust.stamp | need-rust ## write docs/openapi.json anew
+	@PORTCULLIS_REGENERATE=1 cargo test --locked --quiet -p portcullis --bin portcullis openapi
+
 .PHONY: test-config
 test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accepts envoy/ and k8s/, and the manifests fit their schemas
 	$(say) 'Envoy configs and Kubernetes manifests'
 	@$(PY) -m pytest -q tests/config
 
 .PHONY: test-e2e
-test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
-	@scripts/need.sh postgres
+test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/venv-api.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
+	@scripts/need.sh postgres chromium
 	$(say) 'end to end'
 	@$(PY) -m pytest -q tests/e2e $(ARGS)
 

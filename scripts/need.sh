@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that what the caller names is installed, and says in one line what to do if it is not.
-# usage: need.sh rust|python|cc|postgres ...
+# usage: need.sh rust|python|cc|postgres|chromium ...
 set -eu
 
 stop() {
@@ -32,6 +32,18 @@ cxx() {
     command -v c++ >/dev/null 2>&1 || stop "a C++ compiler is missing (libFuzzer is C++): apt-get install build-essential"
 }
 
+# Debian's own, as the browsers that test tools download are on hosts of their own. Root gets it installed: CI starts on a
+# machine that has nothing.
+chromium() {
+    [ -x /usr/bin/chromium ] && [ -x /usr/bin/chromedriver ] && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        printf '== Chromium (apt-get install chromium chromium-driver)\n'
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null && return
+    fi
+    stop "Chromium and its driver are missing, in which the console is tested: apt-get install chromium chromium-driver (Debian)"
+}
+
 # Debian keeps the server's programs out of the PATH. Root gets it installed: CI starts on a machine that has nothing.
 postgres() {
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return
@@ -52,7 +64,7 @@ postgres() {
 PYTHON=${PYTHON:-python3}
 for what in "$@"; do
     case $what in
-        rust | python | cc | cxx | postgres) "$what" ;;
+        rust | python | cc | cxx | postgres | chromium) "$what" ;;
         *) stop "need.sh: unknown prerequisite '$what'" ;;
     esac
 done

@@ -59,19 +59,20 @@ def run(started, once):
     wait_for("the MCP server", server, WORK / "server.log", lambda: connects(upstream))
 
     sidecar, http = free_port(), free_port()
+    port, admin = chosen_port(once), free_port() if once else free_port(9901)
     state = WORK / "state"
     # A chain of its own for each run: what an earlier one recorded is not what this one shows.
     shutil.rmtree(state, ignore_errors=True)
     say(f"Sidecar: portcullis serve on 127.0.0.1:{sidecar} (gRPC) and 127.0.0.1:{http} (HTTP)")
     serve = started.enter_context(process(
         [os.environ["PORTCULLIS_CLI"], "serve", "--data", str(state),
-         "--listen-grpc", f"127.0.0.1:{sidecar}", "--listen-http", f"127.0.0.1:{http}"],
+         "--listen-grpc", f"127.0.0.1:{sidecar}", "--listen-http", f"127.0.0.1:{http}",
+         "--invoke-url", f"http://127.0.0.1:{port}/mcp"],
         WORK / "serve.log",
     ))
     wait_for("the sidecar", serve, WORK / "serve.log", lambda: connects(sidecar))
     token = (state / "filter-token").read_text().strip()
 
-    port, admin = chosen_port(once), free_port() if once else free_port(9901)
     config = envoyconf.write(
         envoyconf.adapt(
             envoyconf.load(ROOT / "envoy/sidecar.yaml"),
@@ -132,6 +133,7 @@ Claude, Cursor    (.mcp.json, .cursor/mcp.json)
 Policy            envoy/sidecar.yaml, under `configuration`
 Metrics           curl -s http://127.0.0.1:{admin}/stats/prometheus | grep portcullis
 Audit chain       portcullis audit list|verify --data {state}
+Console           http://127.0.0.1:{http}/ (log in with {state}/admin-token)
 Approvals         portcullis approvals list|approve|deny --url http://127.0.0.1:{http} --token-file {state}/admin-token
 Logs              {WORK.relative_to(ROOT)}/envoy.log (audit records), {WORK.relative_to(ROOT)}/access.log
 

@@ -5,12 +5,17 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::failure::Failure;
 use crate::secret_file;
+use crate::serve::tls::certificates;
 
 /// Where the sidecar is, and who asks.
 #[derive(clap::Args)]
@@ -21,6 +26,9 @@ pub(crate) struct Remote {
     /// File with the token; the token is taken from PORTCULLIS_TOKEN without it
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Authority of the sidecar's certificate (PEM), for https; PORTCULLIS_CA without it
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// The tenant, where the token is for all
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
@@ -58,16 +66,20 @@ impl Remote {
 
     fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
         let url = self.url.clone().or_else(|| env::var("PORTCULLIS_URL").ok()).unwrap_or_else(|| DEFAULT.to_owned());
-        let host = url
-            .strip_prefix("http://")
+        let (tls, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+            (Some(rest), _) => (true, Some(rest)),
+            (None, rest) => (false, rest),
+        };
+        let host = rest
             .map(|rest| rest.trim_end_matches('/'))
             .filter(|host| !host.is_empty() && !host.contains(['/', '@', ' ', '\r', '\n']))
             .ok_or_else(|| Failure::new(format!("{url}: an address looks like http://127.0.0.1:9444")))?;
         let token = self.token()?;
         let failed =
             |error: std::io::Error| Failure::new(format!("{url}: {error}; is `portcullis serve` running there?"));
-        let mut stream = TcpStream::connect(host).map_err(failed)?;
+        let stream = TcpStream::connect(host).map_err(failed)?;
         stream.set_read_timeout(Some(TIMEOUT)).map_err(failed)?;
+        let mut stream = if tls { self.encrypted(stream, host)? } else { Box::new(stream) };
         let body = body.map(ToString::to_string).unwrap_or_default();
         let mut request =
             format!("{method} /api/v1{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n");
@@ -81,6 +93,28 @@ impl Remote {
         let mut bytes = Vec::new();
         stream.take(MAX_ANSWER).read_to_end(&mut bytes).map_err(failed)?;
         parse(&bytes).ok_or_else(|| Failure::new(format!("{url}: the answer is not that of a sidecar")))
+    }
+
+    /// The connection, once it speaks TLS. Only who has a certificate of the authority that was named is spoken to.
+    fn encrypted(&self, stream: TcpStream, host: &str) -> Result<Box<dyn Stream>, Failure> {
+        let path =
+            self.ca_file.clone().or_else(|| env::var_os("PORTCULLIS_CA").map(PathBuf::from)).ok_or_else(|| {
+                Failure::new("https takes the authority of the sidecar's certificate: --ca-file, or PORTCULLIS_CA")
+            })?;
+        let mut roots = RootCertStore::empty();
+        for root in certificates(&path)? {
+            roots.add(root).map_err(|error| Failure::file(&path, error))?;
+        }
+        let failed = |error: &dyn std::fmt::Display| Failure::new(format!("https://{host}: {error}"));
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| failed(&error))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+        let name = ServerName::try_from(name.to_owned()).map_err(|error| failed(&error))?;
+        let connection = ClientConnection::new(Arc::new(config), name).map_err(|error| failed(&error))?;
+        Ok(Box::new(StreamOwned::new(connection, stream)))
     }
 
     fn token(&self) -> Result<String, Failure> {
@@ -103,10 +137,15 @@ impl Answer {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
-        let message = self.body.get("error").and_then(Value::as_str).unwrap_or("no reason was given");
+        let message = self.body.get("detail").and_then(Value::as_str).unwrap_or("no reason was given");
         Err(Failure::new(format!("the sidecar says: {message} ({})", self.status)))
     }
 }
+
+/// A connection.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
 
 /// The sidecar's answers have a length and end with the connection.
 fn parse(bytes: &[u8]) -> Option<Answer> {

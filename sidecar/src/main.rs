@@ -3,6 +3,7 @@
 
 mod approvals;
 mod audit;
+mod catalogue;
 mod client;
 mod clock;
 mod config;

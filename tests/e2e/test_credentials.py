@@ -458,7 +458,7 @@ def test_secrets_go_in_and_never_come_out_and_roles_count(serve):
         assert done.returncode == 2 and "403" in done.stderr, done.stderr
     admin = (serve.data / "state" / "admin-token").read_text().strip()
     url = f"http://127.0.0.1:{serve.http}/api/v1/credentials"
-    headers = {"authorization": f"Bearer {admin}"}
+    headers = {"authorization": f"Bearer {admin}", "content-type": "application/json"}
     for body in (f'{{"name": "x", "secret": ["{TOKEN}"]}}', f'{{"{TOKEN}": 1}}', TOKEN, f'{{"name": "x", "kind": "{TOKEN}"}}'):
         got = httpx.post(url, content=body, headers=headers)
         assert got.status_code == 400 and TOKEN not in got.text, got.text

@@ -55,7 +55,7 @@ pub(crate) struct Approval {
 }
 
 /// Where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// Nobody, or not everybody who is needed, has decided.
@@ -220,12 +220,6 @@ impl State {
             Self::Used => "used",
             Self::Expired => "expired",
         }
-    }
-
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        [Self::Pending, Self::Approved, Self::Denied, Self::Used, Self::Expired]
-            .into_iter()
-            .find(|state| state.as_str() == word)
     }
 }
 

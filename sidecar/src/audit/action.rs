@@ -17,6 +17,22 @@ pub(crate) enum Action {
     AuditPruned,
     /// Somebody asked for a checkpoint.
     CheckpointCreated,
+    /// Rows were taken out by the API or the console.
+    AuditExported,
+    /// A person has looked at a version of a tool.
+    ToolAcknowledged,
+    /// A call of a tool is about to be made for an admin.
+    ToolInvoked,
+    /// What came of that call.
+    ToolInvocationEnded,
+    /// The policy file was read again.
+    PolicyRead,
+    /// A person logged in to the console.
+    SessionStarted,
+    /// Somebody tried to, without a valid token.
+    LoginFailed,
+    /// A person logged out.
+    SessionEnded,
     /// A call waits for people.
     ApprovalRequested,
     /// A person approved, and more have to.
@@ -68,6 +84,14 @@ impl Action {
             Self::ChainCreated => "audit.chain.created",
             Self::AuditPruned => "audit.pruned",
             Self::CheckpointCreated => "audit.checkpoint.created",
+            Self::AuditExported => "audit.exported",
+            Self::ToolAcknowledged => "tool.acknowledged",
+            Self::ToolInvoked => "tool.invoked",
+            Self::ToolInvocationEnded => "tool.invocation.ended",
+            Self::PolicyRead => "policy.read",
+            Self::SessionStarted => "session.started",
+            Self::LoginFailed => "session.login.failed",
+            Self::SessionEnded => "session.ended",
             Self::ApprovalRequested => "approval.requested",
             Self::ApprovalVoted => "approval.voted",
             Self::ApprovalApproved => "approval.approved",

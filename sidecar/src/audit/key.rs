@@ -54,7 +54,8 @@ impl PublicKey {
             .ok_or_else(|| Failure::file(path, "holds no Ed25519 public key of 64 hexadecimal digits"))
     }
 
-    fn to_text(&self) -> String {
+    /// 64 hexadecimal digits and a line feed, as `audit-key.pub` has them.
+    pub(crate) fn to_text(&self) -> String {
         format!("{}\n", hex(self.0.as_bytes()))
     }
 

@@ -7,6 +7,7 @@ mod key;
 mod record;
 mod row;
 mod statement;
+pub(crate) mod table;
 mod verify;
 
 pub(crate) use key::{AuditKey, PublicKey};
@@ -15,4 +16,4 @@ pub(crate) use row::{Hash, Row, hex};
 pub(crate) use statement::{Kind, Signed, Statement};
 #[cfg(test)]
 pub(crate) use verify::Fault;
-pub(crate) use verify::Verifier;
+pub(crate) use verify::{Outcome, Verifier};

@@ -20,7 +20,7 @@ impl Refused {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Id => "the id is not 1 to 64 of [0-9A-Za-z._-]",
-            Self::Tenant => "the tenant is longer than 128 bytes or has control characters",
+            Self::Tenant => "the tenant is longer than 128 characters or has control characters",
             Self::TooLarge => "the record is larger than 256 KiB",
             Self::NotAnObject => "the record is no strict JSON object",
         }

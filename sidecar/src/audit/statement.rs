@@ -6,7 +6,7 @@ use super::row::{Hash, hex, quoted, unhex};
 use super::{AuditKey, PublicKey};
 
 /// What a statement is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// The last row, renewed with every transaction: shows rows that were cut off the end.
@@ -39,7 +39,7 @@ pub(crate) struct Statement {
 }
 
 /// A statement with its signature, as it is stored and exported.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub(crate) struct Signed {
     pub(crate) kind: Kind,
     pub(crate) tenant: String,

@@ -30,7 +30,7 @@ pub(crate) struct Grant {
 }
 
 /// Whom it is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Subject {
     /// One principal; an empty kind is any.

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::store::{ItemKind, StoreError, Tenant};
 
 /// Which keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum What {
     /// The tenants' keys: new ones, and everything sealed anew.

@@ -27,7 +27,8 @@ pub(crate) struct Credentials {
 }
 
 /// A credential to add. What does not belong to its kind is left out.
-#[derive(Clone, Default, serde::Deserialize)]
+#[derive(Clone, Default, serde::Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "NewCredential")]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct New {
     pub(crate) name: String,
@@ -35,14 +36,17 @@ pub(crate) struct New {
     pub(crate) kind: String,
     pub(crate) owner: Option<Owner>,
     /// headers: names and values.
+    #[schemars(with = "BTreeMap<String, String>", extend("writeOnly" = true))]
     pub(crate) headers: BTreeMap<String, Zeroizing<String>>,
     /// api_key: the header; `authorization` without it.
     pub(crate) header: Option<String>,
     /// api_key: what stands before the key; `Bearer ` without it where the header is `authorization`.
     pub(crate) prefix: Option<String>,
     /// api_key: the key. client_credentials, refresh_token, authorization_code: the client's secret.
+    #[schemars(with = "String", extend("writeOnly" = true))]
     pub(crate) secret: Zeroizing<String>,
     /// refresh_token.
+    #[schemars(with = "String", extend("writeOnly" = true))]
     pub(crate) refresh_token: Zeroizing<String>,
     pub(crate) token_url: String,
     pub(crate) client_id: String,
@@ -57,7 +61,7 @@ pub(crate) struct New {
 }
 
 /// A grant to make.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewGrant {
     pub(crate) server: String,

@@ -20,6 +20,8 @@ use clap::Subcommand;
 use crate::Report;
 use crate::failure::Failure;
 
+pub(crate) use summary::ranked;
+
 /// What to do with a policy.
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -116,7 +116,8 @@ pub(super) fn json(firewall: &Firewall) -> Value {
     })
 }
 
-fn ranked(config: &Config) -> Vec<&RuleConfig> {
+/// Rules by precedence.
+pub(crate) fn ranked(config: &Config) -> Vec<&RuleConfig> {
     let mut rules: Vec<&RuleConfig> = config.rules.iter().collect();
     rules.sort_by(|a, b| b.priority.cmp(&a.priority).then(b.action.cmp(&a.action)));
     rules

@@ -7,24 +7,23 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tokio::net::TcpListener;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
+use super::tls::{Client, Connections};
 use super::{Shared, admit, ended};
 use crate::audit::{self, Refused};
-use crate::clock;
 use crate::failure::Failure;
 use crate::proto::portcullis_server::{Portcullis, PortcullisServer};
 use crate::proto::{
     AdmitRequest, AdmitResponse, AuditRecord, CONTRACT, RecordRequest, RecordResponse, Rejected, Verdict,
 };
-use crate::store::{NewRecord, StoreError, Tenant};
+use crate::store::{NewRecord, StoreError, Tenant, Tx};
+use crate::{catalogue, clock};
 
 /// Serves until the sidecar ends.
 pub(super) fn serve(
-    listener: TcpListener,
+    connections: Connections,
     shared: Arc<Shared>,
     token: &str,
 ) -> impl Future<Output = Result<(), Failure>> + use<> {
@@ -33,7 +32,9 @@ pub(super) fn serve(
     // Compared as hashes: what the time of the comparison tells is about the hash of what was sent.
     let authenticate = move |request: Request<()>| {
         let sent = request.metadata().get("authorization").map(|value| Sha256::digest(value.as_bytes()).into());
-        if sent == Some(expected) {
+        // Mutual TLS says who it is; a token that is sent all the same has to be right.
+        let is_certified = request.extensions().get::<Client>().is_some_and(|client| client.is_certified);
+        if sent == Some(expected) || (is_certified && sent.is_none()) {
             return Ok(request);
         }
         counted.metrics.unauthenticated.add(1);
@@ -52,7 +53,7 @@ pub(super) fn serve(
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .add_service(health_service)
             .add_service(service)
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), ended(ending))
+            .serve_with_incoming_shutdown(connections, ended(ending))
             .await
             .map_err(|error| Failure::new(format!("gRPC: {error}")))
     }
@@ -98,7 +99,9 @@ impl Service {
             let now = clock::now();
             for (tenant, records) in tenants {
                 let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
-                match store.tenant(&tenant).append(records, now) {
+                let kept = records.clone();
+                let observe = move |tx: &mut dyn Tx| catalogue::observe(tx, &kept);
+                match store.tenant(&tenant).append_and(records, now, observe) {
                     Ok(_) => accepted.extend(ids),
                     Err(error) => failed = Some(error),
                 }

@@ -3,27 +3,50 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
 
-use super::{Shared, api, ended};
+use super::console::Peer;
+use super::tls::Connections;
+use super::{Shared, api, console, ended};
 use crate::failure::Failure;
 
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<(), Failure> {
+pub(super) async fn serve(connections: Connections, shared: Arc<Shared>) -> Result<(), Failure> {
     let ending = shared.ending.clone();
-    let app = Router::new()
+    let app = routes(shared).into_make_service_with_connect_info::<Peer>();
+    axum::serve(connections, app)
+        .with_graceful_shutdown(ended(ending))
+        .await
+        .map_err(|error| Failure::new(format!("HTTP: {error}")))
+}
+
+/// All that is served.
+pub(super) fn routes(shared: Arc<Shared>) -> Router {
+    Router::new()
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .nest("/api/v1", api::routes())
-        .with_state(shared);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(ended(ending))
-        .await
-        .map_err(|error| Failure::new(format!("HTTP: {error}")))
+        .merge(console::routes())
+        .layer(from_fn_with_state(Arc::clone(&shared), secured))
+        .with_state(shared)
+}
+
+/// Headers that keep browsers from doing with an answer what it is not for (OWASP "HTTP Security Response Headers").
+async fn secured(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in SECURED {
+        // A page says itself what it may load.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if shared.tls.is_some() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
 }
 
 /// Whether calls can be answered: the store takes a transaction.
@@ -38,3 +61,13 @@ async fn ready(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shared.metrics.text())
 }
+
+const SECURED: [(HeaderName, &str); 6] = [
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // Not `no-referrer`: a browser would hide then where a form of our own comes from (Fetch, "append a request Origin header").
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];

@@ -3,29 +3,33 @@
 mod admit;
 mod api;
 mod checkpoints;
+mod console;
 mod credential;
 mod expiry;
 mod grpc;
 mod http;
 mod hub;
 mod metrics;
+mod reload;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tls;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::audit::action::{Action, new_record};
+use crate::config::Environment;
 use crate::credentials::Credentials;
 use crate::credentials::outgoing::Outgoing;
 use crate::credentials::seal::Keyring;
@@ -34,8 +38,11 @@ use crate::failure::Failure;
 use crate::store::{Change, Location, Store};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
+use api::{Target, Told};
+use console::Sessions;
 use hub::Hub;
 use metrics::Metrics;
+use tls::{Connections, Port, Tls};
 
 /// Where to listen, and where to keep things.
 #[derive(clap::Args)]
@@ -44,11 +51,14 @@ Examples:
   portcullis serve --data /var/lib/portcullis
   portcullis serve --data /var/lib/portcullis --store-file /etc/portcullis/store-url
   portcullis serve --data state --listen-grpc 127.0.0.1:9443 --listen-http 127.0.0.1:9444
+  portcullis serve --data state --tls-cert tls.crt --tls-key tls.key --client-ca envoy-ca.crt
 
 The data directory is made at the first start, with the database, the key that signs the audit chain and the token
-that the filter has to send, and the token of the first admin; keep it for the owner alone. Connections are not encrypted yet: listen on
-127.0.0.1 or within a mesh that encrypts. Every signed checkpoint is printed as a line of JSON, so that a collector of logs
+that the filter has to send, and the token of the first admin; keep it for the owner alone. The console is on the HTTP port.
+Without --tls-cert connections are not encrypted: listen on 127.0.0.1 or within a mesh that encrypts. Every signed checkpoint is printed as a line of JSON, so that a collector of logs
 keeps them outside.
+
+SIGHUP reads the policy file and the certificates again.
 
 Exit codes:
   0  ended by SIGTERM or Ctrl-C
@@ -59,7 +69,7 @@ pub(crate) struct Args {
     /// Address for the filter (gRPC)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     listen_grpc: SocketAddr,
-    /// Address for people (/api/v1), /health, /ready and /metrics
+    /// Address for people (the console, /api/v1), /health, /ready and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9444")]
     listen_http: SocketAddr,
     /// Sign a checkpoint after this many rows
@@ -68,6 +78,16 @@ pub(crate) struct Args {
     /// Sign a checkpoint after this many seconds, where rows have come
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_seconds: u64,
+    /// The filter's policy, to be shown; read again at SIGHUP
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    #[command(flatten)]
+    environment: Environment,
+    /// Envoy's MCP endpoint, for POST /api/v1/invoke: http://127.0.0.1:10000/mcp
+    #[arg(long, value_name = "URL")]
+    invoke_url: Option<String>,
+    #[command(flatten)]
+    tls: tls::Certificates,
     #[command(flatten)]
     keys: Keys,
 }
@@ -114,12 +134,47 @@ struct Shared {
     credentials: Arc<Credentials>,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
+    /// Leave for work that takes the machine's time.
+    heavy: Arc<Semaphore>,
+    /// The policy that the sidecar was told.
+    policy: Option<RwLock<Told>>,
+    /// Where calls are made for admins.
+    invoke: Option<Target>,
+    invocations: Semaphore,
+    /// Who is logged in to the console.
+    sessions: Sessions,
+    /// Browsers that are told of changes.
+    streams: Arc<Semaphore>,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Shared {
+    /// With nothing but a store.
+    fn new(store: Arc<Store>, credentials: Arc<Credentials>, ending: watch::Receiver<bool>) -> Self {
+        Self {
+            store,
+            credentials,
+            metrics: Metrics::default(),
+            hub: Hub::default(),
+            ending,
+            heavy: Arc::new(Semaphore::new(MAX_HEAVY)),
+            policy: None,
+            invoke: None,
+            invocations: Semaphore::new(MAX_INVOCATIONS),
+            sessions: Sessions::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            tls: None,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let data = &args.location.data;
     prepare(data)?;
     let _lock = lock(data)?;
+    let told = args.policy.as_deref().map(|path| Told::read(path, &args.environment)).transpose()?;
+    let invoke = args.invoke_url.as_deref().map(Target::parse).transpose()?;
+    let tls = Tls::load(&args.tls)?.map(Arc::new);
     let token_file = data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
     let store = args.location.open()?;
@@ -129,7 +184,9 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
     let credentials = Arc::new(args.keys.open(&args.location.data, &store)?);
-    let outcome = runtime.block_on(serve(args, store, credentials, &token, &token_file));
+    let (end, ending) = watch::channel(false);
+    let shared = Shared { policy: told.map(RwLock::new), invoke, tls, ..Shared::new(store, credentials, ending) };
+    let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
@@ -137,13 +194,11 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
 
 async fn serve(
     args: &Args,
-    store: Arc<Store>,
-    credentials: Arc<Credentials>,
+    shared: Arc<Shared>,
+    end: watch::Sender<bool>,
     token: &str,
     token_file: &Path,
 ) -> Result<(), Failure> {
-    let (end, ending) = watch::channel(false);
-    let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), credentials, ending });
     let grpc = listen(args.listen_grpc).await?;
     let http = listen(args.listen_http).await?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::new(error.to_string()));
@@ -159,11 +214,16 @@ async fn serve(
     };
     hear(&shared)?;
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
+    tokio::spawn(reload::keep(Arc::clone(&shared), args.policy.clone(), args.environment.clone()));
     tokio::spawn(checkpoints::keep(
         Arc::clone(&shared),
         args.checkpoint_rows,
         Duration::from_secs(args.checkpoint_seconds),
     ));
+    let connections = |listener, port| {
+        Connections::accept(listener, shared.tls.clone(), port).map_err(|error| Failure::new(error.to_string()))
+    };
+    let (grpc, http) = (connections(grpc, Port::Grpc)?, connections(http, Port::Http)?);
     let mut grpc = tokio::spawn(grpc::serve(grpc, Arc::clone(&shared), token));
     let mut http = tokio::spawn(http::serve(http, Arc::clone(&shared)));
     let early = tokio::select! {
@@ -259,5 +319,11 @@ fn lock(data: &Path) -> Result<File, Failure> {
     }
 }
 
+/// Verifications, exports and statistics at a time.
+const MAX_HEAVY: usize = 2;
+/// Browsers that are told of changes at a time.
+const MAX_STREAMS: usize = 64;
+/// Calls made for admins at a time.
+const MAX_INVOCATIONS: usize = 16;
 /// How long answers may take once the sidecar is to end.
 const GRACE: Duration = Duration::from_secs(5);

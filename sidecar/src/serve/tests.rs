@@ -36,15 +36,15 @@ on_each! {
     no_approval_is_used_twice
 }
 
-struct Bench {
-    shared: Arc<Shared>,
+pub(super) struct Bench {
+    pub(super) shared: Arc<Shared>,
     channel: Channel,
     _end: watch::Sender<bool>,
     _bed: Arc<Bed>,
 }
 
 impl Bench {
-    async fn new(backing: Backing) -> Self {
+    pub(super) async fn new(backing: Backing) -> Self {
         Self::replica(&Arc::new(Bed::new(backing))).await
     }
 
@@ -60,10 +60,11 @@ impl Bench {
             trust_ca: None,
         };
         let credentials = Arc::new(keys.open(&bed.data, &store).unwrap());
-        let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), credentials, ending });
+        let shared = Arc::new(Shared::new(store, credentials, ending));
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(grpc::serve(listener, Arc::clone(&shared), "secret"));
+        let connections = Connections::accept(listener, None, Port::Grpc).unwrap();
+        tokio::spawn(grpc::serve(connections, Arc::clone(&shared), "secret"));
         hear(&shared).unwrap();
         tokio::spawn(expiry::keep(Arc::clone(&shared)));
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
@@ -88,6 +89,22 @@ impl Bench {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// The secret of a new token.
+    pub(super) fn token(&self, role: Role, tenant: &str) -> String {
+        let secret = tokens::new_secret().unwrap();
+        let token = Token {
+            name: secret.clone(),
+            person: "somebody".into(),
+            tenant: tenant.into(),
+            role,
+            groups: Vec::new(),
+            created: 0,
+        };
+        let record = new_record(Action::TokenCreated, "test", 0, json!({})).unwrap();
+        assert!(self.shared.store.create_token(token, tokens::hash(&secret), record, 0).unwrap());
+        secret
     }
 
     fn vote(&self, id: &str, person: &str, approve: bool) -> State {

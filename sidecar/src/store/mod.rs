@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use crate::approvals::{Answer, Approval};
-use crate::audit::{AuditKey, Hash, Kind, Row};
+use crate::audit::{AuditKey, Hash, Kind, PublicKey, Row};
 use crate::clock;
 use crate::failure::Failure;
 pub(crate) use approvals::Expired;
@@ -36,9 +36,9 @@ pub(crate) use tx::{ItemKind, Tx};
 pub(crate) struct Tenant(String);
 
 impl Tenant {
-    /// At most 128 bytes without control characters; the empty name is the default tenant's.
+    /// At most 128 characters without control characters; the empty name is the default tenant's.
     pub(crate) fn new(name: &str) -> Option<Self> {
-        if name.len() > 128 || name.chars().any(char::is_control) {
+        if name.chars().count() > 128 || name.chars().any(char::is_control) {
             return None;
         }
         Some(Self(if name.is_empty() { Self::DEFAULT.to_owned() } else { name.to_owned() }))
@@ -90,6 +90,11 @@ impl Store {
     /// The tenants that have an audit chain.
     pub(crate) fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         Ok(self.database.tenants()?.iter().filter_map(|name| Tenant::new(name)).collect())
+    }
+
+    /// What statements are verified by; `None` for readers.
+    pub(crate) fn public_key(&self) -> Option<PublicKey> {
+        self.key.as_ref().map(|key| key.public())
     }
 
     /// Whether it can be written to.
@@ -188,6 +193,8 @@ pub(crate) struct Filter {
     pub(crate) equal: Vec<(Column, String)>,
     /// Only rows behind this place.
     pub(crate) after: Option<u64>,
+    /// Only rows before this place.
+    pub(crate) before: Option<u64>,
     /// The oldest that many instead of the newest.
     pub(crate) oldest_first: bool,
     /// At most.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Admitted, Filter, NewRecord, Store, StoreError, StoredRow, Tenant, Visitor};
+use super::{Admitted, Filter, NewRecord, Store, StoreError, StoredRow, Tenant, Tx, Visitor};
 use crate::approvals::{Approval, Ask, State, VoteRefused};
 use crate::audit::Signed;
 use crate::tokens::Token;
@@ -23,6 +23,20 @@ impl Scope {
     /// nothing. Returns how many were new.
     pub(crate) fn append(&self, records: Vec<NewRecord>, now: u64) -> Result<usize, StoreError> {
         self.store.change(&self.tenant, now, |tx| tx.append(records))
+    }
+
+    /// As [`Scope::append`], and in the same transaction what follows from the records.
+    pub(crate) fn append_and(
+        &self,
+        records: Vec<NewRecord>,
+        now: u64,
+        then: impl FnOnce(&mut dyn Tx) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        self.store.change(&self.tenant, now, |tx| {
+            let new = tx.append(records)?;
+            then(tx)?;
+            Ok(new)
+        })
     }
 
     /// Visits the rows from `from` to `to` (inclusive) in the order of their places, until the visitor says false.

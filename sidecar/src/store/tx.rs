@@ -34,6 +34,10 @@ pub(crate) trait Tx {
 /// What items there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ItemKind {
+    /// A tool that a server listed, by a hash of both names.
+    Tool,
+    /// Numbers that something else counts, by what it is.
+    Count,
     /// A tenant's key, wrapped: one, under the id `dek`.
     CredentialKey,
     /// A rotation of keys that has begun, in the default tenant.
@@ -53,6 +57,8 @@ impl ItemKind {
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::Tool => "tool",
+            Self::Count => "count",
             Self::CredentialKey => "credential_key",
             Self::KeyRotation => "key_rotation",
             Self::Credential => "credential",

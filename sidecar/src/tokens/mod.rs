@@ -11,7 +11,9 @@ use crate::failure::Failure;
 use crate::secret_file;
 
 /// What a token's owner may do. Each role includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub(crate) enum Role {
@@ -51,7 +53,7 @@ impl Role {
 impl Token {
     /// Whether the names can stand in records and lists.
     pub(crate) fn is_valid(&self) -> bool {
-        let fine = |text: &str| !text.is_empty() && text.len() <= 128 && !text.chars().any(char::is_control);
+        let fine = |text: &str| !text.is_empty() && text.chars().count() <= 128 && !text.chars().any(char::is_control);
         fine(&self.name) && fine(&self.person) && self.groups.len() <= 64 && self.groups.iter().all(|group| fine(group))
     }
 }

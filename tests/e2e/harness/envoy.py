@@ -138,6 +138,7 @@ class Envoy:
         decompress: bool = False,
         caller: tuple[str, str] | None = None,
         sidecar: int | None = None,
+        sidecar_tls: tuple[Any, Path, tuple[Path, Path] | None] | None = None,
     ) -> Gateway:
         """The listener with exactly this configuration; made at the first call.
 
@@ -153,8 +154,9 @@ class Envoy:
                 self._clusters[_cluster_name(route.port)] = _cluster(route.port, route.tls)
             wanted = {_cluster_name(route.port) for route in routes}
             if sidecar is not None:
-                self._clusters[sidecar_cluster(sidecar)] = _grpc_cluster(sidecar)
-                wanted.add(sidecar_cluster(sidecar))
+                cluster = _grpc_cluster(sidecar, sidecar_tls)
+                self._clusters[cluster["name"]] = cluster
+                wanted.add(cluster["name"])
             self._write("cds.json", list(self._clusters.values()), "envoy.config.cluster.v3.Cluster")
             self._wait(lambda: self._has_clusters(wanted), "clusters did not load")
             rejected = self._rejected()
@@ -412,14 +414,26 @@ def sidecar_cluster(port: int) -> str:
     return f"sidecar-{port}"
 
 
-def _grpc_cluster(port: int) -> Json:
+def _grpc_cluster(port: int, tls: tuple[Any, Path, tuple[Path, Path] | None] | None = None) -> Json:
+    """`tls`: a word that ends the cluster's name, the authority of the sidecar, and the certificate and key of Envoy."""
     name = sidecar_cluster(port)
+    encrypted = {}
+    if tls is not None:
+        word, authority, own = tls
+        name = f"{name}-{word}"
+        common: Json = {"validation_context": {"trusted_ca": {"filename": str(authority)}}, "alpn_protocols": ["h2"]}
+        if own is not None:
+            chain, key = own
+            common["tls_certificates"] = [{"certificate_chain": {"filename": str(chain)}, "private_key": {"filename": str(key)}}]
+        kind = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+        context = {"@type": _type(kind), "sni": "localhost", "common_tls_context": common}
+        encrypted = {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context}}
     kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     options = {"@type": _type(kind), "explicit_http_config": {"http2_protocol_options": {}}}
     return {**_cluster(port), "name": name, "load_assignment": {
         "cluster_name": name,
         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}],
-    }, "typed_extension_protocol_options": {kind: options}}  # fmt: skip
+    }, "typed_extension_protocol_options": {kind: options}, **encrypted}  # fmt: skip
 
 
 def _cluster(port: int, tls: bool = False) -> Json:

@@ -36,6 +36,8 @@ class Serve:
             self._store = ["--store", database.url("portcullis")]
         if replica_of is not None:
             shutil.copytree(replica_of.data / "state", self.data / "state")
+        self.options: list[str] = []
+        """What else it is started with."""
         self.port, self.http = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,6 +67,10 @@ class Serve:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     @property
     def token(self) -> str:
         return (self.data / "state" / "filter-token").read_text().strip()
@@ -80,6 +86,10 @@ class Serve:
         """A command that talks to it, with the token in that file of its directory."""
         where = ["--url", f"http://127.0.0.1:{self.http}", "--token-file", str(self.data / "state" / token)]
         return run(*arguments, *where)
+
+    def ask_as(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command that says itself whom it asks."""
+        return run(*arguments)
 
     def person(self, name: str, *options: str) -> str:
         """A token for that person; the name of its file."""

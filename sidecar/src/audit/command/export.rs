@@ -2,10 +2,11 @@
 
 use std::io::{self, BufWriter, Write};
 
+use super::Place;
 use super::list::Select;
-use super::{Place, table};
 use crate::Report;
 use crate::audit::Kind;
+use crate::audit::table;
 use crate::failure::Failure;
 use crate::store::Filter;
 

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-use super::{Place, table};
+use super::Place;
+use crate::audit::table;
 use crate::failure::Failure;
 use crate::store::{Column, Filter, StoredRow};
 use crate::{Report, clock, style};

@@ -3,7 +3,6 @@
 mod export;
 mod list;
 mod manage;
-mod table;
 mod verify;
 
 use clap::Subcommand;
@@ -12,6 +11,7 @@ use crate::Report;
 use crate::failure::Failure;
 use crate::store::{self, Scope, Tenant};
 
+pub(crate) use verify::last as prove_last;
 #[cfg(test)]
 pub(crate) use verify::whole as prove;
 
@@ -59,7 +59,7 @@ struct Place {
 impl Place {
     fn tenant(&self) -> Result<Tenant, Failure> {
         Tenant::new(&self.tenant)
-            .ok_or_else(|| Failure::new("--tenant is longer than 128 bytes or has control characters"))
+            .ok_or_else(|| Failure::new("--tenant is longer than 128 characters or has control characters"))
     }
 
     /// For reading.

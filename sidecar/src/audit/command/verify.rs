@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::super::verify::Outcome;
-use crate::audit::{Kind, PublicKey, Signed, Verifier};
+use crate::audit::{Kind, Outcome, PublicKey, Signed, Verifier};
 use crate::failure::Failure;
 use crate::store::{self, Scope, Tenant};
 use crate::{Report, input, style};
@@ -126,7 +125,13 @@ pub(crate) fn whole(scope: &Scope, tenant: &Tenant, key: &PublicKey, anchors: Ve
 }
 
 /// The last rows of one.
-fn last(scope: &Scope, tenant: &Tenant, key: &PublicKey, count: u64, anchors: Vec<Signed>) -> Result<Outcome, Failure> {
+pub(crate) fn last(
+    scope: &Scope,
+    tenant: &Tenant,
+    key: &PublicKey,
+    count: u64,
+    anchors: Vec<Signed>,
+) -> Result<Outcome, Failure> {
     let (statements, end) = signed(scope, anchors)?;
     let pruned = statements.iter().filter(|signed| signed.kind == Kind::Prune).map(|signed| signed.seq + 1).max();
     let from = (end + 1).saturating_sub(count).max(pruned.unwrap_or_default());

@@ -1,157 +1,198 @@
 //! `/api/v1/approvals`.
 
-use std::sync::Arc;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use axum::Json;
-use axum::extract::{Path, Query, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use super::caller::{Caller, Operation};
-use super::{Refusal, blocking};
-use crate::approvals::{Approval, State as Stage, VoteRefused};
+use super::blocking;
+use super::caller::Caller;
+use super::endpoint::{Call, Nothing};
+use super::refusal::Refusal;
+use super::types::{ById, Limit};
+use crate::approvals::{Approval, State, VoteRefused};
 use crate::clock;
 use crate::serve::Shared;
-use crate::store::{Column, Filter, Scope};
+use crate::store::{Column, Filter, Scope, Tenant};
 
 /// Which approvals.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
-    tenant: Option<String>,
-    state: Option<String>,
-    limit: Option<u64>,
-}
-
-/// Whose.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Whose {
-    tenant: Option<String>,
+    /// In this state
+    state: Option<State>,
+    /// At most
+    limit: Option<Limit>,
 }
 
 /// What a person says about it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decision {
+    /// Why, for the audit chain; 500 characters are kept.
     #[serde(default)]
     note: String,
 }
 
-pub(super) async fn list(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Query(which): Query<Which>,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ReadApprovals)?;
-    let scope = shared.store.tenant(&caller.tenant(which.tenant.as_deref())?);
-    let state = match which.state.as_deref() {
-        None => None,
-        Some(word) => {
-            Some(Stage::parse(word).ok_or(Refusal::Invalid("state is pending, approved, denied, used or expired"))?)
-        }
-    };
-    let limit = which.limit.unwrap_or(MAX_LIST).min(MAX_LIST);
-    let found = blocking(move || Ok(scope.approvals(state, limit)?)).await?;
-    Ok(Json(json!({"approvals": found.iter().map(summary).collect::<Vec<_>>()})))
+/// Approvals, the newest first.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Approvals {
+    approvals: Vec<Summary>,
 }
 
-pub(super) async fn show(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ReadApprovals)?;
-    let scope = shared.store.tenant(&caller.tenant(whose.tenant.as_deref())?);
-    blocking(move || {
-        let approval = scope.approval(&id)?.ok_or(Refusal::NotFound)?;
-        let mut value = summary(&approval);
-        let arguments = approval.ask.arguments.as_deref().map(|text| serde_json::from_str::<Value>(text).ok());
-        let recent = recent(&scope, &approval)?;
-        if let Some(members) = value.as_object_mut() {
-            members.insert("arguments".to_owned(), arguments.flatten().unwrap_or_default());
-            members.insert("recent".to_owned(), recent.into());
-        }
-        Ok(Json(value))
+/// An approval without the arguments.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Summary {
+    pub(crate) id: String,
+    pub(crate) state: State,
+    /// RFC 3339, as all times.
+    pub(crate) created: String,
+    pub(crate) expires: String,
+    /// Who asks; empty: nobody was verified.
+    pub(crate) principal: String,
+    pub(crate) principal_kind: String,
+    pub(crate) agent: String,
+    pub(crate) server: String,
+    pub(crate) method: String,
+    pub(crate) tool: String,
+    /// The rule that asks, and why.
+    pub(crate) rule: String,
+    pub(crate) reason: String,
+    /// What scanners found and where, never the text itself.
+    pub(crate) findings: Vec<String>,
+    /// Groups whose members may decide; empty: whoever has the role.
+    pub(crate) approvers: Vec<String>,
+    /// People who have to approve.
+    pub(crate) quorum: u32,
+    pub(crate) votes: Vec<Vote>,
+    /// Of method, name and arguments.
+    pub(crate) digest: String,
+    pub(crate) policy_version: String,
+    pub(crate) session: String,
+    pub(crate) correlation_id: String,
+}
+
+/// What one person decided.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Vote")]
+pub(crate) struct Vote {
+    pub(crate) person: String,
+    pub(crate) approve: bool,
+    pub(crate) note: String,
+    pub(crate) time: String,
+}
+
+/// One approval, for whoever decides.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Shown {
+    #[serde(flatten)]
+    pub(crate) summary: Summary,
+    /// The redacted arguments; null where the rule does not show them, and once it is over.
+    pub(crate) arguments: Value,
+    /// What the same session, or else the same caller, did last.
+    pub(crate) recent: Vec<Recent>,
+}
+
+/// An earlier message.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Recent {
+    pub(crate) time: String,
+    pub(crate) server: String,
+    pub(crate) method: String,
+    pub(crate) tool: String,
+    pub(crate) decision: String,
+    pub(crate) action: String,
+    pub(crate) correlation_id: String,
+}
+
+pub(super) async fn list(call: Call<Nothing, Which>) -> Result<Approvals, Refusal> {
+    let limit = call.query.limit.unwrap_or(Limit(Limit::MAX)).0;
+    let scope = call.shared.store.tenant(&call.tenant);
+    let found = blocking(move || Ok(scope.approvals(call.query.state, limit)?)).await?;
+    Ok(Approvals { approvals: found.iter().map(Summary::of).collect() })
+}
+
+pub(super) async fn show(call: Call<ById>) -> Result<Shown, Refusal> {
+    let scope = call.shared.store.tenant(&call.tenant);
+    let id = call.path.id.0;
+    blocking(move || shown(&scope, &id)).await
+}
+
+pub(super) async fn approve(call: Call<ById, Nothing, Decision>) -> Result<Summary, Refusal> {
+    decide(&call.shared, &call.caller, &call.tenant, call.path.id.0, true, call.body.note).await
+}
+
+pub(super) async fn deny(call: Call<ById, Nothing, Decision>) -> Result<Summary, Refusal> {
+    decide(&call.shared, &call.caller, &call.tenant, call.path.id.0, false, call.body.note).await
+}
+
+/// One approval with what whoever decides has to know.
+pub(crate) fn shown(scope: &Scope, id: &str) -> Result<Shown, Refusal> {
+    let approval = scope.approval(id)?.ok_or(Refusal::NotFound)?;
+    let arguments = approval.ask.arguments.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    Ok(Shown {
+        summary: Summary::of(&approval),
+        arguments: arguments.unwrap_or_default(),
+        recent: recent(scope, &approval)?,
     })
-    .await
 }
 
-pub(super) async fn approve(
-    caller: Caller,
-    state: State<Arc<Shared>>,
-    path: Path<String>,
-    query: Query<Whose>,
-    decision: Json<Decision>,
-) -> Result<Json<Value>, Refusal> {
-    decide(caller, state, path, query, decision, true).await
-}
-
-pub(super) async fn deny(
-    caller: Caller,
-    state: State<Arc<Shared>>,
-    path: Path<String>,
-    query: Query<Whose>,
-    decision: Json<Decision>,
-) -> Result<Json<Value>, Refusal> {
-    decide(caller, state, path, query, decision, false).await
-}
-
-async fn decide(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    Query(whose): Query<Whose>,
-    Json(decision): Json<Decision>,
+/// A person's decision, for which whoever waits is woken.
+pub(crate) async fn decide(
+    shared: &Shared,
+    caller: &Caller,
+    tenant: &Tenant,
+    id: String,
     approve: bool,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::Decide)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let scope = shared.store.tenant(&tenant);
-    let voted = blocking(move || Ok(scope.vote(&id, &caller.0, approve, &decision.note, clock::now())?)).await?;
+    note: String,
+) -> Result<Summary, Refusal> {
+    let (scope, voter) = (shared.store.tenant(tenant), caller.0.clone());
+    let voted = blocking(move || Ok(scope.vote(&id, &voter, approve, &note, clock::now())?)).await?;
     match voted.ok_or(Refusal::NotFound)? {
         Ok(approval) => {
-            shared.hub.tell(&tenant, &approval.id);
-            Ok(Json(summary(&approval)))
+            shared.hub.tell(tenant, &approval.id);
+            Ok(Summary::of(&approval))
         }
         Err(refused @ (VoteRefused::Ended(_) | VoteRefused::Again)) => Err(Refusal::Conflict(refused.reason())),
         Err(refused) => Err(Refusal::Forbidden(refused.reason())),
     }
 }
 
-/// An approval without the arguments.
-fn summary(approval: &Approval) -> Value {
-    let ask = &approval.ask;
-    let votes = approval.votes.iter().map(
-        |vote| json!({"person": vote.person, "approve": vote.approve, "note": vote.note, "time": clock::rfc3339(vote.time)}),
-    );
-    json!({
-        "id": approval.id,
-        "state": approval.state.as_str(),
-        "created": clock::rfc3339(approval.created),
-        "expires": clock::rfc3339(approval.expires),
-        "principal": ask.principal,
-        "principal_kind": ask.principal_kind,
-        "agent": ask.agent,
-        "server": ask.server,
-        "method": ask.method,
-        "tool": ask.name,
-        "rule": ask.rule,
-        "reason": ask.reason,
-        "findings": ask.findings,
-        "approvers": ask.approvers,
-        "quorum": ask.quorum.max(1),
-        "votes": votes.collect::<Vec<_>>(),
-        "digest": ask.digest,
-        "policy_version": ask.policy_version,
-        "session": ask.session,
-        "correlation_id": ask.correlation_id,
-    })
+impl Summary {
+    pub(crate) fn of(approval: &Approval) -> Self {
+        let ask = approval.ask.clone();
+        let vote = |vote: &crate::approvals::Vote| Vote {
+            person: vote.person.clone(),
+            approve: vote.approve,
+            note: vote.note.clone(),
+            time: clock::rfc3339(vote.time),
+        };
+        Self {
+            id: approval.id.clone(),
+            state: approval.state,
+            created: clock::rfc3339(approval.created),
+            expires: clock::rfc3339(approval.expires),
+            principal: ask.principal,
+            principal_kind: ask.principal_kind,
+            agent: ask.agent,
+            server: ask.server,
+            method: ask.method,
+            tool: ask.name,
+            rule: ask.rule,
+            reason: ask.reason,
+            findings: ask.findings,
+            approvers: ask.approvers,
+            quorum: ask.quorum.max(1),
+            votes: approval.votes.iter().map(vote).collect(),
+            digest: ask.digest,
+            policy_version: ask.policy_version,
+            session: ask.session,
+            correlation_id: ask.correlation_id,
+        }
+    }
 }
 
 /// What the same caller did last.
-fn recent(scope: &Scope, approval: &Approval) -> Result<Vec<Value>, Refusal> {
+fn recent(scope: &Scope, approval: &Approval) -> Result<Vec<Recent>, Refusal> {
     let (column, value) = match (approval.ask.session.as_str(), approval.ask.principal.as_str()) {
         ("", "") => return Ok(Vec::new()),
         ("", principal) => (Column::Principal, principal),
@@ -161,12 +202,16 @@ fn recent(scope: &Scope, approval: &Approval) -> Result<Vec<Value>, Refusal> {
     let rows = scope.query(&filter)?;
     let shown = rows.iter().filter_map(|row| {
         let record: Value = serde_json::from_str(&row.record).ok()?;
-        let member = |name: &str| record.get(name).cloned().unwrap_or_default();
-        Some(json!({"time": member("time"), "server": member("server"), "method": member("method"),
-            "tool": member("tool"), "decision": member("decision"), "action": member("action")}))
+        let member = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Some(Recent {
+            time: member("time"),
+            server: member("server"),
+            method: member("method"),
+            tool: member("tool"),
+            decision: member("decision"),
+            action: member("action"),
+            correlation_id: member("correlation_id"),
+        })
     });
     Ok(shown.collect())
 }
-
-/// Approvals in one answer.
-const MAX_LIST: u64 = 1000;

@@ -2,24 +2,34 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use axum::http::request::Parts;
 
-use super::{Refusal, blocking};
+use super::blocking;
+use super::refusal::Refusal;
 use crate::serve::Shared;
 use crate::store::Tenant;
 use crate::tokens::{self, Role, Token};
 
 /// The owner of a valid token.
-pub(super) struct Caller(pub(super) Token);
+#[derive(Clone)]
+pub(crate) struct Caller(pub(crate) Token);
 
-/// What can be done.
+/// What can be done. Every endpoint is one, which is all that decides who may use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
+    ReadSelf,
     ReadApprovals,
     /// Whether this very approval is theirs to decide is the approval's business.
     Decide,
+    ReadAudit,
+    ExportAudit,
+    ReadStats,
+    ReadPolicy,
+    ReadTools,
+    AcknowledgeTool,
+    /// Make a call of a tool, as Envoy lets it.
+    Invoke,
     ManageTokens,
     /// What there is, never a secret.
     ReadCredentials,
@@ -31,43 +41,47 @@ pub(super) enum Operation {
 
 impl Operation {
     /// The lowest role that may.
-    fn role(self) -> Role {
+    pub(crate) fn role(self) -> Role {
         match self {
-            Self::ReadApprovals | Self::Decide => Role::Viewer,
-            Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
-            Self::ManageTokens | Self::ManageCredentials | Self::ManageGrants | Self::RotateKeys => Role::Admin,
+            Self::ReadSelf
+            | Self::ReadApprovals
+            | Self::Decide
+            | Self::ReadAudit
+            | Self::ReadStats
+            | Self::ReadPolicy
+            | Self::ReadTools => Role::Viewer,
+            Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
+            Self::Invoke | Self::ManageTokens | Self::ManageCredentials | Self::ManageGrants | Self::RotateKeys => {
+                Role::Admin
+            }
+        }
+    }
+
+    /// It is about what one tenant has.
+    pub(super) fn is_of_tenant(self) -> bool {
+        match self {
+            Self::ReadSelf | Self::ManageTokens | Self::RotateKeys => false,
+            Self::ReadApprovals
+            | Self::Decide
+            | Self::ReadAudit
+            | Self::ExportAudit
+            | Self::ReadStats
+            | Self::ReadPolicy
+            | Self::ReadTools
+            | Self::AcknowledgeTool
+            | Self::Invoke
+            | Self::ReadCredentials
+            | Self::ManageCredentials
+            | Self::ReadGrants
+            | Self::ManageGrants => true,
         }
     }
 }
 
 impl Caller {
-    /// Refuses what the role does not include.
-    pub(super) fn may(&self, operation: Operation) -> Result<(), Refusal> {
-        if self.0.role >= operation.role() {
-            return Ok(());
-        }
-        Err(Refusal::Forbidden(format!("this takes the role {}", operation.role().as_str())))
-    }
-
-    /// The tenant of a request: the token's own, or the one that is asked for where the token is for all.
-    pub(super) fn tenant(&self, asked: Option<&str>) -> Result<Tenant, Refusal> {
-        let own = self.0.tenant.as_str();
-        let name = match asked {
-            Some(name) if !own.is_empty() && name != own => {
-                return Err(Refusal::Forbidden("the token is for another tenant".to_owned()));
-            }
-            Some(name) => name,
-            None => own,
-        };
-        Tenant::new(name).ok_or(Refusal::Invalid("no valid name of a tenant"))
-    }
-}
-
-impl FromRequestParts<Arc<Shared>> for Caller {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    /// Whose token the request carries.
+    pub(super) async fn of(headers: &HeaderMap, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let hash = header.and_then(|value| value.strip_prefix("Bearer ")).map(|secret| tokens::hash(secret.trim()));
         let store = Arc::clone(&shared.store);
         let found = match hash {
@@ -78,5 +92,26 @@ impl FromRequestParts<Arc<Shared>> for Caller {
             shared.metrics.unauthenticated.add(1);
             Refusal::Unauthenticated
         })
+    }
+
+    /// Refuses what the role does not include.
+    pub(crate) fn may(&self, operation: Operation) -> Result<(), Refusal> {
+        if self.0.role >= operation.role() {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden(format!("this takes the role {}", operation.role().as_str())))
+    }
+
+    /// The tenant of a request: the token's own, or the one that is asked for where the token is for all.
+    pub(crate) fn tenant(&self, asked: Option<&str>) -> Result<Tenant, Refusal> {
+        let own = self.0.tenant.as_str();
+        let name = match asked {
+            Some(name) if !own.is_empty() && name != own => {
+                return Err(Refusal::Forbidden("the token is for another tenant".to_owned()));
+            }
+            Some(name) => name,
+            None => own,
+        };
+        Tenant::new(name).ok_or_else(|| Refusal::invalid("no valid name of a tenant"))
     }
 }

@@ -2,140 +2,140 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{Query, State};
 use axum::response::Html;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::caller::{Caller, Operation};
-use super::{Refusal, blocking};
+use super::blocking;
+use super::endpoint::{Call, Created, Nothing};
+use super::refusal::Refusal;
+use super::types::ById;
 use crate::clock;
-use crate::credentials::kinds::{Credential, Kind};
+use crate::credentials::kinds::{Credential, Kind, Owner};
 use crate::credentials::rotate::What;
 use crate::credentials::{New, Refused};
 use crate::serve::Shared;
 use crate::store::Tenant;
 
-/// Whose.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Whose {
-    pub(super) tenant: Option<String>,
-}
-
 /// What to rotate.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Rotation {
+pub(super) struct Rotation {
     what: What,
     /// One tenant alone.
     tenant: Option<String>,
 }
 
+/// What was rotated.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RotationDone {
+    /// Null: all tenants.
+    tenant: Option<String>,
+    rotated: usize,
+    /// By the rotation that this one took up.
+    done_before: usize,
+}
+
+/// Credentials, by name.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Credentials {
+    credentials: Vec<Described>,
+}
+
+/// A credential without what is secret.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Credential")]
+pub(super) struct Described {
+    name: String,
+    kind: &'static str,
+    /// The one principal that may use it; null: whoever has a grant.
+    owner: Option<Owner>,
+    created: String,
+    created_by: String,
+    changed: String,
+    /// Headers that it sets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorize_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Vec<String>>,
+    /// Why renewing it last failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Failed>,
+}
+
+/// That a token could not be renewed.
+#[derive(Serialize, JsonSchema)]
+struct Failed {
+    time: String,
+    /// The endpoint's code.
+    error: String,
+}
+
+/// Where a person goes.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Address {
+    authorize_url: String,
+}
+
 /// What the browser brings back from an authorization server (RFC 6749 sections 4.1.2, RFC 9207).
 #[derive(Deserialize)]
-struct Callback {
+pub(super) struct Callback {
     #[serde(default)]
     state: String,
     code: Option<String>,
     error: Option<String>,
 }
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/credentials", get(list).post(create))
-        .route("/credentials/{name}", get(show).delete(remove))
-        .route("/credentials/{name}/secret", post(replace))
-        .route("/credentials/{name}/authorize", post(authorize))
-        .route("/credential-keys/rotate", post(rotate))
-        .route("/oauth/callback", get(callback))
+pub(super) async fn list(call: Call) -> Result<Credentials, Refusal> {
+    let all = blocking(move || Ok(call.shared.credentials.list(&call.tenant)?)).await?;
+    Ok(Credentials { credentials: all.iter().map(Described::of).collect() })
 }
 
-async fn list(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ReadCredentials)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let all = blocking(move || Ok(shared.credentials.list(&tenant)?)).await?;
-    Ok(Json(json!({"credentials": all.iter().map(describe).collect::<Vec<_>>()})))
+pub(super) async fn create(call: Call<Nothing, Nothing, New>) -> Result<Created<Described>, Refusal> {
+    let person = call.caller.0.person;
+    let made = blocking(move || Ok(call.shared.credentials.add(&call.tenant, &person, call.body)?)).await?;
+    Ok(Created(Described::of(&made)))
 }
 
-async fn create(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Query(whose): Query<Whose>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    caller.may(Operation::ManageCredentials)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let new: New = parse(&body)?;
-    let made = blocking(move || Ok(shared.credentials.add(&tenant, &caller.0.person, new)?)).await?;
-    Ok((StatusCode::CREATED, Json(describe(&made))))
+pub(super) async fn show(call: Call<ById>) -> Result<Described, Refusal> {
+    let found = blocking(move || Ok(call.shared.credentials.show(&call.tenant, &call.path.id.0)?)).await?;
+    Ok(Described::of(&found))
 }
 
-async fn show(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
-    Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ReadCredentials)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    Ok(Json(describe(&blocking(move || Ok(shared.credentials.show(&tenant, &name)?)).await?)))
+pub(super) async fn remove(call: Call<ById>) -> Result<Described, Refusal> {
+    let person = call.caller.0.person;
+    let gone = blocking(move || Ok(call.shared.credentials.remove(&call.tenant, &person, &call.path.id.0)?)).await?;
+    Ok(Described::of(&gone))
 }
 
-async fn remove(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
-    Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ManageCredentials)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let gone = blocking(move || Ok(shared.credentials.remove(&tenant, &caller.0.person, &name)?)).await?;
-    Ok(Json(describe(&gone)))
+pub(super) async fn replace(call: Call<ById, Nothing, New>) -> Result<Described, Refusal> {
+    let (person, name) = (call.caller.0.person, call.path.id.0);
+    let done = blocking(move || Ok(call.shared.credentials.replace(&call.tenant, &person, &name, &call.body)?));
+    Ok(Described::of(&done.await?))
 }
 
-async fn replace(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
-    Query(whose): Query<Whose>,
-    body: Bytes,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ManageCredentials)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let new: New = parse(&body)?;
-    let done = blocking(move || Ok(shared.credentials.replace(&tenant, &caller.0.person, &name, &new)?)).await?;
-    Ok(Json(describe(&done)))
-}
-
-async fn authorize(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
-    Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ManageCredentials)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let url = blocking(move || Ok(shared.credentials.begin(&tenant, &caller.0.person, &name)?)).await?;
-    Ok(Json(json!({"authorize_url": url})))
+pub(super) async fn authorize(call: Call<ById>) -> Result<Address, Refusal> {
+    let person = call.caller.0.person;
+    let url = blocking(move || Ok(call.shared.credentials.begin(&call.tenant, &person, &call.path.id.0)?)).await?;
+    Ok(Address { authorize_url: url })
 }
 
 /// Where a browser comes back to. It has no token: the state, which is good for one try, says what it is about.
-async fn callback(
+pub(super) async fn callback(
     State(shared): State<Arc<Shared>>,
     Query(back): Query<Callback>,
 ) -> Result<Html<&'static str>, Refusal> {
     if back.state.len() > MAX_BACK || back.code.as_ref().is_some_and(|code| code.len() > MAX_BACK) {
-        return Err(Refusal::Invalid("that is longer than an authorization server says"));
+        return Err(Refusal::invalid("that is longer than an authorization server says"));
     }
     let answer = match (back.code, back.error) {
         (Some(code), None) => Ok(code),
@@ -149,63 +149,61 @@ async fn callback(
     Ok(Html("<!doctype html><title>Portcullis</title><p>Done. You can close this page.</p>"))
 }
 
-async fn rotate(caller: Caller, State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::RotateKeys)?;
-    let rotation: Rotation = parse(&body)?;
-    let only = match &rotation.tenant {
+pub(super) async fn rotate(call: Call<Nothing, Nothing, Rotation>) -> Result<RotationDone, Refusal> {
+    let caller = call.caller;
+    let only = match &call.body.tenant {
         Some(tenant) => Some(caller.tenant(Some(tenant))?),
         None if caller.0.tenant.is_empty() => None,
         None => Some(caller.tenant(None)?),
     };
-    let of = only.as_ref().map(Tenant::as_str).map(str::to_owned);
-    let done = blocking(move || Ok(shared.credentials.rotate(rotation.what, only.as_ref(), &caller.0.person)?)).await?;
-    Ok(Json(json!({"tenant": of, "rotated": done.rotated, "done_before": done.done_before})))
+    let tenant = only.as_ref().map(Tenant::as_str).map(str::to_owned);
+    let (what, shared) = (call.body.what, call.shared);
+    let done = blocking(move || Ok(shared.credentials.rotate(what, only.as_ref(), &caller.0.person)?)).await?;
+    Ok(RotationDone { tenant, rotated: done.rotated, done_before: done.done_before })
 }
 
-/// A body. What is wrong with it is told by its place: its content may be secret.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        Refused::Invalid(format!("the body is not as docs/credentials.md has it (line {line}, column {column})")).into()
-    })
+impl Described {
+    fn of(credential: &Credential) -> Self {
+        let oauth = credential.kind.oauth();
+        let (headers, authorize_url, redirect_uri) = match &credential.kind {
+            Kind::Headers { names } => (Some(names.clone()), None, None),
+            Kind::ApiKey { header, .. } => (Some(vec![header.clone()]), None, None),
+            Kind::AuthorizationCode { authorize_url, redirect_uri, .. } => {
+                (None, Some(authorize_url.clone()), Some(redirect_uri.clone()))
+            }
+            Kind::ClientCredentials { .. } | Kind::RefreshToken { .. } => (None, None, None),
+        };
+        let renewal = Some(&credential.renewal).filter(|renewal| oauth.is_some() && renewal.failed_at > 0);
+        Self {
+            name: credential.name.clone(),
+            kind: credential.kind.as_str(),
+            owner: credential.owner.clone(),
+            created: clock::rfc3339(credential.created),
+            created_by: credential.created_by.clone(),
+            changed: clock::rfc3339(credential.changed),
+            headers,
+            authorize_url,
+            redirect_uri,
+            token_url: oauth.map(|oauth| oauth.token_url.clone()),
+            client_id: oauth.map(|oauth| oauth.client_id.clone()),
+            scopes: oauth.map(|oauth| oauth.scopes.clone()),
+            failed: renewal
+                .map(|renewal| Failed { time: clock::rfc3339(renewal.failed_at), error: renewal.failure.clone() }),
+        }
+    }
 }
 
-/// A credential without what is secret.
-fn describe(credential: &Credential) -> Value {
-    let mut value = json!({
-        "name": credential.name,
-        "kind": credential.kind.as_str(),
-        "owner": credential.owner,
-        "created": clock::rfc3339(credential.created),
-        "created_by": credential.created_by,
-        "changed": clock::rfc3339(credential.changed),
-    });
-    let mut put = |name: &str, member: Value| {
-        if let Some(members) = value.as_object_mut() {
-            members.insert(name.to_owned(), member);
-        }
-    };
-    match &credential.kind {
-        Kind::Headers { names } => put("headers", json!(names)),
-        Kind::ApiKey { header, .. } => put("headers", json!([header])),
-        Kind::AuthorizationCode { authorize_url, redirect_uri, .. } => {
-            put("authorize_url", json!(authorize_url));
-            put("redirect_uri", json!(redirect_uri));
-        }
-        Kind::ClientCredentials { .. } | Kind::RefreshToken { .. } => {}
-    }
-    if let Some(oauth) = credential.kind.oauth() {
-        put("token_url", json!(oauth.token_url));
-        put("client_id", json!(oauth.client_id));
-        put("scopes", json!(oauth.scopes));
-        if credential.renewal.failed_at > 0 {
-            put(
-                "failed",
-                json!({"time": clock::rfc3339(credential.renewal.failed_at), "error": credential.renewal.failure}),
-            );
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotFound => Self::NotFound,
+            Refused::Conflict(text) => Self::Conflict(text),
+            Refused::Invalid(text) => Self::Invalid(text),
+            Refused::Endpoint(_) => Self::Conflict(refused.to_string()),
+            Refused::Seal(error) => Self::Unavailable(error.to_string()),
+            Refused::Store(error) => Self::Store(error),
         }
     }
-    value
 }
 
 /// Longest state or code, in bytes.

@@ -1,64 +1,65 @@
 //! `/api/v1/grants`: who may use which credential for which server.
 
-use std::sync::Arc;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::routing::{delete, get};
-use axum::{Json, Router};
-use serde_json::{Value, json};
-
-use super::caller::{Caller, Operation};
-use super::credentials::{Whose, parse};
-use super::{Refusal, blocking};
+use super::blocking;
+use super::endpoint::{Call, Created, Nothing};
+use super::refusal::Refusal;
+use super::types::ById;
 use crate::clock;
 use crate::credentials::NewGrant;
-use crate::credentials::grants::Grant;
-use crate::serve::Shared;
+use crate::credentials::grants::{Grant, Subject};
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/grants", get(list).post(create)).route("/grants/{id}", delete(revoke))
+/// Grants, by id.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Grants {
+    grants: Vec<Described>,
 }
 
-async fn list(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ReadGrants)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let all = blocking(move || Ok(shared.credentials.grants(&tenant)?)).await?;
-    Ok(Json(json!({"grants": all.iter().map(describe).collect::<Vec<_>>()})))
+/// That somebody may use a credential.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Grant")]
+pub(super) struct Described {
+    id: String,
+    server: String,
+    subject: Subject,
+    credential: String,
+    scopes: Vec<String>,
+    created: String,
+    created_by: String,
+    /// Null: it does not end by itself.
+    expires: Option<String>,
 }
 
-async fn create(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Query(whose): Query<Whose>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    caller.may(Operation::ManageGrants)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let new: NewGrant = parse(&body)?;
-    let made = blocking(move || Ok(shared.credentials.grant(&tenant, &caller.0.person, new)?)).await?;
-    Ok((StatusCode::CREATED, Json(describe(&made))))
+pub(super) async fn list(call: Call) -> Result<Grants, Refusal> {
+    let all = blocking(move || Ok(call.shared.credentials.grants(&call.tenant)?)).await?;
+    Ok(Grants { grants: all.iter().map(Described::of).collect() })
 }
 
-async fn revoke(
-    caller: Caller,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    Query(whose): Query<Whose>,
-) -> Result<Json<Value>, Refusal> {
-    caller.may(Operation::ManageGrants)?;
-    let tenant = caller.tenant(whose.tenant.as_deref())?;
-    let gone = blocking(move || Ok(shared.credentials.revoke(&tenant, &caller.0.person, &id)?)).await?;
-    Ok(Json(describe(&gone)))
+pub(super) async fn create(call: Call<Nothing, Nothing, NewGrant>) -> Result<Created<Described>, Refusal> {
+    let person = call.caller.0.person;
+    let made = blocking(move || Ok(call.shared.credentials.grant(&call.tenant, &person, call.body)?)).await?;
+    Ok(Created(Described::of(&made)))
 }
 
-fn describe(grant: &Grant) -> Value {
-    json!({"id": grant.id, "server": grant.server, "subject": grant.subject, "credential": grant.credential,
-        "scopes": grant.scopes, "created": clock::rfc3339(grant.created), "created_by": grant.created_by,
-        "expires": grant.expires.map(clock::rfc3339)})
+pub(super) async fn revoke(call: Call<ById>) -> Result<Described, Refusal> {
+    let person = call.caller.0.person;
+    let gone = blocking(move || Ok(call.shared.credentials.revoke(&call.tenant, &person, &call.path.id.0)?)).await?;
+    Ok(Described::of(&gone))
+}
+
+impl Described {
+    fn of(grant: &Grant) -> Self {
+        Self {
+            id: grant.id.clone(),
+            server: grant.server.clone(),
+            subject: grant.subject.clone(),
+            credential: grant.credential.clone(),
+            scopes: grant.scopes.clone(),
+            created: clock::rfc3339(grant.created),
+            created_by: grant.created_by.clone(),
+            expires: grant.expires.map(clock::rfc3339),
+        }
+    }
 }

@@ -1,92 +1,83 @@
-//! `/api/v1`: approvals and tokens for people, by bearer token. Who may do what is decided in `caller` alone.
+//! `/api/v1`, by bearer token. Who may do what is decided in `caller` alone, and each endpoint is declared here with the
+//! operation that it is.
 
-mod approvals;
-mod caller;
+pub(crate) mod approvals;
+pub(crate) mod audit;
+pub(crate) mod caller;
 mod credentials;
+mod endpoint;
 mod grants;
-mod tokens;
+mod invoke;
+mod openapi;
+pub(crate) mod policy;
+mod refusal;
+pub(crate) mod stats;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tokens;
+pub(crate) mod tools;
+pub(crate) mod types;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
-use serde_json::json;
+use axum::Router;
+use axum::routing::get;
 
-use super::Shared;
-use crate::credentials::Refused;
+use crate::serve::Shared;
 use crate::store::StoreError;
+use caller::Operation::{
+    AcknowledgeTool, Decide, ExportAudit, Invoke, ManageCredentials, ManageGrants, ManageTokens, ReadApprovals,
+    ReadAudit, ReadCredentials, ReadGrants, ReadPolicy, ReadSelf, ReadStats, ReadTools, RotateKeys,
+};
+use endpoint::Api;
 
+pub(crate) use invoke::Target;
+pub(crate) use policy::Told;
+pub(crate) use refusal::Refusal;
+
+/// The router of them.
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/approvals", get(approvals::list))
-        .route("/approvals/{id}", get(approvals::show))
-        .route("/approvals/{id}/approve", post(approvals::approve))
-        .route("/approvals/{id}/deny", post(approvals::deny))
-        .merge(credentials::routes())
-        .merge(grants::routes())
-        .route("/tokens", get(tokens::list).post(tokens::create))
-        .route("/tokens/{name}", delete(tokens::revoke))
-        .fallback(async || Refusal::NotFound)
-        .layer(DefaultBodyLimit::max(64 << 10))
+    endpoints().finish().0
 }
 
-/// Why a request is not carried out.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    Unauthenticated,
-    /// What the caller may not, in a sentence.
-    Forbidden(String),
-    NotFound,
-    /// What is in the way, in a sentence.
-    Conflict(String),
-    /// What is wrong with the request, in a sentence.
-    Invalid(&'static str),
-    /// The same, where the sentence names what was asked for.
-    Unfit(String),
-    /// What it takes cannot be had now, in a sentence.
-    Unavailable(String),
-    Store(StoreError),
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::NotFound => Self::NotFound,
-            Refused::Conflict(text) => Self::Conflict(text),
-            Refused::Invalid(text) => Self::Unfit(text),
-            Refused::Endpoint(_) => Self::Conflict(refused.to_string()),
-            Refused::Seal(error) => Self::Unavailable(error.to_string()),
-            Refused::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, message) = match self {
-            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "the token is missing or unknown".to_owned()),
-            Self::Forbidden(message) => (StatusCode::FORBIDDEN, message),
-            Self::NotFound => (StatusCode::NOT_FOUND, "there is no such thing".to_owned()),
-            Self::Conflict(message) => (StatusCode::CONFLICT, message),
-            Self::Invalid(message) => (StatusCode::BAD_REQUEST, message.to_owned()),
-            Self::Unfit(message) => (StatusCode::BAD_REQUEST, message),
-            Self::Unavailable(message) => (StatusCode::SERVICE_UNAVAILABLE, message),
-            Self::Store(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        };
-        (status, Json(json!({"error": message}))).into_response()
-    }
+/// Every endpoint: path, what it is, a line for the documentation, and the function that carries it out.
+fn endpoints() -> Api {
+    Api::new()
+        .get("/self", ReadSelf, "Whose token this is", tokens::own)
+        .get("/approvals", ReadApprovals, "List approvals, the newest first", approvals::list)
+        .get("/approvals/{id}", ReadApprovals, "One approval with redacted arguments and recent calls", approvals::show)
+        .post("/approvals/{id}/approve", Decide, "Let a call go on, once", approvals::approve)
+        .post("/approvals/{id}/deny", Decide, "Refuse a call", approvals::deny)
+        .get("/audit", ReadAudit, "List rows of the chain, by what they are about", audit::list)
+        .get("/audit/rows/{id}", ReadAudit, "One row", audit::show)
+        .get("/audit/export", ExportAudit, "All rows that fit, as CSV or JSON lines", audit::export)
+        .get("/audit/verify", ReadAudit, "Prove that the newest rows are what was recorded", audit::verify)
+        .get("/audit/checkpoints", ReadAudit, "Signed statements to keep elsewhere", audit::checkpoints)
+        .get("/stats", ReadStats, "How many calls, how many refused, how long they took", stats::stats)
+        .get("/policy", ReadPolicy, "The policy that the sidecar was told, and the one in use", policy::policy)
+        .get("/tools", ReadTools, "List tools that filters saw", tools::list)
+        .get("/tools/{id}", ReadTools, "One tool with its versions, changes and risks", tools::show)
+        .post("/tools/{id}/acknowledge", AcknowledgeTool, "Say that a version is fine", tools::acknowledge)
+        .post("/invoke", Invoke, "Call a tool through Envoy, which decides about it", invoke::invoke)
+        .get("/tokens", ManageTokens, "List tokens, without their secrets", tokens::list)
+        .post("/tokens", ManageTokens, "Make a token; its secret is in this answer and nowhere else", tokens::create)
+        .delete("/tokens/{name}", ManageTokens, "Revoke a token, at once", tokens::revoke)
+        .get("/credentials", ReadCredentials, "List credentials, without their secrets", credentials::list)
+        .post("/credentials", ManageCredentials, "Add a credential; its secret never comes out", credentials::create)
+        .get("/credentials/{id}", ReadCredentials, "One credential, by its name", credentials::show)
+        .delete("/credentials/{id}", ManageCredentials, "Remove a credential", credentials::remove)
+        .post("/credentials/{id}/secret", ManageCredentials, "Replace its secret", credentials::replace)
+        .post("/credentials/{id}/authorize", ManageCredentials, "Where a person authorizes it", credentials::authorize)
+        .post("/credential-keys/rotate", RotateKeys, "Rotate the keys that seal credentials", credentials::rotate)
+        .get("/grants", ReadGrants, "List who may use which credential for which server", grants::list)
+        .post("/grants", ManageGrants, "Grant a credential", grants::create)
+        .delete("/grants/{id}", ManageGrants, "Revoke a grant, at once", grants::revoke)
+        .without_token("/oauth/callback", get(credentials::callback))
 }
 
 /// Work on the store, which blocks, apart from the threads that answer.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Store(StoreError::Closed)))
 }

@@ -99,7 +99,7 @@ impl Tables for Transaction<'_> {
         // As the columns have it.
         let equal: Vec<_> =
             filter.equal.iter().map(|(column, value)| (column, value.replace('\0', "\u{fffd}"))).collect();
-        let after = filter.after.map(signed);
+        let (after, before) = (filter.after.map(signed), filter.before.map(signed));
         let limit = signed(filter.limit);
         let mut values: Vec<&(dyn ToSql + Sync)> = Vec::new();
         for (column, value) in &equal {
@@ -117,6 +117,10 @@ impl Tables for Transaction<'_> {
         if let Some(after) = &after {
             values.push(after);
             sql.push_str(&format!(" AND seq > ${}", values.len()));
+        }
+        if let Some(before) = &before {
+            values.push(before);
+            sql.push_str(&format!(" AND seq < ${}", values.len()));
         }
         let order = if filter.oldest_first { "ASC" } else { "DESC" };
         values.push(&limit);

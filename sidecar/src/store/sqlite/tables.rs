@@ -123,6 +123,9 @@ impl Tables for Transaction<'_> {
         if let Some(after) = filter.after {
             add(" AND seq > ?", Box::new(signed(after)));
         }
+        if let Some(before) = filter.before {
+            add(" AND seq < ?", Box::new(signed(before)));
+        }
         let order = if filter.oldest_first { "ASC" } else { "DESC" };
         add(&format!(" ORDER BY seq {order} LIMIT ?"), Box::new(signed(filter.limit)));
         let mut statement = self.connection().prepare_cached(&sql)?;

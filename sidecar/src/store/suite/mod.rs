@@ -301,6 +301,9 @@ fn finds_rows_by_what_they_are_about(backing: Backing) {
     assert_eq!(ids(Filter { since, until: Some("2026-11-22T00:00:00Z".into()), ..Filter::default() }), ["r9", "r10"]);
     let newest = bench.scope().query(&Filter { limit: 2, ..Filter::default() }).unwrap();
     assert_eq!(newest.iter().map(|row| row.seq).collect::<Vec<_>>(), [9, 10]);
+    // The page before that one.
+    let older = bench.scope().query(&Filter { before: Some(9), limit: 2, ..Filter::default() }).unwrap();
+    assert_eq!(older.iter().map(|row| row.seq).collect::<Vec<_>>(), [7, 8]);
 }
 
 fn a_reader_writes_nothing(backing: Backing) {

@@ -6,7 +6,7 @@ use crate::store::StoredRow;
 use crate::style::{Style, visible};
 
 /// One row in a line.
-pub(super) fn line(row: &StoredRow, style: Style) -> String {
+pub(crate) fn line(row: &StoredRow, style: Style) -> String {
     let record = record(row);
     let text = |key: &str| visible(record.get(key).and_then(Value::as_str).unwrap_or_default());
     let time = text("time");
@@ -31,7 +31,7 @@ pub(super) fn line(row: &StoredRow, style: Style) -> String {
 }
 
 /// One row as a JSON object: what the hash covers, and the hash.
-pub(super) fn json(row: &StoredRow) -> Value {
+pub(crate) fn json(row: &StoredRow) -> Value {
     serde_json::json!({
         "seq": row.seq,
         "id": row.id,
@@ -43,7 +43,7 @@ pub(super) fn json(row: &StoredRow) -> Value {
 }
 
 /// The first line of a CSV export.
-pub(super) fn csv_header() -> String {
+pub(crate) fn csv_header() -> String {
     let mut names = vec!["seq", "id"];
     names.extend(CSV);
     names.push("hash");
@@ -51,7 +51,7 @@ pub(super) fn csv_header() -> String {
 }
 
 /// One row as CSV (RFC 4180).
-pub(super) fn csv(row: &StoredRow) -> String {
+pub(crate) fn csv(row: &StoredRow) -> String {
     let record = record(row);
     let mut fields = vec![row.seq.to_string(), field(&row.id)];
     fields.extend(CSV.iter().map(|name| match record.get(*name) {
