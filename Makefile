@@ -108,7 +108,7 @@ build: wasm cli ## the filter (wasm) and the portcullis command line
 
 # Envoy compiles the module at every start, more than a second per megabyte, so it is built small; "z" would be
 # smaller still, and slower (bench/README.md). Said here, as the command line shares the profile.
-FILTER_ENV := CARGO_PROFILE_RELEASE_OPT_LEVEL=s
+FILTER_ENV := CARGO_PROFILE_RELEASE_OPT_LEVEL=z
 
 # cargo knows best whether there is something to do, so these are never up to date for make.
 wasm: $(TOOLS)/rust.stamp $(TOOLS)/binaryen.stamp | need-rust
