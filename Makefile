@@ -161,6 +161,7 @@ test-rust: $(TOOLS)/rust.stamp | need-rust ## format, lints for host and wasm, u
 	@cargo fmt --all --check
 	@cargo clippy --locked --quiet --workspace --exclude portcullis-filter --all-targets --all-features -- -D warnings
 	@cargo clippy --locked --quiet -p portcullis-filter --target wasm32-wasip1 -- -D warnings
+	@scripts/need.sh postgres
 	$(say) 'unit and property tests'
 	@cargo test --locked --quiet --workspace --exclude portcullis-filter
 
@@ -194,6 +195,7 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 
 .PHONY: test-e2e
 test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
+	@scripts/need.sh postgres
 	$(say) 'end to end'
 	@$(PY) -m pytest -q tests/e2e $(ARGS)
 

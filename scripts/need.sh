@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that what the caller names is installed, and says in one line what to do if it is not.
-# usage: need.sh rust|python|cc ...
+# usage: need.sh rust|python|cc|postgres ...
 set -eu
 
 stop() {
@@ -32,10 +32,27 @@ cxx() {
     command -v c++ >/dev/null 2>&1 || stop "a C++ compiler is missing (libFuzzer is C++): apt-get install build-essential"
 }
 
+# Debian keeps the server's programs out of the PATH. Root gets it installed: CI starts on a machine that has nothing.
+postgres() {
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return
+    command -v initdb >/dev/null 2>&1 && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        printf '== PostgreSQL (apt-get install postgresql)\n'
+        # The package would make and start a server that nobody asked for.
+        mkdir -p /etc/postgresql-common
+        [ -e /etc/postgresql-common/createcluster.conf ] || \
+            printf 'create_main_cluster = false\n' >/etc/postgresql-common/createcluster.conf
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold \
+            postgresql >/dev/null && return
+    fi
+    stop "PostgreSQL's server is missing, which the tests of the store start: apt-get install postgresql"
+}
+
 PYTHON=${PYTHON:-python3}
 for what in "$@"; do
     case $what in
-        rust | python | cc | cxx) "$what" ;;
+        rust | python | cc | cxx | postgres) "$what" ;;
         *) stop "need.sh: unknown prerequisite '$what'" ;;
     esac
 done

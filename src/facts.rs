@@ -84,6 +84,13 @@ pub fn upstream_broke() -> bool {
     flags.map_or(0, u64::from_le_bytes) & UPSTREAM_BROKE != 0
 }
 
+/// Whether what answers is the server itself, reached without TLS.
+pub fn answered_without_tls() -> bool {
+    let unknown = |path: &[&str]| host::property_text(path).is_none_or(|text| text.is_empty());
+    unknown(&["upstream", "tls_version"])
+        && host::property_text(&["response", "code_details"]).is_some_and(|details| details == "via_upstream")
+}
+
 /// Remembers how the route rewrote the path of a session's first POST: of a GET, whose headers are gone by the time
 /// its stream carries a request of the server, Envoy does not tell it any more.
 pub fn learn_path(written: &str) {

@@ -259,7 +259,13 @@ impl HttpContext for Filter {
         if self.exchange.first_record().is_some_and(|record| record.method == "initialize") {
             facts::learn_path(&self.path);
         }
-        let step = self.exchange.response_headers(&blob.read(), end, host::now_us());
+        let headers = blob.read();
+        change_headers(Side::Response, &self.exchange.leaks(&headers));
+        let step = if self.exchange.awaits_tls() && facts::answered_without_tls() {
+            self.exchange.without_tls(host::now_us())
+        } else {
+            self.exchange.response_headers(&headers, end, host::now_us())
+        };
         self.apply_response(step)
     }
 
@@ -279,6 +285,9 @@ impl HttpContext for Filter {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if let Some(blob) = host::headers(Side::Trailers) {
+            change_headers(Side::Trailers, &self.exchange.leaks(&blob.read()));
+        }
         self.finish_response()
     }
 

@@ -15,6 +15,8 @@ use portcullis_engine::state::Unavailable;
 pub enum Side {
     Request,
     Response,
+    /// Trailers of the response; as a body, the response's.
+    Trailers,
 }
 
 impl Side {
@@ -22,13 +24,14 @@ impl Side {
         match self {
             Self::Request => 0,
             Self::Response => 2,
+            Self::Trailers => 3,
         }
     }
 
     fn buffer(self) -> u32 {
         match self {
             Self::Request => 0,
-            Self::Response => 1,
+            Self::Response | Self::Trailers => 1,
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Record {
     pub reason: Arc<str>,
     /// The approval that was asked for.
     pub approval: Option<String>,
+    /// The credential that was injected: its name.
+    pub credential: Option<String>,
     /// What would have been done were it not for shadow mode.
     pub would: Option<(Decided, String)>,
     /// The narrowest exception that would have let through what a scanner stopped, as the JSON of a
@@ -220,6 +222,9 @@ impl Record {
         line.text("reason", &self.reason);
         if let Some(approval) = &self.approval {
             line.text("approval_id", approval);
+        }
+        if let Some(credential) = &self.credential {
+            line.text("credential_id", credential);
         }
         if let Some((decision, rule)) = &self.would {
             line.text("shadow_decision", decision.as_str());

@@ -303,6 +303,7 @@ impl Run<'_> {
     fn response(&mut self, response: &Response) {
         let mut message = Message { headers: response.headers.clone(), chunks: Vec::new() };
         let bodyless = response.chunks.is_empty() && !response.trailers;
+        message.change(&self.exchange.leaks(&borrowed(&response.headers)));
         let now = self.driver.tick();
         match self.exchange.response_headers(&borrowed(&response.headers), bodyless, now) {
             ResponseStep::Reply(reply) => return self.reply(reply),

@@ -74,6 +74,12 @@ impl Firewall {
         let flow = Flow::compile(&config)?;
         let quotas = Quotas::compile(&config)?;
         let sidecar = config.sidecar.as_ref().map(Sidecar::compile).transpose()?;
+        if let Some(index) = config.servers.iter().position(|server| server.credentials.is_some())
+            && sidecar.is_none()
+        {
+            let at = format!("/servers/{index}/credentials");
+            return Err(ConfigError::new(at, "needs the sidecar, which keeps them").remedy("add the block `sidecar`"));
+        }
         let approvals = Approvals::compile(&config)?;
         let policy = Policy::of_text(config)?;
         let pins = Pins::compile(policy.config(), policy.version())?;

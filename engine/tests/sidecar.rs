@@ -12,6 +12,7 @@ use portcullis_engine::firewall::Firewall;
 use portcullis_engine::principal::{Principal, PrincipalKind};
 use portcullis_engine::sidecar::{
     AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Batch, Call, Outbox, RecordResponse, Verdict,
+    is_header_value, may_be_injected,
 };
 use portcullis_engine::state::{MemoryStore, Revision, Store, Stored, Unavailable};
 use proptest::prelude::*;
@@ -39,6 +40,14 @@ mod v1 {
         pub approval: Option<ApprovalNeed>,
         #[prost(message, optional, tag = "8")]
         pub intent: Option<AuditRecord>,
+        #[prost(message, optional, tag = "9")]
+        pub credential: Option<CredentialNeed>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct CredentialNeed {
+        #[prost(bool, tag = "1")]
+        pub required: bool,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -101,6 +110,20 @@ mod v1 {
         pub approval_id: String,
         #[prost(string, tag = "3")]
         pub reason: String,
+        #[prost(message, repeated, tag = "4")]
+        pub headers: Vec<Header>,
+        #[prost(string, tag = "5")]
+        pub credential_id: String,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Header {
+        #[prost(string, tag = "1")]
+        pub name: String,
+        #[prost(string, tag = "2")]
+        pub value: String,
+        #[prost(string, repeated, tag = "3")]
+        pub forms: Vec<String>,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -180,6 +203,7 @@ proptest! {
                 quorum: numbers.2,
             }),
             intent: with_intent.then(|| AuditRecord { id: text(14), tenant: text(2), json: text(15) }),
+            credential: with_approval.then_some(with_intent),
         };
         let read = v1::AdmitRequest::decode(&*request.encode()).unwrap();
         let expected = v1::AdmitRequest {
@@ -214,6 +238,7 @@ proptest! {
                 quorum: numbers.2,
             }),
             intent: with_intent.then(|| v1::AuditRecord { id: text(14), tenant: text(2), json: text(15).into_bytes() }),
+            credential: with_approval.then_some(v1::CredentialNeed { required: with_intent }),
         };
         prop_assert_eq!(read, expected);
     }
@@ -224,16 +249,30 @@ proptest! {
         accepted in proptest::collection::vec("[0-9A-Za-z._-]{1,64}", 0..20),
         rejected in proptest::collection::vec("[0-9A-Za-z._-]{1,64}", 0..20),
         later in proptest::collection::vec(any::<u8>(), 0..20),
+        (name, value, credential_id) in ("[a-z0-9_-]{0,70}", ".{0,40}", "[0-9A-Za-z._-]{0,64}"),
+        forms in proptest::collection::vec(".{6,12}", 0..4),
     ) {
-        let written = v1::AdmitResponse { verdict, approval_id: approval_id.clone(), reason: reason.clone() };
+        let header = v1::Header { name: name.clone(), value: value.clone(), forms: forms.clone() };
+        let written = v1::AdmitResponse {
+            verdict, approval_id: approval_id.clone(), reason: reason.clone(), headers: vec![header],
+            credential_id: credential_id.clone(),
+        };
         // A field of a later version: number 100, length-delimited.
         let mut bytes = written.encode_to_vec();
         bytes.extend_from_slice(&[0xa2, 0x06, later.len() as u8]);
         bytes.extend_from_slice(&later);
-        let expected = match verdict { 1 => Verdict::Allow, 3 => Verdict::Pending, _ => Verdict::Deny };
+        let expected = match verdict { 1 => Verdict::Allow, 3 => Verdict::Pending, 4 => Verdict::NoCredential, _ => Verdict::Deny };
         let read = AdmitResponse::decode(&bytes);
-        if reason.len() <= 1024 {
-            prop_assert_eq!(read, Ok(AdmitResponse { verdict: expected, approval_id, reason }));
+        let fits = may_be_injected(&name) && is_header_value(&value) && !forms.is_empty() && forms.iter().all(|form| form.len() >= 8);
+        match read {
+            Ok(mut read) => {
+                prop_assert!(fits);
+                prop_assert_eq!(read.headers.len(), 1);
+                prop_assert_eq!(&read.headers[0].name, &name);
+                read.headers.clear();
+                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, credential_id, ..AdmitResponse::default() });
+            }
+            Err(_) => prop_assert!(!fits || reason.len() > 1024),
         }
         let entry = |id: &String| v1::Rejected { id: id.clone(), reason: "r".to_owned() };
         let written = v1::RecordResponse { accepted: accepted.clone(), rejected: rejected.iter().map(entry).collect() };
@@ -253,9 +292,12 @@ proptest! {
 
 #[test]
 fn answers_that_break_the_contract_are_none() {
-    let long = v1::AdmitResponse { verdict: 1, approval_id: "a".repeat(65), reason: String::new() };
-    let forged = v1::AdmitResponse { verdict: 1, approval_id: "a\"}".to_owned(), reason: String::new() };
-    let wordy = v1::AdmitResponse { verdict: 1, approval_id: String::new(), reason: "x".repeat(1025) };
+    let long =
+        v1::AdmitResponse { verdict: 1, approval_id: "a".repeat(65), reason: String::new(), ..Default::default() };
+    let forged =
+        v1::AdmitResponse { verdict: 1, approval_id: "a\"}".to_owned(), reason: String::new(), ..Default::default() };
+    let wordy =
+        v1::AdmitResponse { verdict: 1, approval_id: String::new(), reason: "x".repeat(1025), ..Default::default() };
     for message in [long.encode_to_vec(), forged.encode_to_vec(), wordy.encode_to_vec(), vec![0x0a, 0x01, 0x01]] {
         assert_eq!(Answer::of_call(0, Some(&message)), Answer::Unavailable);
     }
@@ -515,7 +557,12 @@ fn call(tool: &str) -> Request {
 }
 
 fn verdict(verdict: Verdict) -> Answer {
-    Answer::Admitted(AdmitResponse { verdict, approval_id: "apr-1".to_owned(), reason: "Said why.".to_owned() })
+    Answer::Admitted(AdmitResponse {
+        verdict,
+        approval_id: "apr-1".to_owned(),
+        reason: "Said why.".to_owned(),
+        ..AdmitResponse::default()
+    })
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod audit;
 mod client;
 mod clock;
 mod config;
+mod credentials;
 mod eval;
 mod failure;
 mod input;
@@ -49,16 +50,25 @@ enum Command {
     #[command(subcommand)]
     Tools(tools::Command),
     /// Answer the filter: audit records and approvals, kept in one directory
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Verify, read, export and prune the audit chain
     #[command(subcommand)]
-    Audit(audit::command::Command),
+    Audit(Box<audit::command::Command>),
     /// Decide about calls that wait for a person
     #[command(subcommand)]
     Approvals(approvals::command::Command),
+    /// Keep credentials of servers, sealed, and rotate the keys
+    #[command(subcommand)]
+    Credentials(credentials::command::Command),
+    /// Say who may use which credential for which server
+    #[command(subcommand)]
+    Grants(credentials::command::GrantsCommand),
     /// Make and revoke tokens of people
     #[command(subcommand)]
     Tokens(tokens::command::Command),
+    /// Prepare PostgreSQL as the store of several replicas
+    #[command(subcommand)]
+    Store(store::command::Command),
     /// Run labelled cases through the firewall and measure recall and false positives
     Eval(eval::Args),
 }
@@ -71,7 +81,10 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Audit(command) => audit::command::run(&command),
         Command::Approvals(command) => approvals::command::run(&command),
+        Command::Credentials(command) => credentials::command::run(&command),
+        Command::Grants(command) => credentials::command::run_grants(&command),
         Command::Tokens(command) => tokens::command::run(&command),
+        Command::Store(command) => store::command::run(&command),
         Command::Eval(args) => eval::run(&args),
     };
     match result {

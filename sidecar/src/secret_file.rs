@@ -29,16 +29,21 @@ pub(crate) fn open_or_create(path: &Path) -> Result<String, Failure> {
 
 /// Reads a secret that somebody else made.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
+    let text = read_text(path)?;
+    if text.len() < 32 {
+        return Err(Failure::file(path, "is too short for a secret; remove it to have it made anew"));
+    }
+    Ok(text)
+}
+
+/// Reads what its owner alone may read, without the white space around it.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let metadata = fs::metadata(path).map_err(|error| Failure::file(path, error))?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(Failure::file(path, "can be read by others than its owner; chmod 600 it, or renew it"));
     }
     let text = fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
-    let text = text.trim().to_owned();
-    if text.len() < 32 {
-        return Err(Failure::file(path, "is too short for a secret; remove it to have it made anew"));
-    }
-    Ok(text)
+    Ok(text.trim().to_owned())
 }
 
 /// 256 random bits as 64 hexadecimal digits.

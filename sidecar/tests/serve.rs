@@ -38,7 +38,22 @@ impl Sidecar {
     }
 
     fn in_directory(data: PathBuf) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        Self::spawn(data, Command::new(env!("CARGO_BIN_EXE_portcullis")))
+    }
+
+    /// One whose files cannot grow beyond so many blocks of 512 bytes.
+    fn with_little_room(name: &str, blocks: u32) -> Self {
+        let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("serve-{name}"));
+        let _ = fs::remove_dir_all(&data);
+        let mut shell = Command::new("sh");
+        // Ignored, the signal leaves an error to whoever writes.
+        shell.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"")]);
+        shell.arg(env!("CARGO_BIN_EXE_portcullis"));
+        Self::spawn(data, shell)
+    }
+
+    fn spawn(data: PathBuf, mut command: Command) -> Self {
+        let mut child = command
             .args(["serve", "--listen-grpc", "127.0.0.1:0", "--listen-http", "127.0.0.1:0", "--data"])
             .arg(&data)
             .stdin(Stdio::null())
@@ -253,6 +268,38 @@ async fn what_was_acknowledged_survives_kill_9() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_room() {
+    let sidecar = Sidecar::with_little_room("full", 2000);
+    let mut client = sidecar.client().await;
+    let (mut kept, mut refused) = (Vec::new(), 0);
+    for batch in 0..40 {
+        let records = (0..100).map(|n| record(batch * 100 + n, "allow")).collect();
+        match client.record(sidecar.signed(RecordRequest { contract: 1, records })).await {
+            Ok(answer) => kept.extend(answer.into_inner().accepted),
+            Err(status) => {
+                assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(kept.len() >= 100 && refused > 0, "{} kept, {refused} refused", kept.len());
+    let pid = sidecar.child.id().to_string();
+    let more = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().unwrap();
+    assert!(more.success());
+    let records = vec![record(9_000, "allow")];
+    let answer = client.record(sidecar.signed(RecordRequest { contract: 1, records })).await.unwrap();
+    kept.extend(answer.into_inner().accepted);
+    let exported = sidecar.audit(&["export"]).out;
+    let there: std::collections::BTreeSet<_> = exported
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(kept.iter().all(|id| there.contains(id)), "what was acknowledged stays");
+    let verified = sidecar.audit(&["verify"]);
+    assert_eq!(verified.code, 0, "{}", verified.out);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_audit_commands_read_what_was_recorded() {
     let sidecar = Sidecar::start("audit");
     let mut client = sidecar.client().await;
@@ -409,6 +456,7 @@ fn help_has_examples_and_exit_codes() {
         &["tokens", "create"],
         &["tokens", "list"],
         &["tokens", "revoke"],
+        &["store", "migrate"],
     ] {
         let mut args = command.to_vec();
         args.push("--help");

@@ -9,10 +9,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from e2e.harness.envoy import Gateway, sidecar_cluster
+from e2e.harness.postgres import Postgres
 from e2e.harness.raw import Trial
 from e2e.harness.serve import Serve
 from e2e.harness.wire import call, post, send
@@ -22,10 +24,11 @@ from fixtures.canaries import VALUE
 pytestmark = pytest.mark.filter
 
 
-@pytest.fixture(scope="module")
-def serve() -> Iterator[Serve]:
-    with Serve() as running:
-        yield running
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
+    with ExitStack() as stack:
+        database = stack.enter_context(Postgres()) if request.param == "postgres" else None
+        yield stack.enter_context(Serve(database))
 
 
 def guarded(gateway: Any, serve: Serve, *rules: Any, **block: Any) -> Gateway:

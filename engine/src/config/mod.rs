@@ -41,7 +41,7 @@ pub use pins::{
 };
 pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer};
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, RuleConfig};
-pub use server::{ServerConfig, ServerMatch};
+pub use server::{CredentialsConfig, ServerConfig, ServerMatch};
 pub use sidecar::{ApprovalConfig, AuditDelivery, OnUnavailable, Secret, SidecarConfig};
 
 /// The whole plugin configuration.

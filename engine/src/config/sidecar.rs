@@ -93,6 +93,10 @@ pub struct Secret(String);
 // === impl Secret ===
 
 impl Secret {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The text, for whoever it is meant for.
     pub(crate) fn expose(&self) -> &str {
         &self.0

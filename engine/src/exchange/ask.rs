@@ -10,6 +10,7 @@ use super::check_obligations::SecondFactor;
 use super::checks::{Called, Ruling};
 use super::client::{Client, Judged};
 use super::content::{self, Block};
+use super::credential::NONE;
 use super::{Answer, Asked, Call, Exchange, Forward, Question, RequestStep, State};
 use crate::answer::{self, CODE_APPROVAL, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Record};
@@ -50,6 +51,9 @@ impl Exchange {
             }
         };
         if let Err(refusal) = self.hear(&parked.asked, answer) {
+            if parked.reserved {
+                return self.refuse_uninjected(refusal, now_us);
+            }
             return self.give_up(parked.stand_in, refusal);
         }
         if !parked.rest.is_empty() {
@@ -59,10 +63,14 @@ impl Exchange {
             return RequestStep::Ask(question);
         }
         let mut calls = std::mem::take(&mut self.calls);
-        let refusal = calls.iter_mut().find_map(|call| self.admit_approved(call, now_us));
+        let approved = calls.iter_mut().filter(|_| !parked.reserved);
+        let refusal = approved.map(|call| self.admit_approved(call, now_us)).find_map(|refusal| refusal);
         self.calls = calls;
         match refusal {
-            None => RequestStep::Forward(parked.forward),
+            None => {
+                let forward = self.inject(parked.forward);
+                self.fetch_credential(RequestStep::Forward(forward))
+            }
             Some(refusal) => self.give_up(parked.stand_in, refusal),
         }
     }
@@ -93,9 +101,13 @@ impl Exchange {
 
     fn hear_admission(&mut self, asked: &Asked, request: &AdmitRequest, answer: Answer) -> Result<(), String> {
         let held = request.approval.is_some();
+        self.scene.credential_settled |= request.credential.is_some();
+        let alone = !held && request.intent.is_none();
         let (decision, why, text) = match answer {
             Answer::Approved => return Ok(()),
-            Answer::Admitted(response) => return self.hear_verdict(asked, held, &response),
+            // Where there is no sidecar at all (a policy is tried out) there is nothing to inject.
+            Answer::NotConfigured if alone && request.credential.is_some() => return Ok(()),
+            Answer::Admitted(response) => return self.hear_verdict(asked, request, response),
             Answer::Unavailable if self.goes_on_unasked(request) => {
                 for call in &mut self.calls {
                     call.record.rules_fired.push(Arc::from("sidecar:unavailable"));
@@ -111,6 +123,12 @@ impl Exchange {
                 "The approval service did not answer.",
                 "It needs an approval, and the approval service does not answer. Make the same call again later.",
             ),
+            _ if alone && !self.enforcing() => return Ok(()),
+            Answer::Unavailable if alone => (
+                Decided::Deny,
+                "The sidecar, which has its credential, did not answer.",
+                "It needs a credential, and the sidecar that has it does not answer. Try again later.",
+            ),
             Answer::NotConfigured | Answer::Unavailable => (
                 Decided::Deny,
                 "Its record could not be written down.",
@@ -121,14 +139,32 @@ impl Exchange {
         Err(self.tell(asked, text, None))
     }
 
-    fn hear_verdict(&mut self, asked: &Asked, held: bool, response: &AdmitResponse) -> Result<(), String> {
+    fn hear_verdict(&mut self, asked: &Asked, request: &AdmitRequest, response: AdmitResponse) -> Result<(), String> {
+        let held = request.approval.is_some();
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
-        let (decision, why, text) = match response.verdict {
+        // A sidecar that knows nothing of credentials allows without one.
+        let missing = request.credential == Some(true) && response.headers.is_empty();
+        let verdict = match response.verdict {
+            Verdict::Allow if missing => Verdict::NoCredential,
+            verdict => verdict,
+        };
+        let (decision, why, text) = match verdict {
             Verdict::Allow => {
-                for call in &mut self.calls {
+                let credential = Some(&response.credential_id).filter(|_| !response.headers.is_empty());
+                for call in self.calls.iter_mut().filter(|call| !call.record.decision.is_refusal() || held) {
                     call.record.approval = approval.map(str::to_owned);
+                    call.record.credential = credential.cloned();
+                }
+                if request.credential.is_some() {
+                    self.scene.injected = response.headers;
                 }
                 return Ok(());
+            }
+            Verdict::NoCredential if asked.rule.as_ref() == NONE && !self.enforcing() => return Ok(()),
+            Verdict::NoCredential => {
+                let asked = Asked { rule: Arc::from(NONE), reason: Arc::from(""), ..asked.clone() };
+                self.note(&asked, Decided::Deny, "There is no credential for it.", approval);
+                return Err(self.tell(&asked, &denied(&response.reason), approval));
             }
             Verdict::Pending if held => (
                 Decided::RequireApproval,
@@ -150,6 +186,8 @@ impl Exchange {
         let Some(sidecar) = &self.firewall.sidecar else { return false };
         (request.approval.is_none() || sidecar.approval_side() == Side::Allow)
             && (request.intent.is_none() || sidecar.audit_side() == Side::Allow)
+            && (request.credential.is_none()
+                || self.scene.credentials.is_some_and(|terms| terms.on_unavailable == Side::Allow))
     }
 
     fn note(&mut self, asked: &Asked, decision: Decided, why: &str, approval: Option<&str>) {
@@ -286,6 +324,7 @@ impl Client<'_> {
             approval,
             // Written when the record is complete.
             intent: None,
+            credential: self.exchange.credential_need(),
         }))
     }
 

@@ -53,7 +53,7 @@ impl Exchange {
         }
         self.scene.correlation_id = correlation_id(headers).unwrap_or_else(|| format!("pc-{:016x}", self.scene.unique));
         match self.judge_head(headers, facts, end, now_us) {
-            Ok(step) => step,
+            Ok(step) => self.fetch_credential(step),
             Err(refusal) => self.refuse(refusal, now_us),
         }
     }
@@ -94,7 +94,10 @@ impl Exchange {
         self.scene.authority = authority.to_owned();
         let route = RouteFacts { authority, path, route: facts.route, cluster: facts.cluster };
         match policy.route(&route) {
-            Routed::Server(server) => self.scene.server = Arc::clone(&server.name),
+            Routed::Server(server) => {
+                self.scene.server = Arc::clone(&server.name);
+                self.scene.credentials = server.credentials;
+            }
             Routed::Pass => return Ok(self.pass(ops, method, now_us)),
             Routed::Refuse => {
                 return Err(Refusal::http(404, "http:unmatched", "No MCP server is configured for this address."));
@@ -102,6 +105,10 @@ impl Exchange {
             Routed::Ambiguous => {
                 return Err(Refusal::http(400, "http:ambiguous-path", "The path can be read in more than one way."));
             }
+        }
+        if self.is_plaintext() {
+            let reason = "The way to the server has no TLS, and no credential may travel it.";
+            return Err(Refusal::http(502, super::credential::PLAINTEXT, reason));
         }
         if policy.config().identity.required && self.scene.principal.is_anonymous() {
             let mut refusal = Refusal::http(401, "identity:required", "A verified identity is required.");

@@ -20,6 +20,7 @@ mod check_schema;
 mod checks;
 mod client;
 mod content;
+mod credential;
 mod head;
 mod lists;
 mod quotas;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use crate::answer::{self, Denial};
 use crate::audit::{Decided, Record};
+use crate::config::CredentialsConfig;
 use crate::firewall::Firewall;
 use crate::flow::Traits;
 use crate::http::{HeaderOp, Reply};
@@ -41,7 +43,7 @@ use crate::obligations::Held;
 use crate::principal::Principal;
 use crate::quota::{Charge, End};
 use crate::scan::Direction;
-use crate::sidecar::{AdmitRequest, AdmitResponse};
+use crate::sidecar::{AdmitRequest, AdmitResponse, Injected};
 use crate::state::Store;
 use stream::Stream;
 
@@ -81,7 +83,9 @@ impl Exchange {
 
     /// Records that became complete while a stream runs on. What is left comes with [`Exchange::finish`].
     pub fn take_records(&mut self) -> Vec<Record> {
-        std::mem::take(&mut self.done)
+        let mut done = std::mem::take(&mut self.done);
+        done.iter_mut().for_each(|record| self.mask(record));
+        done
     }
 
     /// JSON-RPC messages that must be POSTed to the server on the client's behalf: a request of its
@@ -91,7 +95,12 @@ impl Exchange {
         let session = &self.scene.session;
         messages
             .into_iter()
-            .map(|message| Owed { message, headers: session.headers.clone(), endpoint: session.endpoint.clone() })
+            .map(|message| {
+                let mut headers = session.headers.clone();
+                let credential = self.scene.injected.iter();
+                headers.extend(credential.map(|header| (header.name.clone(), header.value.expose().to_owned())));
+                Owed { message, headers, endpoint: session.endpoint.clone() }
+            })
             .collect()
     }
 
@@ -159,7 +168,7 @@ impl Exchange {
             record.response_bytes = self.scene.response_bytes;
             self.done.push(record);
         }
-        std::mem::take(&mut self.done)
+        self.take_records()
     }
 
     /// The number that this exchange was made with.
@@ -192,6 +201,7 @@ impl Exchange {
             rule: Arc::clone(&self.scene.nothing),
             reason: Arc::clone(&self.scene.nothing),
             approval: None,
+            credential: None,
             would: None,
             exception: None,
             policy_version: Arc::clone(self.firewall.policy.version()),
@@ -378,6 +388,12 @@ struct Scene {
     correlation_id: String,
     principal: Arc<Principal>,
     server: Arc<str>,
+    /// How the server takes credentials, if it does.
+    credentials: Option<CredentialsConfig>,
+    /// It is known whether there is one.
+    credential_settled: bool,
+    /// The credential that went to the server.
+    injected: Vec<Injected>,
     /// What a record says of its rule and reason before there are any.
     nothing: Arc<str>,
     /// The host the client named.
@@ -452,10 +468,12 @@ struct Parked {
     asked: Asked,
     /// What is to be asked then.
     rest: Vec<Asked>,
+    /// What the calls count for is reserved already, and they were ready to go on.
+    reserved: bool,
 }
 
 /// A question, and what the client is told where it is not answered with yes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Asked {
     question: Question,
     /// Raw JSON id of the request.

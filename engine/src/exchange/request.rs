@@ -37,7 +37,7 @@ impl Exchange {
         };
         self.scene.request_bytes = body.len() as u64;
         match self.judge_body(&mut awaited, body, now_us) {
-            Ok(step) => step,
+            Ok(step) => self.fetch_credential(step),
             Err(refusal) => self.refuse(refusal, now_us),
         }
     }
@@ -121,7 +121,7 @@ impl Exchange {
                 let forward = forward(ops, awaited.content_length, body, edits);
                 let asked = rest.remove(0);
                 let question = asked.question.clone();
-                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked, rest }));
+                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked, rest, reserved: false }));
                 RequestStep::Ask(question)
             }
             Settled::Forward => RequestStep::Forward(forward(ops, awaited.content_length, body, edits)),

@@ -144,6 +144,7 @@ impl Exchange {
     pub(super) fn judge_messages(&mut self, root: Value<'_>, edits: &mut Edits, now_us: u64) -> Result<Passed, String> {
         let invalid =
             |error: crate::mcp::InvalidMessage| format!("The server's message is invalid: {}", error.message());
+        self.hide_credential(root, edits);
         if root.kind() != Kind::Array {
             let message = Message::from_value(root).map_err(invalid)?;
             return Ok(self.judge_server(root, &message, edits, now_us));
@@ -178,7 +179,7 @@ impl Exchange {
         let mut findings = Vec::new();
         self.firewall.scanners.scan_text(context, text, &mut findings);
         let redacted = findings.iter().filter(|finding| finding.action == ScanAction::Redact);
-        let clean = scan::redact(text, redacted);
+        let clean = self.hide_in_text(if self.enforcing() { scan::redact(text, redacted) } else { text.to_owned() });
         let mut blocked = None;
         let enforcing = self.enforcing();
         for finding in &findings {
@@ -201,15 +202,16 @@ impl Exchange {
         }
         match blocked {
             Some(_) if enforcing => self.refuse_response("response:content", "The server's error was withheld", now_us),
-            _ if clean != text && enforcing => ResponseStep::Forward(replaced(held, clean.into_bytes())),
+            _ if clean != text => ResponseStep::Forward(replaced(held, clean.into_bytes())),
             _ => ResponseStep::Forward(Forward::default()),
         }
     }
 
     /// Puts an answer of ours in place of the server's, in the form that the waiting client survives.
-    fn refuse_response(&mut self, rule: &str, reason: &str, _now_us: u64) -> ResponseStep {
+    pub(super) fn refuse_response(&mut self, rule: &str, reason: &str, _now_us: u64) -> ResponseStep {
         let decided = Decided::Deny;
-        if !self.enforcing() {
+        // What cannot be read could hold the credential that was injected.
+        if !self.enforcing() && !self.is_injected() {
             for call in &mut self.calls {
                 call.record.would = Some((decided, rule.to_owned()));
             }

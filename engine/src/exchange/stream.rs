@@ -64,7 +64,7 @@ impl Exchange {
             self.state = State::Streaming(stream);
         }
         // Where no rule is enforced the events were judged for the record only.
-        if self.firewall.passive() { None } else { (out != bytes).then_some(out) }
+        if self.firewall.passive() && !self.is_injected() { None } else { (out != bytes).then_some(out) }
     }
 
     fn pass_event(&mut self, stream: &mut Stream, event: Event, out: &mut Vec<u8>, now_us: u64) {
@@ -77,7 +77,7 @@ impl Exchange {
             return;
         };
         if event.event_type() == Some(b"endpoint") {
-            if self.endpoint_is_ours(&data) {
+            if self.endpoint_is_ours(&data) && !self.leaks_in(&data) {
                 self.scene.session.endpoint = path_of(&data);
                 out.extend_from_slice(event.raw());
             } else {
@@ -108,6 +108,7 @@ impl Exchange {
     fn clean_fields(&mut self, event: Event, now_us: u64) -> Event {
         let foreign = self.enforcing() && event.has_foreign_line_breaks();
         let event = if foreign { event.harden() } else { event };
+        let event = self.without_leaks(event);
         let plain =
             event.fields().all(|field| !matches!(field, Field::Comment(_) | Field::Id(_) | Field::Unknown { .. }));
         if plain {
@@ -149,6 +150,27 @@ impl Exchange {
         if self.enforcing() { cleaned } else { event }
     }
 
+    /// An event without lines, beside its data, in which a credential comes back.
+    fn without_leaks(&mut self, event: Event) -> Event {
+        if !self.is_injected() {
+            return event;
+        }
+        let mut found = false;
+        let clean = event.rewrite(|field| {
+            let leaks = match field {
+                Field::Data(_) => false,
+                Field::Comment(text) | Field::EventType(text) | Field::Id(text) | Field::Retry(text) => {
+                    self.leaks_in(text)
+                }
+                Field::Unknown { name, value } => self.leaks_in(name) || self.leaks_in(value),
+            };
+            found |= leaks;
+            if leaks { Rewrite::Drop } else { Rewrite::Keep }
+        });
+        self.note_leak(found);
+        clean
+    }
+
     fn withhold(
         &mut self,
         stream: &mut Stream,
@@ -159,7 +181,8 @@ impl Exchange {
         now_us: u64,
     ) {
         let mut record = self.event_record(rule, reason, now_us);
-        if self.enforcing() {
+        // What cannot be read could hold the credential that was injected.
+        if self.enforcing() || self.is_injected() {
             stream.withheld = true;
             out.extend_from_slice(&event.dropped());
             record.decision = Decided::Malformed;

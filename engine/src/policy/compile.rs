@@ -72,6 +72,7 @@ fn servers(configs: &[ServerConfig]) -> Result<Vec<Server>, ConfigError> {
         };
         servers.push(Server {
             name: Arc::from(config.name.as_str()),
+            credentials: config.credentials,
             path,
             authority,
             route: globs(matcher.route.as_deref(), &format!("{at}/route"))?,

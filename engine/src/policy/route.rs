@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::facts::{FactNeeds, RouteFacts};
+use crate::config::CredentialsConfig;
 use crate::glob::{Glob, Globs};
 
 /// Where a request belongs.
@@ -28,6 +29,8 @@ pub enum Routed<'p> {
 pub struct Server {
     /// Its name in rules, audit records and metrics.
     pub name: Arc<str>,
+    /// How credentials reach it; `None` where it takes none.
+    pub credentials: Option<CredentialsConfig>,
     pub(super) path: Option<Vec<String>>,
     pub(super) authority: Option<Vec<AuthorityGlob>>,
     pub(super) route: Globs,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::credential::Injected;
 use super::wire::{Malformed, Reader, Value, Writer};
 use crate::audit::Record;
 use crate::principal::Principal;
@@ -21,6 +22,8 @@ pub struct AdmitRequest {
     pub approval: Option<ApprovalNeed>,
     /// What must be on disk before the call is forwarded.
     pub intent: Option<AuditRecord>,
+    /// Whether the server takes a credential; `true` where nothing goes on without one.
+    pub credential: Option<bool>,
 }
 
 /// A call.
@@ -83,6 +86,10 @@ pub struct AdmitResponse {
     pub approval_id: String,
     /// For the client, in one sentence.
     pub reason: String,
+    /// The credential: what is to be injected.
+    pub headers: Vec<Injected>,
+    /// Which credential it is, for the record.
+    pub credential_id: String,
 }
 
 /// Whether a call may be forwarded.
@@ -95,6 +102,8 @@ pub enum Verdict {
     Deny,
     /// Nobody has decided yet.
     Pending,
+    /// It may not, because there is no credential for it.
+    NoCredential,
 }
 
 /// What became of handed over records.
@@ -124,6 +133,11 @@ impl AdmitRequest {
         }
         if let Some(intent) = &self.intent {
             out.item(8, intent.encode());
+        }
+        if let Some(required) = self.credential {
+            let mut need = Writer::new();
+            need.number(1, required.into());
+            out.item(9, need.finish());
         }
         out.finish()
     }
@@ -218,6 +232,11 @@ impl AdmitResponse {
                 (1, _) => return Err(Malformed),
                 (2, value) => response.approval_id = id(value)?.to_owned(),
                 (3, value) => response.reason = value.text(MAX_REASON)?.to_owned(),
+                (4, Value::Bytes(header)) if response.headers.len() < MAX_HEADERS => {
+                    response.headers.push(Injected::decode(header)?);
+                }
+                (4, _) => return Err(Malformed),
+                (5, value) => response.credential_id = value.text(MAX_NAME)?.to_owned(),
                 _ => {}
             }
         }
@@ -232,6 +251,7 @@ impl Verdict {
         match number {
             1 => Self::Allow,
             3 => Self::Pending,
+            4 => Self::NoCredential,
             _ => Self::Deny,
         }
     }
@@ -281,6 +301,10 @@ fn id(value: Value<'_>) -> Result<&str, Malformed> {
 
 /// The version of the contract.
 pub(super) const CONTRACT: u64 = 1;
+/// Most headers of a credential.
+const MAX_HEADERS: usize = 8;
+/// Longest name of a credential, in bytes.
+const MAX_NAME: usize = 128;
 /// Longest id, in bytes.
 const MAX_ID: usize = 64;
 /// Longest sentence for a client, in bytes.

@@ -33,6 +33,32 @@ pub(crate) enum Action {
     TokenCreated,
     /// A token of the admin API was revoked.
     TokenRevoked,
+    /// A tenant got the key that its credentials are sealed with.
+    CredentialKeyCreated,
+    /// A tenant got another key, and its credentials were sealed anew.
+    CredentialKeyRotated,
+    /// A tenant's key was wrapped by another key.
+    CredentialKeyRewrapped,
+    /// A credential of a server was added.
+    CredentialCreated,
+    /// Its secret was replaced by a person.
+    CredentialReplaced,
+    /// It was removed.
+    CredentialRemoved,
+    /// Its token was renewed at the token endpoint.
+    CredentialRefreshed,
+    /// The token endpoint did not renew it.
+    CredentialRefreshFailed,
+    /// Somebody was sent to give an authorization code.
+    CredentialAuthorizationStarted,
+    /// The authorization code was exchanged.
+    CredentialAuthorized,
+    /// The authorization failed.
+    CredentialAuthorizationFailed,
+    /// Callers may use a credential for a server.
+    GrantCreated,
+    /// They may not any more.
+    GrantRevoked,
 }
 
 impl Action {
@@ -50,6 +76,19 @@ impl Action {
             Self::ApprovalExpired => "approval.expired",
             Self::TokenCreated => "token.created",
             Self::TokenRevoked => "token.revoked",
+            Self::CredentialKeyCreated => "credential.key.created",
+            Self::CredentialKeyRotated => "credential.key.rotated",
+            Self::CredentialKeyRewrapped => "credential.key.rewrapped",
+            Self::CredentialCreated => "credential.created",
+            Self::CredentialReplaced => "credential.replaced",
+            Self::CredentialRemoved => "credential.removed",
+            Self::CredentialRefreshed => "credential.refreshed",
+            Self::CredentialRefreshFailed => "credential.refresh.failed",
+            Self::CredentialAuthorizationStarted => "credential.authorization.started",
+            Self::CredentialAuthorized => "credential.authorization.completed",
+            Self::CredentialAuthorizationFailed => "credential.authorization.failed",
+            Self::GrantCreated => "grant.created",
+            Self::GrantRevoked => "grant.revoked",
         }
     }
 

@@ -86,7 +86,7 @@ fn firewall(args: &Args) -> Result<Firewall, Failure> {
     config.mode = Mode::Enforce;
     config.default = Fallback::Allow;
     config.identity = IdentityConfig::default();
-    config.servers = vec![ServerConfig { name: "eval".to_owned(), r#match: ServerMatch::default() }];
+    config.servers = vec![ServerConfig { name: "eval".to_owned(), r#match: ServerMatch::default(), credentials: None }];
     let text = serde_json::to_vec(&config).map_err(|error| Failure::new(error.to_string()))?;
     Firewall::from_json(&text, [0; 32]).map_err(|error| Failure::new(error.to_string()))
 }

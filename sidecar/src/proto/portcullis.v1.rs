@@ -23,6 +23,9 @@ pub struct AdmitRequest {
     /// Set in durable audit mode: the intent row, on disk before the answer.
     #[prost(message, optional, tag = "8")]
     pub intent: ::core::option::Option<AuditRecord>,
+    /// Set where the server takes a credential.
+    #[prost(message, optional, tag = "9")]
+    pub credential: ::core::option::Option<CredentialNeed>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Principal {
@@ -88,7 +91,14 @@ pub struct ApprovalNeed {
     #[prost(uint32, tag = "8")]
     pub quorum: u32,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+/// The server of the call takes a credential.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CredentialNeed {
+    /// Nothing may go on without one: where there is no grant, the verdict is VERDICT_NO_CREDENTIAL.
+    #[prost(bool, tag = "1")]
+    pub required: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AdmitResponse {
     #[prost(enumeration = "Verdict", tag = "1")]
     pub verdict: i32,
@@ -98,6 +108,26 @@ pub struct AdmitResponse {
     /// For the client, in one sentence.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
+    /// Of VERDICT_ALLOW, where a credential was asked for and there is one: what to inject into the forwarded request, and
+    /// into nothing else. At most 8.
+    #[prost(message, repeated, tag = "4")]
+    pub headers: ::prost::alloc::vec::Vec<Header>,
+    /// The credential's name, for the audit record.
+    #[prost(string, tag = "5")]
+    pub credential_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Header {
+    /// In lower case, none that says what a request is or where it goes.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Visible ASCII, spaces within.
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+    /// Texts of 8 bytes and more as which what is secret in the value could come back: itself, base64, percent and
+    /// hexadecimal forms. 1 to 64; the filter takes them out of the response.
+    #[prost(string, repeated, tag = "3")]
+    pub forms: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordRequest {
@@ -148,6 +178,8 @@ pub enum Verdict {
     Deny = 2,
     /// Nobody has decided yet: the same call, made again, attaches to the same approval.
     Pending = 3,
+    /// Refused: the server takes a credential, and there is none for this caller.
+    NoCredential = 4,
 }
 impl Verdict {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -160,6 +192,7 @@ impl Verdict {
             Self::Allow => "VERDICT_ALLOW",
             Self::Deny => "VERDICT_DENY",
             Self::Pending => "VERDICT_PENDING",
+            Self::NoCredential => "VERDICT_NO_CREDENTIAL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -169,6 +202,7 @@ impl Verdict {
             "VERDICT_ALLOW" => Some(Self::Allow),
             "VERDICT_DENY" => Some(Self::Deny),
             "VERDICT_PENDING" => Some(Self::Pending),
+            "VERDICT_NO_CREDENTIAL" => Some(Self::NoCredential),
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
-//! May a call go on: the intent row on disk, and an approval where one is needed, held open while people decide.
+//! May a call go on: the intent row on disk, an approval where one is needed, held open while people decide, and the
+//! credential of its server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
 use super::grpc::{Batch, unavailable};
-use super::{Shared, ended};
+use super::{Shared, credential, ended};
 use crate::approvals::{Answer, Ask};
 use crate::clock;
 use crate::proto::{AdmitRequest, AdmitResponse, ApprovalNeed, Verdict};
@@ -19,6 +20,26 @@ use crate::store::{Admitted, NewRecord, Scope, StoreError, Tenant};
 pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let tenant = Tenant::new(&request.tenant).ok_or_else(|| invalid("the tenant has no valid name"))?;
     let mut request = request;
+    let need = request.credential.take();
+    let credential = credential::Wanted::of(&request);
+    // Nobody is asked about a call that cannot be made for want of a credential.
+    if let Some(need) = need.filter(|_| request.approval.is_some())
+        && let Err(refused) = credential::find(shared, &tenant, &credential, need).await?
+    {
+        return Ok(refused);
+    }
+    let admitted = decide(shared, &tenant, request).await?;
+    match need {
+        // Asked for again: people may have taken their time.
+        Some(need) if admitted.verdict() == Verdict::Allow => {
+            credential::add(shared, &tenant, &credential, need, admitted).await
+        }
+        _ => Ok(admitted),
+    }
+}
+
+/// Whether the call may go on, whatever it takes for it.
+async fn decide(shared: &Arc<Shared>, tenant: &Tenant, mut request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let intent = match request.intent.take() {
         Some(mut intent) => {
             // The intent is this call's, whatever it says.
@@ -27,18 +48,18 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
             if let Some(rejected) = batch.rejected.first() {
                 return Ok(answer(Verdict::Deny, "", &format!("no audit record can be kept: {}", rejected.reason)));
             }
-            batch.tenants.remove(&tenant).and_then(|mut records| records.pop())
+            batch.tenants.remove(tenant).and_then(|mut records| records.pop())
         }
         None => None,
     };
     match request.approval.take() {
         None => {
             if let Some(intent) = intent {
-                on_disk(shared, &tenant, intent).await?;
+                on_disk(shared, tenant, intent).await?;
             }
             Ok(answer(Verdict::Allow, "", ""))
         }
-        Some(need) => hold(shared, tenant, request, need, intent).await,
+        Some(need) => hold(shared, tenant.clone(), request, need, intent).await,
     }
 }
 
@@ -63,7 +84,7 @@ async fn hold(
     }
     let ask = ask(request, need)?;
     let admit = id.clone();
-    let work = move |scope: &dyn Scope| scope.admit(&admit, ask, u64::from(expires_ms) * 1000, intent, clock::now());
+    let work = move |scope: &Scope| scope.admit(&admit, ask, u64::from(expires_ms) * 1000, intent, clock::now());
     let mut admitted = match run_raw(shared, &tenant, work).await? {
         Ok(admitted) => admitted,
         Err(StoreError::Full) => return Ok(answer(Verdict::Deny, "", "too many approvals are pending")),
@@ -175,23 +196,28 @@ fn arguments(bytes: Vec<u8>) -> Result<Option<String>, Status> {
 async fn run_raw<T: Send + 'static>(
     shared: &Arc<Shared>,
     tenant: &Tenant,
-    work: impl FnOnce(&dyn Scope) -> Result<T, StoreError> + Send + 'static,
+    work: impl FnOnce(&Scope) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<Result<T, StoreError>, Status> {
     let scope = shared.store.tenant(tenant);
-    let done = tokio::task::spawn_blocking(move || work(scope.as_ref())).await;
+    let done = tokio::task::spawn_blocking(move || work(&scope)).await;
     done.map_err(|_| Status::unavailable("the request was given up"))
 }
 
 async fn run<T: Send + 'static>(
     shared: &Arc<Shared>,
     tenant: &Tenant,
-    work: impl FnOnce(&dyn Scope) -> Result<T, StoreError> + Send + 'static,
+    work: impl FnOnce(&Scope) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Status> {
     run_raw(shared, tenant, work).await?.map_err(|error| unavailable(&error))
 }
 
-fn answer(verdict: Verdict, approval_id: &str, reason: &str) -> AdmitResponse {
-    AdmitResponse { verdict: verdict.into(), approval_id: approval_id.to_owned(), reason: reason.to_owned() }
+pub(super) fn answer(verdict: Verdict, approval_id: &str, reason: &str) -> AdmitResponse {
+    AdmitResponse {
+        verdict: verdict.into(),
+        approval_id: approval_id.to_owned(),
+        reason: reason.to_owned(),
+        ..AdmitResponse::default()
+    }
 }
 
 fn invalid(message: &'static str) -> Status {

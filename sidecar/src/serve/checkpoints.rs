@@ -21,7 +21,7 @@ pub(super) async fn keep(shared: Arc<Shared>, rows: u64, every: Duration) {
         let store = Arc::clone(&shared.store);
         let mut known = std::mem::take(&mut signed);
         let done = tokio::task::spawn_blocking(move || {
-            if let Err(error) = sign(store.as_ref(), &mut known, rows, every) {
+            if let Err(error) = sign(&store, &mut known, rows, every) {
                 say(&format!("portcullis serve: no checkpoint: {error}"));
             }
             known
@@ -31,7 +31,7 @@ pub(super) async fn keep(shared: Arc<Shared>, rows: u64, every: Duration) {
 }
 
 fn sign(
-    store: &dyn Store,
+    store: &Arc<Store>,
     signed: &mut HashMap<Tenant, (u64, Instant)>,
     rows: u64,
     every: Duration,

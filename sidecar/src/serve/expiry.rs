@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Shared, ended, say};
 use crate::clock;
+use crate::store::Expired;
 
 pub(super) async fn keep(shared: Arc<Shared>) {
     loop {
@@ -14,10 +15,12 @@ pub(super) async fn keep(shared: Arc<Shared>) {
         }
         let store = Arc::clone(&shared.store);
         match tokio::task::spawn_blocking(move || store.expire(clock::now())).await {
-            Ok(Ok(ended)) => ended.iter().for_each(|(tenant, approval)| shared.hub.tell(tenant, &approval.id)),
-            Ok(Err(error)) => {
-                shared.metrics.store_errors.add(1);
-                say(&format!("portcullis serve: approvals cannot be ended: {error}"));
+            Ok(Expired { ended, failed }) => {
+                ended.iter().for_each(|(tenant, approval)| shared.hub.tell(tenant, &approval.id));
+                if let Some(error) = failed {
+                    shared.metrics.store_errors.add(1);
+                    say(&format!("portcullis serve: approvals cannot be ended: {error}"));
+                }
             }
             Err(_) => return,
         }

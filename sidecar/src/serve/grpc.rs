@@ -72,7 +72,7 @@ impl Portcullis for Service {
         match answer.verdict() {
             Verdict::Allow => metrics.admits_allowed.add(1),
             Verdict::Pending => metrics.admits_pending.add(1),
-            Verdict::Deny | Verdict::Unspecified => metrics.admits_denied.add(1),
+            Verdict::Deny | Verdict::NoCredential | Verdict::Unspecified => metrics.admits_denied.add(1),
         }
         Ok(Response::new(answer))
     }

@@ -1,4 +1,4 @@
-//! Tells those who wait for an approval that it has moved on. Within one process; the store is what counts.
+//! Tells those who wait for an approval that it has moved on. The store is what counts, and tells what other replicas do.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -32,6 +32,13 @@ impl Hub {
         if let Ok(mut waiting) = self.waiting.lock() {
             // Dropping the sender wakes the receivers.
             waiting.remove(&(tenant.clone(), id.to_owned()));
+        }
+    }
+
+    /// Wakes all who wait for anything.
+    pub(super) fn tell_all(&self) {
+        if let Ok(mut waiting) = self.waiting.lock() {
+            waiting.clear();
         }
     }
 }

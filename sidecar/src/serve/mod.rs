@@ -3,6 +3,7 @@
 mod admit;
 mod api;
 mod checkpoints;
+mod credential;
 mod expiry;
 mod grpc;
 mod http;
@@ -25,9 +26,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::audit::action::{Action, new_record};
+use crate::credentials::Credentials;
+use crate::credentials::outgoing::Outgoing;
+use crate::credentials::seal::Keyring;
+use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
-use crate::store::sqlite::Sqlite;
-use crate::store::{Store, TokenStore};
+use crate::store::{Change, Location, Store};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
 use hub::Hub;
@@ -38,6 +42,7 @@ use metrics::Metrics;
 #[command(after_help = "\
 Examples:
   portcullis serve --data /var/lib/portcullis
+  portcullis serve --data /var/lib/portcullis --store-file /etc/portcullis/store-url
   portcullis serve --data state --listen-grpc 127.0.0.1:9443 --listen-http 127.0.0.1:9444
 
 The data directory is made at the first start, with the database, the key that signs the audit chain and the token
@@ -49,9 +54,8 @@ Exit codes:
   0  ended by SIGTERM or Ctrl-C
   2  wrong usage, an address that is taken, or a data directory that cannot be used")]
 pub(crate) struct Args {
-    /// Directory for the database, keys and tokens
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    location: Location,
     /// Address for the filter (gRPC)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     listen_grpc: SocketAddr,
@@ -64,37 +68,82 @@ pub(crate) struct Args {
     /// Sign a checkpoint after this many seconds, where rows have come
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_seconds: u64,
+    #[command(flatten)]
+    keys: Keys,
+}
+
+/// Who wraps the keys that credentials are sealed with, and who may be asked for tokens.
+#[derive(clap::Args)]
+struct Keys {
+    /// What wraps them: local, fernet:FILE, vault:https://HOST:PORT/MOUNT/KEY, aws-kms:ARN
+    #[arg(long, value_name = "PROVIDER", default_value = "local", value_parser = Spec::parse)]
+    kek: Spec,
+    /// What wrapped them before, until `portcullis credentials rotate --kek` has run; may be repeated
+    #[arg(long, value_name = "PROVIDER", value_parser = Spec::parse)]
+    kek_old: Vec<Spec>,
+    /// File with Vault's token, read for every request
+    #[arg(long, value_name = "FILE")]
+    vault_token_file: Option<PathBuf>,
+    /// Ask this host without TLS (token endpoints, Vault); may be repeated. This machine may always be
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_http: Vec<String>,
+    /// Certificate authorities (PEM) of token endpoints, Vault and KMS, in place of those of the system
+    #[arg(long, value_name = "FILE")]
+    trust_ca: Option<PathBuf>,
+}
+
+impl Keys {
+    fn open(&self, data: &Path, store: &Arc<Store>) -> Result<Credentials, Failure> {
+        let outgoing = Arc::new(Outgoing::new(&self.allow_http, self.trust_ca.as_deref())?);
+        let around = Surroundings {
+            data: data.to_owned(),
+            vault_token: self.vault_token_file.clone(),
+            outgoing: Arc::clone(&outgoing),
+        };
+        let providers = std::iter::once(&self.kek).chain(&self.kek_old).map(|spec| spec.open(&around));
+        let keyring = Keyring::new(providers.collect::<Result<_, _>>()?);
+        Ok(Credentials::new(Arc::clone(store), keyring, outgoing))
+    }
 }
 
 /// What all handlers share.
 struct Shared {
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     metrics: Metrics,
     hub: Hub,
+    credentials: Arc<Credentials>,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
-    prepare(&args.data)?;
-    let _lock = lock(&args.data)?;
-    let token_file = args.data.join("filter-token");
+    let data = &args.location.data;
+    prepare(data)?;
+    let _lock = lock(data)?;
+    let token_file = data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;
-    let store = Sqlite::open(&args.data)?;
-    first_admin(&store, &args.data)?;
+    let store = args.location.open()?;
+    first_admin(&store, data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
-    let outcome = runtime.block_on(serve(args, Arc::new(store), &token, &token_file));
+    let credentials = Arc::new(args.keys.open(&args.location.data, &store)?);
+    let outcome = runtime.block_on(serve(args, store, credentials, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
 }
 
-async fn serve(args: &Args, store: Arc<dyn Store>, token: &str, token_file: &Path) -> Result<(), Failure> {
+async fn serve(
+    args: &Args,
+    store: Arc<Store>,
+    credentials: Arc<Credentials>,
+    token: &str,
+    token_file: &Path,
+) -> Result<(), Failure> {
     let (end, ending) = watch::channel(false);
-    let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
+    let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), credentials, ending });
     let grpc = listen(args.listen_grpc).await?;
     let http = listen(args.listen_http).await?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::new(error.to_string()));
@@ -108,6 +157,7 @@ async fn serve(args: &Args, store: Arc<dyn Store>, token: &str, token_file: &Pat
     let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
         return Err(Failure::new("no signals from the system"));
     };
+    hear(&shared)?;
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
     tokio::spawn(checkpoints::keep(
         Arc::clone(&shared),
@@ -129,6 +179,20 @@ async fn serve(args: &Args, store: Arc<dyn Store>, token: &str, token_file: &Pat
     // Answers under way are finished, but nobody can keep the sidecar from ending.
     let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await) }).await;
     Ok(())
+}
+
+/// Wakes who waits for what another replica decides.
+fn hear(shared: &Arc<Shared>) -> Result<(), Failure> {
+    let hearing = Arc::downgrade(shared);
+    let told = shared.store.listen(move |change| {
+        if let Some(shared) = hearing.upgrade() {
+            match change {
+                Change::Approval(tenant, id) => shared.hub.tell(&tenant, &id),
+                Change::Unknown => shared.hub.tell_all(),
+            }
+        }
+    });
+    Ok(told?)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -158,8 +222,8 @@ fn prepare(data: &Path) -> Result<(), Failure> {
 
 /// At the first start there is nobody who could make a token: an admin of all tenants is made, its token kept in a file of the
 /// owner and shown to whoever sits at the terminal.
-fn first_admin(store: &Sqlite, data: &Path) -> Result<(), Failure> {
-    if !store.list()?.is_empty() {
+fn first_admin(store: &Store, data: &Path) -> Result<(), Failure> {
+    if !store.all_tokens()?.is_empty() {
         return Ok(());
     }
     let path = data.join("admin-token");
@@ -174,7 +238,10 @@ fn first_admin(store: &Sqlite, data: &Path) -> Result<(), Failure> {
         created: now,
     };
     let record = new_record(Action::TokenCreated, "portcullis", now, json!({"name": token.name, "role": "admin"}))?;
-    store.create(token, tokens::hash(&secret), record, now)?;
+    if !store.create_token(token, tokens::hash(&secret), record, now)? {
+        // Another replica was first; its secret counts.
+        return fs::remove_file(&path).map_err(|error| Failure::file(&path, error));
+    }
     // Never into a log.
     let shown = if io::stderr().is_terminal() { format!(": {secret}") } else { String::new() };
     say(&format!("portcullis serve: the first admin token is in {}{shown}", path.display()));

@@ -1,8 +1,5 @@
 //! The contract with the filter, over a real connection.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use tokio::task::JoinSet;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
@@ -14,31 +11,63 @@ use crate::proto::portcullis_client::PortcullisClient;
 use crate::proto::{
     AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, CONTRACT, Call, Principal, RecordRequest, Verdict,
 };
+use crate::store::suite::{Backing, Bed};
 use crate::store::{Filter, Tenant};
 
+/// Every test on every database.
+macro_rules! on_each {
+    ($($name:ident)*) => {
+        mod on_sqlite { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(super::Backing::Sqlite).await; })* }
+        mod on_postgres { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(super::Backing::Postgres).await; })* }
+    };
+}
+
+on_each! {
+    only_the_filter_is_heard
+    records_are_kept_once
+    an_intent_is_on_disk_before_the_answer
+    a_held_call_goes_on_when_a_person_decides
+    the_same_call_attaches_and_another_asks_anew
+    two_people_where_the_rule_says_so
+    expired_is_refused_and_then_asked_anew
+    a_client_that_leaves_uses_nothing
+    no_approval_is_used_twice
+}
+
 struct Bench {
-    data: PathBuf,
     shared: Arc<Shared>,
     channel: Channel,
     _end: watch::Sender<bool>,
+    _bed: Arc<Bed>,
 }
 
 impl Bench {
-    async fn new() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let data = std::env::temp_dir().join(format!("portcullis-serve-{}-{count}", std::process::id()));
-        let _ = fs::remove_dir_all(&data);
-        prepare(&data).unwrap();
-        let store = Arc::new(Sqlite::open(&data).unwrap());
+    async fn new(backing: Backing) -> Self {
+        Self::replica(&Arc::new(Bed::new(backing))).await
+    }
+
+    /// A sidecar on a database, which others may use as well.
+    async fn replica(bed: &Arc<Bed>) -> Self {
+        let store = bed.open();
         let (end, ending) = watch::channel(false);
-        let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), ending });
+        let keys = Keys {
+            kek: Spec::Local,
+            kek_old: Vec::new(),
+            vault_token_file: None,
+            allow_http: Vec::new(),
+            trust_ca: None,
+        };
+        let credentials = Arc::new(keys.open(&bed.data, &store).unwrap());
+        let shared = Arc::new(Shared { store, metrics: Metrics::default(), hub: Hub::default(), credentials, ending });
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(grpc::serve(listener, Arc::clone(&shared), "secret"));
+        hear(&shared).unwrap();
         tokio::spawn(expiry::keep(Arc::clone(&shared)));
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
-        Self { data, shared, channel, _end: end }
+        Self { shared, channel, _end: end, _bed: Arc::clone(bed) }
     }
 
     async fn admit(&self, request: AdmitRequest) -> Result<AdmitResponse, Status> {
@@ -87,12 +116,6 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.data);
-    }
-}
-
 async fn admit(channel: Channel, request: AdmitRequest) -> Result<AdmitResponse, Status> {
     Ok(PortcullisClient::new(channel).admit(signed(request)).await?.into_inner())
 }
@@ -126,9 +149,8 @@ fn record(id: &str, json: &str) -> AuditRecord {
     AuditRecord { id: id.into(), tenant: String::new(), json: json.as_bytes().to_vec() }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_the_filter_is_heard() {
-    let bench = Bench::new().await;
+async fn only_the_filter_is_heard(backing: Backing) {
+    let bench = Bench::new(backing).await;
     let mut client = PortcullisClient::new(bench.channel.clone());
     let unsigned = Request::new(RecordRequest { contract: CONTRACT, records: Vec::new() });
     assert_eq!(client.record(unsigned).await.unwrap_err().code(), Code::Unauthenticated);
@@ -139,9 +161,8 @@ async fn only_the_filter_is_heard() {
     assert_eq!(bench.admit(newer).await.unwrap_err().code(), Code::FailedPrecondition);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn records_are_kept_once() {
-    let bench = Bench::new().await;
+async fn records_are_kept_once(backing: Backing) {
+    let bench = Bench::new(backing).await;
     let records = vec![record("a", "{}"), record("b", "[]"), record("c d", "{}"), record("a", "{\"again\":1}")];
     let answer = bench.record(records).await.unwrap();
     assert_eq!(answer.accepted, ["a", "a"]);
@@ -154,9 +175,8 @@ async fn records_are_kept_once() {
     assert_eq!(bench.record(many).await.unwrap_err().code(), Code::InvalidArgument);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_intent_is_on_disk_before_the_answer() {
-    let bench = Bench::new().await;
+async fn an_intent_is_on_disk_before_the_answer(backing: Backing) {
+    let bench = Bench::new(backing).await;
     let plain = AdmitRequest { approval: None, intent: Some(record("i1", "{}")), ..call("a", 1, 0) };
     assert_eq!(bench.admit(plain).await.unwrap().verdict(), Verdict::Allow);
     let held = AdmitRequest { intent: Some(record("i2", "{}")), ..call("b", 1, 0) };
@@ -167,9 +187,8 @@ async fn an_intent_is_on_disk_before_the_answer() {
     assert_eq!(bench.admit(bad).await.unwrap().verdict(), Verdict::Deny);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_held_call_goes_on_when_a_person_decides() {
-    let bench = Bench::new().await;
+async fn a_held_call_goes_on_when_a_person_decides(backing: Backing) {
+    let bench = Bench::new(backing).await;
     let held = tokio::spawn(admit(bench.channel.clone(), call("a", 1, 20_000)));
     let approval = bench.pending("").await;
     assert_eq!(bench.vote(&approval.id, "ben", true), State::Approved);
@@ -188,9 +207,8 @@ async fn a_held_call_goes_on_when_a_person_decides() {
     assert_eq!(actions, expected);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_call_attaches_and_another_asks_anew() {
-    let bench = Bench::new().await;
+async fn the_same_call_attaches_and_another_asks_anew(backing: Backing) {
+    let bench = Bench::new(backing).await;
     let first = bench.admit(call("a", 1, 10)).await.unwrap();
     assert_eq!(first.verdict(), Verdict::Pending);
     assert_eq!(bench.admit(call("b", 1, 0)).await.unwrap().approval_id, first.approval_id);
@@ -204,9 +222,8 @@ async fn the_same_call_attaches_and_another_asks_anew() {
     assert_eq!((denied.verdict(), denied.approval_id), (Verdict::Deny, first.approval_id));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_people_where_the_rule_says_so() {
-    let bench = Bench::new().await;
+async fn two_people_where_the_rule_says_so(backing: Backing) {
+    let bench = Bench::new(backing).await;
     let mut request = call("a", 1, 20_000);
     if let Some(need) = &mut request.approval {
         need.quorum = 2;
@@ -220,9 +237,8 @@ async fn two_people_where_the_rule_says_so() {
     assert_eq!(held.await.unwrap().unwrap().verdict(), Verdict::Allow);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn expired_is_refused_and_then_asked_anew() {
-    let bench = Bench::new().await;
+async fn expired_is_refused_and_then_asked_anew(backing: Backing) {
+    let bench = Bench::new(backing).await;
     let mut request = call("a", 1, 20_000);
     if let Some(need) = &mut request.approval {
         need.expires_ms = 100;
@@ -235,9 +251,8 @@ async fn expired_is_refused_and_then_asked_anew() {
     assert!(bench.actions().contains(&"approval.expired".to_owned()));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_leaves_uses_nothing() {
-    let bench = Bench::new().await;
+async fn a_client_that_leaves_uses_nothing(backing: Backing) {
+    let bench = Bench::new(backing).await;
     let held = tokio::spawn(admit(bench.channel.clone(), call("a", 1, 20_000)));
     let approval = bench.pending("").await;
     held.abort();
@@ -249,9 +264,8 @@ async fn a_client_that_leaves_uses_nothing() {
 }
 
 /// The law, over real connections: of all calls that wait for one approval, one goes on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_approval_is_used_twice() {
-    let bench = Bench::new().await;
+async fn no_approval_is_used_twice(backing: Backing) {
+    let bench = Bench::new(backing).await;
     for round in 0..10 {
         let mut held = JoinSet::new();
         for n in 0..20 {
@@ -291,7 +305,14 @@ async fn no_approval_is_used_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn a_thousand_held_at_once() {
-    let bench = Bench::new().await;
+    for backing in [Backing::Sqlite, Backing::Postgres] {
+        println!("{backing:?}");
+        thousand(backing).await;
+    }
+}
+
+async fn thousand(backing: Backing) {
+    let bench = Bench::new(backing).await;
     let began = std::time::Instant::now();
     let mut held = JoinSet::new();
     for n in 0..1000 {
@@ -310,4 +331,24 @@ async fn a_thousand_held_at_once() {
         assert_eq!(answer.unwrap().unwrap().verdict(), Verdict::Allow);
     }
     println!("1000 decided one by one and answered in {:?}", began.elapsed());
+}
+
+/// What is decided at one replica wakes the call that another holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_elsewhere_wakes_a_held_call() {
+    let bed = Arc::new(Bed::new(Backing::Postgres));
+    let (first, second) = (Bench::replica(&bed).await, Bench::replica(&bed).await);
+    for round in 0..5 {
+        let held = tokio::spawn(admit(first.channel.clone(), call(&format!("a{round}"), round, 30_000)));
+        let also = tokio::spawn(admit(second.channel.clone(), call(&format!("b{round}"), round, 30_000)));
+        let approval = second.pending("").await;
+        // Both wait by now, or find it decided.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let began = std::time::Instant::now();
+        assert_eq!(second.vote(&approval.id, "ben", true), State::Approved);
+        let answers = [held.await.unwrap().unwrap().verdict(), also.await.unwrap().unwrap().verdict()];
+        assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+        let allowed = answers.iter().filter(|verdict| **verdict == Verdict::Allow).count();
+        assert_eq!(allowed, 1, "one approval, one call: {answers:?}");
+    }
 }

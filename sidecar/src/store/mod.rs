@@ -1,13 +1,35 @@
-//! Where the sidecar keeps what outlives it. One trait per tenant; behind it SQLite, and room for PostgreSQL.
+//! Where the sidecar keeps what outlives it.
+//!
+//! What is kept and by which rules is written once (`chain`, `approvals`, `tokens`, and [`Tx`] for everything else a tenant has).
+//! A database has only to offer [`Tables`]: SQLite does, and PostgreSQL.
 
+mod approvals;
+mod chain;
+pub(crate) mod command;
+mod location;
+mod postgres;
+mod scope;
 pub(crate) mod sqlite;
+#[cfg(test)]
+pub(crate) mod suite;
+mod tables;
+mod tokens;
+mod tx;
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
-use crate::approvals::{Answer, Approval, Ask, State, VoteRefused};
-use crate::audit::{Hash, Kind, Row, Signed};
+use crate::approvals::{Answer, Approval};
+use crate::audit::{AuditKey, Hash, Kind, Row};
+use crate::clock;
 use crate::failure::Failure;
-use crate::tokens::Token;
+pub(crate) use approvals::Expired;
+pub(crate) use location::Location;
+pub(crate) use scope::Scope;
+use tables::{Database, Tables};
+use tx::Work;
+pub(crate) use tx::{ItemKind, Tx};
 
 /// A tenant's name. Nothing of a tenant can be read or written without one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,66 +52,102 @@ impl Tenant {
     pub(crate) const DEFAULT: &'static str = "default";
 }
 
-/// Everything that is kept. Calls block; time comes in.
-pub(crate) trait Store: TokenStore {
+/// Everything that is kept. Calls block.
+pub(crate) struct Store {
+    database: Box<dyn Database>,
+    /// What only the owner of the data directory has: `None` for readers.
+    key: Option<Arc<AuditKey>>,
+}
+
+impl Store {
+    fn new(database: Box<dyn Database>, key: Option<AuditKey>) -> Self {
+        Self { database, key: key.map(Arc::new) }
+    }
+
     /// What one tenant has.
-    fn tenant(&self, tenant: &Tenant) -> Box<dyn Scope>;
+    pub(crate) fn tenant(self: &Arc<Self>, tenant: &Tenant) -> Scope {
+        Scope::new(Arc::clone(self), tenant.clone())
+    }
+
+    /// Does `work` in one transaction, which is on disk when this returns. Where `work` fails nothing of it stays.
+    #[allow(dead_code, reason = "which of it is used depends on the features that are there")]
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        tenant: &Tenant,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.change(tenant, clock::now(), |tx| work(tx))
+    }
+
+    /// Reads in one transaction, so that what is seen belongs together.
+    #[allow(dead_code, reason = "which of it is used depends on the features that are there")]
+    pub(crate) fn read<T: Send>(
+        &self,
+        tenant: &Tenant,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T, StoreError> + Send,
+    ) -> Result<T, StoreError> {
+        self.look(tenant, |tx| work(tx))
+    }
 
     /// The tenants that have an audit chain.
-    fn tenants(&self) -> Result<Vec<Tenant>, StoreError>;
-
-    /// Ends the approvals of all tenants whose time is over, a thousand at most, and returns them.
-    fn expire(&self, now: u64) -> Result<Vec<(Tenant, Approval)>, StoreError>;
+    pub(crate) fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+        Ok(self.database.tenants()?.iter().filter_map(|name| Tenant::new(name)).collect())
+    }
 
     /// Whether it can be written to.
-    fn ready(&self) -> Result<(), StoreError>;
+    pub(crate) fn ready(&self) -> Result<(), StoreError> {
+        self.database.ready()
+    }
+
+    /// Tells from now on what other replicas change, from a thread of its own.
+    pub(crate) fn listen(&self, tell: impl Fn(Change) + Send + 'static) -> Result<(), StoreError> {
+        self.database.listen(Box::new(tell))
+    }
+
+    /// A transaction that may use all there is, at a time that is given.
+    fn change<T: Send + 'static>(
+        &self,
+        tenant: &Tenant,
+        now: u64,
+        work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let key = Arc::clone(self.key.as_ref().ok_or(StoreError::ReadOnly)?);
+        let (send, receive) = sync_channel(1);
+        let of = tenant.clone();
+        let job = move |tables: &mut dyn Tables| {
+            let mut tx = Work::new(tables, &of, now, Some(&key));
+            let value = work(&mut tx)?;
+            tx.seal()?;
+            // Read only once the transaction is on disk.
+            send.send(value).map_err(|_| StoreError::Closed)
+        };
+        self.database.write(tenant, Box::new(job))?;
+        receive.try_recv().map_err(|_| StoreError::Closed)
+    }
+
+    /// As [`Store::change`], for reading.
+    fn look<T: Send>(
+        &self,
+        tenant: &Tenant,
+        work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError> + Send,
+    ) -> Result<T, StoreError> {
+        let (mut work, mut value) = (Some(work), None);
+        self.database.read(tenant, &mut |tables| {
+            let work = work.take().ok_or(StoreError::Closed)?;
+            value = Some(work(&mut Work::new(tables, tenant, clock::now(), None))?);
+            Ok(())
+        })?;
+        value.ok_or(StoreError::Closed)
+    }
 }
 
-/// Tokens of the admin API, which belong to no single tenant.
-pub(crate) trait TokenStore: Send + Sync {
-    /// Keeps a token with the hash of its secret. False: the name is taken.
-    fn create(&self, token: Token, hash: Hash, record: NewRecord, now: u64) -> Result<bool, StoreError>;
-
-    /// Removes a token. False: there is none of this name.
-    fn revoke(&self, name: &str, record: NewRecord, now: u64) -> Result<bool, StoreError>;
-
-    /// Whose secret has this hash.
-    fn find(&self, hash: &Hash) -> Result<Option<Token>, StoreError>;
-
-    /// All, by name.
-    fn list(&self) -> Result<Vec<Token>, StoreError>;
-}
-
-/// Approvals of one tenant.
-pub(crate) trait ApprovalStore: Send + Sync {
-    /// Answers an Admit: by the approval of this call that there is, or by a new one that expires in `expires_in`
-    /// microseconds. The intent is on disk before the answer.
-    fn admit(
-        &self,
-        admit: &str,
-        ask: Ask,
-        expires_in: u64,
-        intent: Option<NewRecord>,
-        now: u64,
-    ) -> Result<Admitted, StoreError>;
-
-    /// Answers an Admit that has waited for this approval.
-    fn resume(&self, id: &str, admit: &str, now: u64) -> Result<Option<Admitted>, StoreError>;
-
-    /// A person's decision; `None`: there is no such approval.
-    fn vote(
-        &self,
-        id: &str,
-        voter: &Token,
-        approve: bool,
-        note: &str,
-        now: u64,
-    ) -> Result<Option<Result<Approval, VoteRefused>>, StoreError>;
-
-    fn approval(&self, id: &str) -> Result<Option<Approval>, StoreError>;
-
-    /// The newest first.
-    fn approvals(&self, state: Option<State>, limit: u64) -> Result<Vec<Approval>, StoreError>;
+/// What another replica changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// An approval moved on.
+    Approval(Tenant, String),
+    /// It is not known what: whoever waits looks again.
+    Unknown,
 }
 
 /// What an Admit is told, and by which approval.
@@ -99,37 +157,8 @@ pub(crate) struct Admitted {
     pub(crate) approval: Approval,
 }
 
-/// What one tenant has.
-pub(crate) trait Scope: ApprovalStore {
-    /// Appends records to the chain, in their order; when this returns they are on disk. A record whose id is known changes
-    /// nothing. Returns how many were new.
-    fn append(&self, records: Vec<NewRecord>, now: u64) -> Result<usize, StoreError>;
-
-    /// Visits the rows from `from` to `to` (inclusive) in the order of their places, until the visitor says false.
-    fn walk(&self, from: u64, to: u64, visit: &mut Visitor<'_>) -> Result<(), StoreError>;
-
-    /// The rows that a filter asks for.
-    fn query(&self, filter: &Filter) -> Result<Vec<StoredRow>, StoreError>;
-
-    /// The place of the last row.
-    fn end(&self) -> Result<Option<u64>, StoreError>;
-
-    /// The place of a record.
-    fn place(&self, id: &str) -> Result<Option<u64>, StoreError>;
-
-    /// Signed statements, by place.
-    fn statements(&self) -> Result<Vec<Signed>, StoreError>;
-
-    /// Signs the last row as a checkpoint, unless its newest checkpoint is about that row already.
-    fn checkpoint(&self, now: u64) -> Result<Option<Signed>, StoreError>;
-
-    /// Removes the longest beginning of the chain whose rows were all appended before `before`, and leaves a signed
-    /// statement in its place and `record` at the end. Returns the statement; `None` where there is nothing to remove.
-    fn prune(&self, before: u64, record: NewRecord, now: u64) -> Result<Option<Signed>, StoreError>;
-}
-
 /// Told of each row with its stored hash; false ends the walk.
-pub(crate) type Visitor<'v> = dyn FnMut(&Row<'_>, Hash) -> bool + 'v;
+pub(crate) type Visitor<'v> = dyn FnMut(&Row<'_>, Hash) -> bool + Send + 'v;
 
 /// A record to append.
 #[derive(Clone, Debug)]

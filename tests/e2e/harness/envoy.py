@@ -48,7 +48,8 @@ class Route:
     port: int
     prefix: str = "/"
     to: str | None = None
-    # The upstream's own TLS name, HTTP/2 and the like are not needed by any test.
+    # Envoy speaks TLS to it, and takes any certificate.
+    tls: bool = False
 
 
 @dataclass
@@ -149,7 +150,7 @@ class Envoy:
             name = f"g{len(self._gateways) + self._refused}"
             listener = self._listener(name, routes, plugin, tls=tls, jwt=jwt, decompress=decompress, caller=caller)
             for route in routes:
-                self._clusters[_cluster_name(route.port)] = _cluster(route.port)
+                self._clusters[_cluster_name(route.port)] = _cluster(route.port, route.tls)
             wanted = {_cluster_name(route.port) for route in routes}
             if sidecar is not None:
                 self._clusters[sidecar_cluster(sidecar)] = _grpc_cluster(sidecar)
@@ -421,12 +422,15 @@ def _grpc_cluster(port: int) -> Json:
     }, "typed_extension_protocol_options": {kind: options}}  # fmt: skip
 
 
-def _cluster(port: int) -> Json:
+def _cluster(port: int, tls: bool = False) -> Json:
+    context = {"@type": _type("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext")}
+    socket = {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context}}
     return {
         "@type": _type("envoy.config.cluster.v3.Cluster"),
         "name": _cluster_name(port),
         "type": "STATIC",
         "connect_timeout": "2s",
+        **(socket if tls else {}),
         "per_connection_buffer_limit_bytes": BUFFER,
         "load_assignment": {
             "cluster_name": _cluster_name(port),

@@ -14,14 +14,29 @@ from pathlib import Path
 from typing import Any
 
 from .envoy import REPOSITORY
+from .postgres import Postgres, free_port
 
 
 class Serve:
-    """Start with `with Serve() as serve:`. `kill` is `kill -9`; `start` starts it again where it was."""
+    """Start with `with Serve() as serve:`. `kill` is `kill -9`; `start` starts it again where it was, with these `options` of
+    `portcullis serve` and this environment.
 
-    def __init__(self) -> None:
+    With a `database` that is its store; `replica_of` is another one on the same database, whose keys it has.
+    """
+
+    def __init__(
+        self, *options: str, database: Postgres | None = None, replica_of: Serve | None = None, **environment: str
+    ) -> None:
+        self.options, self.environment = options, environment
         self.data = Path(tempfile.mkdtemp(prefix="portcullis-serve-"))
-        self.port, self.http = _free_port(), _free_port()
+        self._store: list[str] = []
+        if database is not None:
+            made = run("store", "migrate", "--admin-url", database.url("postgres"))
+            assert made.returncode == 0, made.stderr
+            self._store = ["--store", database.url("portcullis")]
+        if replica_of is not None:
+            shutil.copytree(replica_of.data / "state", self.data / "state")
+        self.port, self.http = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Serve:
@@ -36,9 +51,11 @@ class Serve:
         command = [
             cli(), "serve", "--data", str(self.data / "state"),
             "--listen-grpc", f"127.0.0.1:{self.port}", "--listen-http", f"127.0.0.1:{self.http}",
+            *self._store, *self.options,
         ]  # fmt: skip
         with (self.data / "serve.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            environment = {**os.environ, **self.environment}
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
         deadline = time.monotonic() + 30
         while not _listens(self.port):
             assert self._process.poll() is None, self.log()
@@ -56,14 +73,13 @@ class Serve:
         return (self.data / "serve.log").read_text(errors="replace")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command on its data directory."""
-        command = [cli(), *arguments, "--data", str(self.data / "state")]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        """A command on its data directory, and its database."""
+        return run(*arguments, "--data", str(self.data / "state"), *self._store)
 
     def ask(self, *arguments: str, token: str = "admin-token") -> subprocess.CompletedProcess[str]:
         """A command that talks to it, with the token in that file of its directory."""
         where = ["--url", f"http://127.0.0.1:{self.http}", "--token-file", str(self.data / "state" / token)]
-        return subprocess.run([cli(), *arguments, *where], capture_output=True, text=True, timeout=60, check=False)
+        return run(*arguments, *where)
 
     def person(self, name: str, *options: str) -> str:
         """A token for that person; the name of its file."""
@@ -87,16 +103,14 @@ class Serve:
             self._process = None
 
 
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([cli(), *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
 def cli() -> str:
     """`PORTCULLIS_CLI`, or the release build in cargo's target directory."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     return os.environ.get("PORTCULLIS_CLI", str(target / "release" / "portcullis"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

@@ -6,8 +6,7 @@ use super::Place;
 use crate::audit::Signed;
 use crate::audit::action::{Action, actor, new_record};
 use crate::failure::Failure;
-use crate::store::sqlite::Sqlite;
-use crate::store::{Scope, Store};
+use crate::store::Scope;
 use crate::{Report, clock};
 
 /// Whose chain to sign.
@@ -73,8 +72,8 @@ pub(super) fn prune(args: &PruneArgs) -> Result<Report, Failure> {
     }
 }
 
-fn owned(place: &Place) -> Result<Box<dyn Scope>, Failure> {
-    Ok(Sqlite::existing(&place.data)?.tenant(&place.tenant()?))
+fn owned(place: &Place) -> Result<Scope, Failure> {
+    Ok(place.store.existing()?.tenant(&place.tenant()?))
 }
 
 fn print(signed: &Signed) -> Result<Report, Failure> {

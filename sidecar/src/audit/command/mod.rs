@@ -6,14 +6,11 @@ mod manage;
 mod table;
 mod verify;
 
-use std::path::PathBuf;
-
 use clap::Subcommand;
 
 use crate::Report;
 use crate::failure::Failure;
-use crate::store::sqlite::Sqlite;
-use crate::store::{Scope, Store, Tenant};
+use crate::store::{self, Scope, Tenant};
 
 #[cfg(test)]
 pub(crate) use verify::whole as prove;
@@ -52,9 +49,8 @@ pub(crate) fn run(command: &Command) -> Result<Report, Failure> {
 /// Whose chain.
 #[derive(clap::Args)]
 struct Place {
-    /// Data directory of `portcullis serve`
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    store: store::Location,
     /// The tenant
     #[arg(long, value_name = "NAME", default_value = Tenant::DEFAULT)]
     tenant: String,
@@ -67,7 +63,7 @@ impl Place {
     }
 
     /// For reading.
-    fn scope(&self) -> Result<Box<dyn Scope>, Failure> {
-        Ok(Sqlite::read(&self.data)?.tenant(&self.tenant()?))
+    fn scope(&self) -> Result<Scope, Failure> {
+        Ok(self.store.read()?.tenant(&self.tenant()?))
     }
 }

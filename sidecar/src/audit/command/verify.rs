@@ -9,8 +9,7 @@ use serde_json::json;
 use super::super::verify::Outcome;
 use crate::audit::{Kind, PublicKey, Signed, Verifier};
 use crate::failure::Failure;
-use crate::store::sqlite::Sqlite;
-use crate::store::{Scope, Store, Tenant};
+use crate::store::{self, Scope, Tenant};
 use crate::{Report, input, style};
 
 /// What to verify.
@@ -30,9 +29,8 @@ Exit codes:
   1  something is wrong with it; each fault is a line
   2  wrong usage, or a database or key that cannot be read")]
 pub(crate) struct Args {
-    /// Data directory of `portcullis serve`, or a copy of it
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    store: store::Location,
     /// One tenant; all without it
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
@@ -57,8 +55,8 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Report, Failure> {
-    let store = Sqlite::read(&args.data)?;
-    let key = PublicKey::read(args.public_key.as_deref().unwrap_or(&args.data.join("audit-key.pub")))?;
+    let store = args.store.read()?;
+    let key = PublicKey::read(args.public_key.as_deref().unwrap_or(&args.store.data.join("audit-key.pub")))?;
     let anchors = anchors(&args.anchor)?;
     let mut tenants = match &args.tenant {
         Some(name) => vec![Tenant::new(name).ok_or_else(|| Failure::new("--tenant is no name of a tenant"))?],
@@ -77,11 +75,11 @@ pub(super) fn run(args: &Args) -> Result<Report, Failure> {
         let anchors: Vec<_> = anchors.iter().filter(|signed| signed.tenant == tenant.as_str()).cloned().collect();
         let outcome = match (&args.entry, args.last) {
             (Some(id), _) => match scope.place(id)? {
-                Some(seq) => entry(scope.as_ref(), tenant, &key, seq, anchors)?,
+                Some(seq) => entry(&scope, tenant, &key, seq, anchors)?,
                 None => continue,
             },
-            (None, Some(count)) => last(scope.as_ref(), tenant, &key, count, anchors)?,
-            (None, None) => whole(scope.as_ref(), tenant, &key, anchors)?,
+            (None, Some(count)) => last(&scope, tenant, &key, count, anchors)?,
+            (None, None) => whole(&scope, tenant, &key, anchors)?,
         };
         seen = true;
         found |= !outcome.faults.is_empty();
@@ -122,24 +120,13 @@ fn describe(tenant: &Tenant, outcome: &Outcome, seconds: f64, text: &mut String)
 }
 
 /// A whole chain.
-pub(crate) fn whole(
-    scope: &dyn Scope,
-    tenant: &Tenant,
-    key: &PublicKey,
-    anchors: Vec<Signed>,
-) -> Result<Outcome, Failure> {
+pub(crate) fn whole(scope: &Scope, tenant: &Tenant, key: &PublicKey, anchors: Vec<Signed>) -> Result<Outcome, Failure> {
     let (statements, end) = signed(scope, anchors)?;
     walk(scope, Verifier::whole(tenant.as_str(), key, statements), 0, end)
 }
 
 /// The last rows of one.
-fn last(
-    scope: &dyn Scope,
-    tenant: &Tenant,
-    key: &PublicKey,
-    count: u64,
-    anchors: Vec<Signed>,
-) -> Result<Outcome, Failure> {
+fn last(scope: &Scope, tenant: &Tenant, key: &PublicKey, count: u64, anchors: Vec<Signed>) -> Result<Outcome, Failure> {
     let (statements, end) = signed(scope, anchors)?;
     let pruned = statements.iter().filter(|signed| signed.kind == Kind::Prune).map(|signed| signed.seq + 1).max();
     let from = (end + 1).saturating_sub(count).max(pruned.unwrap_or_default());
@@ -148,7 +135,7 @@ fn last(
 
 /// The statements, and the place up to which rows are to be read. The end is read before the head, and rows up to
 /// the head only: what a running server appends meanwhile is neither behind the head nor missing before it.
-fn signed(scope: &dyn Scope, anchors: Vec<Signed>) -> Result<(Vec<Signed>, u64), Failure> {
+fn signed(scope: &Scope, anchors: Vec<Signed>) -> Result<(Vec<Signed>, u64), Failure> {
     let end = scope.end()?.unwrap_or_default();
     let mut statements = scope.statements()?;
     let head = statements.iter().filter(|signed| signed.kind == Kind::Head).map(|signed| signed.seq).max();
@@ -157,13 +144,7 @@ fn signed(scope: &dyn Scope, anchors: Vec<Signed>) -> Result<(Vec<Signed>, u64),
 }
 
 /// One row: its own hash, that it follows the row before, and all that follows up to a signature.
-fn entry(
-    scope: &dyn Scope,
-    tenant: &Tenant,
-    key: &PublicKey,
-    seq: u64,
-    anchors: Vec<Signed>,
-) -> Result<Outcome, Failure> {
+fn entry(scope: &Scope, tenant: &Tenant, key: &PublicKey, seq: u64, anchors: Vec<Signed>) -> Result<Outcome, Failure> {
     let mut statements = scope.statements()?;
     statements.extend(anchors);
     let signed_at = statements.iter().filter(|signed| signed.is_genuine(key)).map(|signed| signed.seq);
@@ -176,7 +157,7 @@ fn entry(
     walk(scope, Verifier::part(tenant.as_str(), key, from, unsigned, statements), from, end)
 }
 
-fn walk(scope: &dyn Scope, mut verifier: Verifier<'_>, from: u64, to: u64) -> Result<Outcome, Failure> {
+fn walk(scope: &Scope, mut verifier: Verifier<'_>, from: u64, to: u64) -> Result<Outcome, Failure> {
     scope.walk(from, to, &mut |row, hash| {
         verifier.row(row, hash);
         true

@@ -68,7 +68,7 @@ pub(super) async fn show(
         let approval = scope.approval(&id)?.ok_or(Refusal::NotFound)?;
         let mut value = summary(&approval);
         let arguments = approval.ask.arguments.as_deref().map(|text| serde_json::from_str::<Value>(text).ok());
-        let recent = recent(scope.as_ref(), &approval)?;
+        let recent = recent(&scope, &approval)?;
         if let Some(members) = value.as_object_mut() {
             members.insert("arguments".to_owned(), arguments.flatten().unwrap_or_default());
             members.insert("recent".to_owned(), recent.into());
@@ -151,7 +151,7 @@ fn summary(approval: &Approval) -> Value {
 }
 
 /// What the same caller did last.
-fn recent(scope: &dyn Scope, approval: &Approval) -> Result<Vec<Value>, Refusal> {
+fn recent(scope: &Scope, approval: &Approval) -> Result<Vec<Value>, Refusal> {
     let (column, value) = match (approval.ask.session.as_str(), approval.ask.principal.as_str()) {
         ("", "") => return Ok(Vec::new()),
         ("", principal) => (Column::Principal, principal),

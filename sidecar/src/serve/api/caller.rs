@@ -21,6 +21,12 @@ pub(super) enum Operation {
     /// Whether this very approval is theirs to decide is the approval's business.
     Decide,
     ManageTokens,
+    /// What there is, never a secret.
+    ReadCredentials,
+    ManageCredentials,
+    ReadGrants,
+    ManageGrants,
+    RotateKeys,
 }
 
 impl Operation {
@@ -28,7 +34,8 @@ impl Operation {
     fn role(self) -> Role {
         match self {
             Self::ReadApprovals | Self::Decide => Role::Viewer,
-            Self::ManageTokens => Role::Admin,
+            Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
+            Self::ManageTokens | Self::ManageCredentials | Self::ManageGrants | Self::RotateKeys => Role::Admin,
         }
     }
 }
@@ -64,7 +71,7 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         let hash = header.and_then(|value| value.strip_prefix("Bearer ")).map(|secret| tokens::hash(secret.trim()));
         let store = Arc::clone(&shared.store);
         let found = match hash {
-            Some(hash) => blocking(move || Ok(store.find(&hash)?)).await?,
+            Some(hash) => blocking(move || Ok(store.find_token(&hash)?)).await?,
             None => None,
         };
         found.map(Self).ok_or_else(|| {

@@ -2,6 +2,8 @@
 
 mod approvals;
 mod caller;
+mod credentials;
+mod grants;
 mod tokens;
 
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use super::Shared;
+use crate::credentials::Refused;
 use crate::store::StoreError;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
@@ -22,6 +25,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/approvals/{id}", get(approvals::show))
         .route("/approvals/{id}/approve", post(approvals::approve))
         .route("/approvals/{id}/deny", post(approvals::deny))
+        .merge(credentials::routes())
+        .merge(grants::routes())
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{name}", delete(tokens::revoke))
         .fallback(async || Refusal::NotFound)
@@ -39,12 +44,29 @@ pub(super) enum Refusal {
     Conflict(String),
     /// What is wrong with the request, in a sentence.
     Invalid(&'static str),
+    /// The same, where the sentence names what was asked for.
+    Unfit(String),
+    /// What it takes cannot be had now, in a sentence.
+    Unavailable(String),
     Store(StoreError),
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotFound => Self::NotFound,
+            Refused::Conflict(text) => Self::Conflict(text),
+            Refused::Invalid(text) => Self::Unfit(text),
+            Refused::Endpoint(_) => Self::Conflict(refused.to_string()),
+            Refused::Seal(error) => Self::Unavailable(error.to_string()),
+            Refused::Store(error) => Self::Store(error),
+        }
     }
 }
 
@@ -56,6 +78,8 @@ impl IntoResponse for Refusal {
             Self::NotFound => (StatusCode::NOT_FOUND, "there is no such thing".to_owned()),
             Self::Conflict(message) => (StatusCode::CONFLICT, message),
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, message.to_owned()),
+            Self::Unfit(message) => (StatusCode::BAD_REQUEST, message),
+            Self::Unavailable(message) => (StatusCode::SERVICE_UNAVAILABLE, message),
             Self::Store(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         };
         (status, Json(json!({"error": message}))).into_response()

@@ -33,7 +33,7 @@ pub(super) struct New {
 pub(super) async fn list(caller: Caller, State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Refusal> {
     caller.may(Operation::ManageTokens)?;
     let store = Arc::clone(&shared.store);
-    let all = blocking(move || Ok(store.list()?)).await?;
+    let all = blocking(move || Ok(store.all_tokens()?)).await?;
     let own = all.iter().filter(|token| within(&caller.0, &token.tenant)).map(describe);
     Ok(Json(json!({"tokens": own.collect::<Vec<_>>()})))
 }
@@ -62,7 +62,7 @@ pub(super) async fn create(
     let secret = tokens::new_secret().map_err(|_| Refusal::Store(StoreError::Closed))?;
     let record = record(Action::TokenCreated, &caller.0, &token, now)?;
     let (hash, made, store) = (tokens::hash(&secret), token.clone(), Arc::clone(&shared.store));
-    if !blocking(move || Ok(store.create(made, hash, record, now)?)).await? {
+    if !blocking(move || Ok(store.create_token(made, hash, record, now)?)).await? {
         return Err(Refusal::Conflict("the name is taken".to_owned()));
     }
     let mut value = describe(&token);
@@ -81,7 +81,7 @@ pub(super) async fn revoke(
     caller.may(Operation::ManageTokens)?;
     let store = Arc::clone(&shared.store);
     blocking(move || {
-        let all = store.list()?;
+        let all = store.all_tokens()?;
         let token = all.iter().find(|token| token.name == name && within(&caller.0, &token.tenant));
         let token = token.ok_or(Refusal::NotFound)?;
         let admins = all.iter().filter(|other| other.role == Role::Admin && other.tenant.is_empty()).count();
@@ -90,7 +90,7 @@ pub(super) async fn revoke(
         }
         let now = clock::now();
         let record = record(Action::TokenRevoked, &caller.0, token, now)?;
-        if store.revoke(&name, record, now)? { Ok(Json(describe(token))) } else { Err(Refusal::NotFound) }
+        if store.revoke_token(&name, record, now)? { Ok(Json(describe(token))) } else { Err(Refusal::NotFound) }
     })
     .await
 }

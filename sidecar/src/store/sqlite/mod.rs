@@ -1,11 +1,8 @@
 //! The store in one SQLite file: write-ahead log, synced at every commit, one writer that commits what waits together.
 
-mod approvals;
-mod audit;
+mod guard;
 mod schema;
-#[cfg(test)]
-mod tests;
-mod tokens;
+mod tables;
 mod writer;
 
 use std::fs::OpenOptions;
@@ -14,80 +11,62 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{Scope, Store, StoreError, Tenant};
-use crate::approvals::Approval;
-use crate::audit::AuditKey;
+use super::tables::{Database, ReadJob, WriteJob};
+use super::{Change, Store, StoreError, Tenant};
+use crate::audit::{AuditKey, Hash};
 use crate::failure::Failure;
+pub(super) use guard::Guarded;
+use tables::{Transaction, signed};
 use writer::Writer;
 
-/// The embedded store.
-pub(crate) struct Sqlite {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
+/// The embedded database.
+struct Sqlite {
     path: PathBuf,
-    /// What only the owner of the data directory has: `None` for readers.
-    owner: Option<Owner>,
+    /// `None` where it was opened for reading.
+    writer: Option<Writer>,
     /// Connections for reading that nobody uses now.
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Vec<Guarded>>,
 }
 
-struct Owner {
-    key: Arc<AuditKey>,
-    writer: Writer,
+/// Opens `portcullis.db` in the data directory, made at the first start.
+pub(crate) fn open(data: &Path) -> Result<Arc<Store>, Failure> {
+    let path = data.join(FILE);
+    // Made here and not by SQLite, so that nobody else can read it.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| Failure::file(&path, error))?;
+    let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|connection| schema::prepare(&connection).map(|()| connection))
+        .and_then(Guarded::new)
+        .map_err(|error| Failure::file(&path, error))?;
+    let writer = Writer::start(connection).map_err(|error| Failure::file(&path, error))?;
+    let database = Sqlite { path, writer: Some(writer), readers: Mutex::new(Vec::new()) };
+    Ok(Arc::new(Store::new(Box::new(database), Some(AuditKey::open(data)?))))
 }
 
-/// One tenant's share of it.
-struct Scoped {
-    inner: Arc<Inner>,
-    tenant: Tenant,
+/// As [`open`], of a directory that `portcullis serve` has made.
+pub(crate) fn existing(data: &Path) -> Result<Arc<Store>, Failure> {
+    exists(data)?;
+    open(data)
 }
 
-impl Sqlite {
-    /// Opens `portcullis.db` in the data directory, made at the first start.
-    pub(crate) fn open(data: &Path) -> Result<Self, Failure> {
-        let path = data.join(FILE);
-        // Made here and not by SQLite, so that nobody else can read it.
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| Failure::file(&path, error))?;
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .and_then(|connection| schema::prepare(&connection).map(|()| connection))
-            .map_err(|error| Failure::file(&path, error))?;
-        let writer = Writer::start(connection).map_err(|error| Failure::file(&path, error))?;
-        let owner = Owner { key: Arc::new(AuditKey::open(data)?), writer };
-        Ok(Self { inner: Arc::new(Inner { path, owner: Some(owner), readers: Mutex::new(Vec::new()) }) })
-    }
-
-    /// As [`Sqlite::open`], of a directory that `portcullis serve` has made.
-    pub(crate) fn existing(data: &Path) -> Result<Self, Failure> {
-        exists(data)?;
-        Self::open(data)
-    }
-
-    /// Opens it for reading alone: no private key is needed, and nothing can be written.
-    pub(crate) fn read(data: &Path) -> Result<Self, Failure> {
-        let path = exists(data)?;
-        let inner = Inner { path, owner: None, readers: Mutex::new(Vec::new()) };
-        inner.read(|_| Ok(())).map_err(|error| Failure::file(&inner.path, error))?;
-        Ok(Self { inner: Arc::new(inner) })
-    }
+/// Opens it for reading alone: no private key is needed, and nothing can be written.
+pub(crate) fn read(data: &Path) -> Result<Arc<Store>, Failure> {
+    let path = exists(data)?;
+    let database = Sqlite { path, writer: None, readers: Mutex::new(Vec::new()) };
+    database.look(|_| Ok(())).map_err(|error| Failure::file(&database.path, error))?;
+    Ok(Arc::new(Store::new(Box::new(database), None)))
 }
 
-impl Sqlite {
-    /// Work by the writer that is not one tenant's.
-    fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection, &AuditKey) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.inner.write(work)
-    }
+/// A connection as the store uses it.
+#[cfg(test)]
+pub(super) fn guarded(data: &Path) -> rusqlite::Result<Guarded> {
+    Guarded::new(connect(&data.join(FILE), OpenFlags::SQLITE_OPEN_READ_WRITE)?)
 }
 
 fn exists(data: &Path) -> Result<PathBuf, Failure> {
@@ -99,54 +78,68 @@ fn exists(data: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-impl Store for Sqlite {
-    fn tenant(&self, tenant: &Tenant) -> Box<dyn Scope> {
-        Box::new(Scoped { inner: Arc::clone(&self.inner), tenant: tenant.clone() })
+impl Database for Sqlite {
+    fn write(&self, tenant: &Tenant, job: WriteJob) -> Result<(), StoreError> {
+        self.writer.as_ref().ok_or(StoreError::ReadOnly)?.run(tenant.clone(), job)
     }
 
-    fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        self.inner.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT tenant FROM audit_row WHERE seq = 0 UNION SELECT tenant FROM audit_statement ORDER BY 1",
-            )?;
-            let names = statement.query_map([], |row| row.get::<_, String>(0))?;
-            names.filter_map(|name| name.map(|name| Tenant::new(&name)).transpose()).collect()
+    fn read(&self, tenant: &Tenant, job: &mut ReadJob<'_>) -> Result<(), StoreError> {
+        self.look(|guarded| job(&mut Transaction { own: guarded.of(tenant), tenant }))
+    }
+
+    fn tenants(&self) -> Result<Vec<String>, StoreError> {
+        self.texts("SELECT tenant FROM tenant_name ORDER BY tenant", [])
+    }
+
+    fn due(&self, now: u64) -> Result<Vec<String>, StoreError> {
+        self.texts("SELECT DISTINCT tenant FROM tenant_due WHERE due <= ?1 LIMIT 1000", [signed(now)])
+    }
+
+    fn token(&self, hash: &Hash) -> Result<Option<String>, StoreError> {
+        self.look(|guarded| {
+            let mut statement = guarded.connection().prepare_cached("SELECT body FROM token WHERE hash = ?1")?;
+            Ok(statement.query_row([hash], |row| row.get(0)).optional()?)
         })
     }
 
-    fn expire(&self, now: u64) -> Result<Vec<(Tenant, Approval)>, StoreError> {
-        self.expire_all(now)
+    fn tokens(&self) -> Result<Vec<String>, StoreError> {
+        self.texts("SELECT body FROM token ORDER BY name", [])
     }
 
     fn ready(&self) -> Result<(), StoreError> {
-        self.write(|_, _| Ok(()))
+        let tenant = Tenant::new("").ok_or(StoreError::Closed)?;
+        self.write(&tenant, Box::new(|_| Ok(())))
+    }
+
+    fn listen(&self, _: Box<dyn Fn(Change) + Send>) -> Result<(), StoreError> {
+        // One process per data directory: there is nobody else who decides.
+        Ok(())
     }
 }
 
-impl Inner {
-    fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection, &AuditKey) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let owner = self.owner.as_ref().ok_or(StoreError::ReadOnly)?;
-        let key = Arc::clone(&owner.key);
-        owner.writer.run(move |connection| work(connection, &key))
+impl Sqlite {
+    fn texts(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<String>, StoreError> {
+        self.look(|guarded| {
+            let mut statement = guarded.connection().prepare_cached(sql)?;
+            let texts = statement.query_map(values, |row| row.get(0))?;
+            Ok(texts.collect::<rusqlite::Result<_>>()?)
+        })
     }
 
-    /// Reads in one transaction, so that what a reader sees belongs together.
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    /// Reads in one transaction.
+    fn look<T>(&self, work: impl FnOnce(&Guarded) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.readers.lock().ok().and_then(|mut readers| readers.pop());
-        let connection = match idle {
-            Some(connection) => connection,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        let guarded = match idle {
+            Some(guarded) => guarded,
+            None => Guarded::new(connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?,
         };
-        let transaction = connection.unchecked_transaction()?;
-        let value = work(&transaction)?;
+        let transaction = guarded.connection().unchecked_transaction()?;
+        let value = work(&guarded)?;
         transaction.finish()?;
         if let Ok(mut readers) = self.readers.lock()
             && readers.len() < MAX_IDLE
         {
-            readers.push(connection);
+            readers.push(guarded);
         }
         Ok(value)
     }

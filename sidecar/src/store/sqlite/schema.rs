@@ -30,7 +30,7 @@ fn newer() -> rusqlite::Error {
 ///
 /// The columns that rows are found by are computed from the record and not stored, so they cannot say anything else than
 /// what the hash covers.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
 CREATE TABLE audit_row (
   tenant TEXT NOT NULL,
@@ -92,5 +92,18 @@ CREATE TABLE token (
   body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX audit_row_approval ON audit_row (tenant, approval_id) WHERE approval_id IS NOT NULL;
+",
+    "
+ALTER TABLE approval RENAME COLUMN expires TO due;
+UPDATE approval SET due = due + 604800000000 WHERE state IN ('used', 'denied', 'expired');
+DROP INDEX approval_due;
+CREATE INDEX approval_due ON approval (due);
+CREATE TABLE item (
+  tenant TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (tenant, kind, id)
+) STRICT;
 ",
 ];

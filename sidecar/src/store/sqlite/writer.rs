@@ -4,74 +4,49 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use rusqlite::Connection;
-
-use crate::store::StoreError;
+use super::guard::Guarded;
+use super::tables::Transaction;
+use crate::store::tables::WriteJob;
+use crate::store::{StoreError, Tenant};
 
 /// Hands work to the thread. The thread ends when this is dropped.
-pub(super) struct Writer(SyncSender<Box<dyn Job>>);
+pub(super) struct Writer(SyncSender<Waiting>);
 
-/// Work within a transaction, in two steps: what it did counts only once the transaction is on disk.
-trait Job: Send {
-    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
-}
-
-struct Work<F, T> {
-    work: Option<F>,
-    value: Option<T>,
-    reply: SyncSender<Result<T, StoreError>>,
-}
-
-impl<F, T> Job for Work<F, T>
-where
-    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
-    T: Send,
-{
-    fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        let work = self.work.take().ok_or(StoreError::Closed)?;
-        self.value = Some(work(connection)?);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let Self { value, reply, .. } = *self;
-        // Whoever asked may have gone.
-        let _ = reply.send(outcome.and_then(|()| value.ok_or(StoreError::Closed)));
-    }
+/// Work that waits, and who is told once it is on disk.
+struct Waiting {
+    tenant: Tenant,
+    job: WriteJob,
+    reply: SyncSender<Result<(), StoreError>>,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(super) fn start(guarded: Guarded) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
-        thread::Builder::new().name("store-writer".to_owned()).spawn(move || write(&connection, &receiver))?;
+        thread::Builder::new().name("store-writer".to_owned()).spawn(move || write(&guarded, &receiver))?;
         Ok(Self(sender))
     }
 
-    /// Does `work` in a transaction and returns when it is on disk. Where `work` fails, nothing it did stays.
-    pub(super) fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    /// Does the job in a transaction and returns when it is on disk. Where it fails, nothing it did stays.
+    pub(super) fn run(&self, tenant: Tenant, job: WriteJob) -> Result<(), StoreError> {
         let (reply, answer) = sync_channel(1);
-        let job = Work { work: Some(work), value: None, reply };
-        self.0.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
+        self.0.send(Waiting { tenant, job, reply }).map_err(|_| StoreError::Closed)?;
         answer.recv().map_err(|_| StoreError::Closed)?
     }
 }
 
-fn write(connection: &Connection, queue: &Receiver<Box<dyn Job>>) {
+fn write(guarded: &Guarded, queue: &Receiver<Waiting>) {
+    let connection = guarded.connection();
     while let Ok(first) = queue.recv() {
         let mut next = Some(first);
-        let mut done: Vec<(Box<dyn Job>, Result<(), StoreError>)> = Vec::new();
+        let mut done: Vec<(SyncSender<_>, Result<(), StoreError>)> = Vec::new();
         // IMMEDIATE: another process (`portcullis audit prune`) may write, too.
         let mut committed = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
-        while let Some(mut job) = next.take() {
+        while let Some(Waiting { tenant, job, reply }) = next.take() {
             let outcome = match &committed {
-                Ok(()) => apart(connection, job.as_mut()),
+                Ok(()) => apart(guarded, &tenant, job),
                 Err(_) => Ok(()),
             };
-            done.push((job, outcome));
+            done.push((reply, outcome));
             if done.len() < MAX_TOGETHER {
                 next = queue.try_recv().ok();
             }
@@ -83,20 +58,23 @@ fn write(connection: &Connection, queue: &Receiver<Box<dyn Job>>) {
                 let _ = connection.execute_batch("ROLLBACK");
             }
         }
-        for (job, outcome) in done {
-            job.finish(match &committed {
+        for (reply, outcome) in done {
+            let outcome = match &committed {
                 Ok(()) => outcome,
                 Err(StoreError::Database(error)) => Err(StoreError::Database(error.clone())),
                 Err(_) => Err(StoreError::Closed),
-            });
+            };
+            // Whoever asked may have gone.
+            let _ = reply.send(outcome);
         }
     }
 }
 
 /// One job, so that its failure undoes nothing of the others'.
-fn apart(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+fn apart(guarded: &Guarded, tenant: &Tenant, job: WriteJob) -> Result<(), StoreError> {
+    let connection = guarded.connection();
     connection.execute_batch("SAVEPOINT job")?;
-    let outcome = job.run(connection);
+    let outcome = job(&mut Transaction { own: guarded.of(tenant), tenant });
     let end = if outcome.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
     connection.execute_batch(end)?;
     outcome

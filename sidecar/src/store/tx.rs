@@ -1,0 +1,119 @@
+//! One transaction on what one tenant has, as features see it.
+
+use super::chain::Head;
+use super::tables::Tables;
+use super::{NewRecord, StoreError, Tenant};
+use crate::audit::AuditKey;
+
+/// One transaction on what one tenant has. A change of state and its audit record belong into the same one.
+///
+/// Everything that needs no index of its own is an item: a JSON body under a kind and an id.
+#[allow(dead_code, reason = "which of it is used depends on the features that are there")]
+pub(crate) trait Tx {
+    fn tenant(&self) -> &Tenant;
+
+    /// The transaction's time, microseconds since the Unix epoch.
+    fn now(&self) -> u64;
+
+    /// Appends to the tenant's audit chain. A record whose id is known changes nothing.
+    fn record(&mut self, record: NewRecord) -> Result<(), StoreError>;
+
+    /// An item's body.
+    fn item(&mut self, kind: ItemKind, id: &str) -> Result<Option<String>, StoreError>;
+
+    /// Ids and bodies of the items whose id is greater than `after`, ascending by the bytes of the id.
+    fn items(&mut self, kind: ItemKind, after: &str, limit: u64) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// Inserts or replaces.
+    fn put(&mut self, kind: ItemKind, id: &str, body: &str) -> Result<(), StoreError>;
+
+    /// False: there was none.
+    fn remove(&mut self, kind: ItemKind, id: &str) -> Result<bool, StoreError>;
+}
+
+/// What items there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ItemKind {
+    /// A tenant's key, wrapped: one, under the id `dek`.
+    CredentialKey,
+    /// A rotation of keys that has begun, in the default tenant.
+    KeyRotation,
+    /// A credential, by its name.
+    Credential,
+    /// Who may use a credential for which server.
+    ConnectionGrant,
+    /// What the tests of the store keep.
+    #[cfg(test)]
+    Sample,
+    #[cfg(test)]
+    Other,
+}
+
+impl ItemKind {
+    /// Its name in the database.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::CredentialKey => "credential_key",
+            Self::KeyRotation => "key_rotation",
+            Self::Credential => "credential",
+            Self::ConnectionGrant => "connection_grant",
+            #[cfg(test)]
+            Self::Sample => "sample",
+            #[cfg(test)]
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The transaction as the store itself sees it: with the tables, and the key that signs.
+pub(super) struct Work<'w> {
+    pub(super) tables: &'w mut dyn Tables,
+    pub(super) tenant: &'w Tenant,
+    pub(super) now: u64,
+    key: Option<&'w AuditKey>,
+    /// The end of the chain, once something was appended.
+    pub(super) head: Option<Head>,
+}
+
+impl<'w> Work<'w> {
+    pub(super) fn new(tables: &'w mut dyn Tables, tenant: &'w Tenant, now: u64, key: Option<&'w AuditKey>) -> Self {
+        Self { tables, tenant, now, key, head: None }
+    }
+
+    /// The key, which readers have not.
+    pub(super) fn key(&self) -> Result<&'w AuditKey, StoreError> {
+        self.key.ok_or(StoreError::ReadOnly)
+    }
+}
+
+impl Tx for Work<'_> {
+    fn tenant(&self) -> &Tenant {
+        self.tenant
+    }
+
+    fn now(&self) -> u64 {
+        self.now
+    }
+
+    fn record(&mut self, record: NewRecord) -> Result<(), StoreError> {
+        self.append(vec![record]).map(drop)
+    }
+
+    fn item(&mut self, kind: ItemKind, id: &str) -> Result<Option<String>, StoreError> {
+        self.tables.item(kind, id)
+    }
+
+    fn items(&mut self, kind: ItemKind, after: &str, limit: u64) -> Result<Vec<(String, String)>, StoreError> {
+        self.tables.items(kind, after, limit)
+    }
+
+    fn put(&mut self, kind: ItemKind, id: &str, body: &str) -> Result<(), StoreError> {
+        self.key()?;
+        self.tables.put_item(kind, id, body)
+    }
+
+    fn remove(&mut self, kind: ItemKind, id: &str) -> Result<bool, StoreError> {
+        self.key()?;
+        self.tables.remove_item(kind, id)
+    }
+}
