@@ -209,11 +209,13 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 
 .PHONY: bench
 bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 7 minutes (ARGS="--help" for what can be narrowed)
-	@$(FILTER_ENV) cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules
+	@$(FILTER_ENV) cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules --example stages
 	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm \
 	  cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
 	@printf '\n### Deciding, by the number of rules\n\n'
-	@$(VENV)/bin/node --disable-warning=ExperimentalWarning bench/rules.mjs $(TARGET)/wasm32-wasip1/release/examples/rules.wasm
+	@$(VENV)/bin/node --disable-warning=ExperimentalWarning bench/wasm.mjs $(TARGET)/wasm32-wasip1/release/examples/rules.wasm
+	@printf '\n### Stages and scanners, in V8\n\n'
+	@$(VENV)/bin/node --disable-warning=ExperimentalWarning bench/wasm.mjs $(TARGET)/wasm32-wasip1/release/examples/stages.wasm '' $(if $(findstring --quick,$(ARGS)),1)
 
 SECONDS ?= 60
 .PHONY: fuzz
