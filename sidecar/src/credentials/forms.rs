@@ -87,7 +87,7 @@ mod tests {
     proptest! {
         #[test]
         fn base64_of_whatever_holds_it_is_found(before in proptest::collection::vec(any::<u8>(), 0..9), secret in "[!-~]{12,40}", after in proptest::collection::vec(any::<u8>(), 0..9)) {
-            let found = forms(&[secret.clone()]);
+            let found = forms(std::slice::from_ref(&secret));
             prop_assert!(found.len() <= 16, "{}", found.len());
             let whole = [before, secret.as_bytes().to_vec(), after].concat();
             for text in [STANDARD.encode(&whole), URL_SAFE_NO_PAD.encode(&whole), hex(&whole)] {

@@ -492,7 +492,7 @@ fn check_secret(kind: &Kind, new: &New, all: bool) -> Result<(), Refused> {
         return invalid("only the kind headers has headers".to_owned());
     }
     let refreshes = matches!(kind, Kind::RefreshToken { .. });
-    if !new.refresh_token.is_empty() != refreshes && (all || !refreshes) {
+    if new.refresh_token.is_empty() == refreshes && (all || !refreshes) {
         return invalid("a refresh token belongs to the kind refresh_token, and to no other".to_owned());
     }
     if matches!(kind, Kind::ClientCredentials { .. }) && all && new.secret.is_empty() {

@@ -70,7 +70,6 @@ impl Store {
     }
 
     /// Does `work` in one transaction, which is on disk when this returns. Where `work` fails nothing of it stays.
-    #[allow(dead_code, reason = "which of it is used depends on the features that are there")]
     pub(crate) fn write<T: Send + 'static>(
         &self,
         tenant: &Tenant,
@@ -80,7 +79,6 @@ impl Store {
     }
 
     /// Reads in one transaction, so that what is seen belongs together.
-    #[allow(dead_code, reason = "which of it is used depends on the features that are there")]
     pub(crate) fn read<T: Send>(
         &self,
         tenant: &Tenant,

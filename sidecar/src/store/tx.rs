@@ -8,8 +8,8 @@ use crate::audit::AuditKey;
 /// One transaction on what one tenant has. A change of state and its audit record belong into the same one.
 ///
 /// Everything that needs no index of its own is an item: a JSON body under a kind and an id.
-#[allow(dead_code, reason = "which of it is used depends on the features that are there")]
 pub(crate) trait Tx {
+    #[allow(dead_code, reason = "nothing but the tests asks, so far")]
     fn tenant(&self) -> &Tenant;
 
     /// The transaction's time, microseconds since the Unix epoch.

@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn is_the_cipher_of_the_standard() {
         let hex = |text: &str| -> Vec<u8> {
-            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+            (0..text.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(text.get(at..at + 2).unwrap(), 16).unwrap())
+                .collect()
         };
         let key = Dek::of(1, &hex("92e11dcdaa866f5ce790fd24501f92509aacf4cb8b1339d50c9c1240935dd08b")).unwrap();
         let nonce: [u8; 12] = hex("ac93a1a6145299bde902f21a").try_into().unwrap();

@@ -153,7 +153,8 @@ mod tests {
 
         fn unwrap(&self, _: &Context<'_>, _: &str, wrapped: &str) -> Result<Plain, KekError> {
             self.1.fetch_add(1, Ordering::Relaxed);
-            let bytes = (0..wrapped.len() / 2).rev().map(|at| u8::from_str_radix(&wrapped[at * 2..at * 2 + 2], 16));
+            let bytes =
+                (0..wrapped.len() / 2).rev().map(|at| u8::from_str_radix(wrapped.get(at * 2..at * 2 + 2).unwrap(), 16));
             Ok(Plain::new(bytes.collect::<Result<_, _>>().unwrap()))
         }
 

@@ -65,6 +65,9 @@ mod tests {
         region: "us-east-1",
         service: "service",
     };
+    /// Name, method, query, headers, body, signature.
+    type Case<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+
     const HOST: (&str, &str) = ("host", "example.amazonaws.com");
     const DATE: (&str, &str) = ("x-amz-date", "20150830T123600Z");
 
@@ -75,7 +78,7 @@ mod tests {
         let example =
             [("content-type", "application/x-www-form-urlencoded; charset=utf-8"), ("host", "iam.amazonaws.com"), DATE];
         let query = "Action=ListUsers&Version=2010-05-08";
-        let cases: [(&str, &str, &str, &[(&str, &str)], &str, &str); 6] = [
+        let cases: [Case<'_>; 6] = [
             (
                 "get-vanilla",
                 "GET",
