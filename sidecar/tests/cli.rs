@@ -180,7 +180,7 @@ fn the_committed_schema_is_current() {
     assert_eq!(current.code, 0);
     assert!(
         committed == current.out,
-        "envoy/portcullis.schema.json is stale: cargo run -p portcullis -- policy schema > envoy/portcullis.schema.json"
+        "envoy/portcullis.schema.json is stale: make schema"
     );
 }
 
