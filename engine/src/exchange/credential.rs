@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::form::Form;
 use super::{Asked, Exchange, Forward, Parked, Question, RequestStep, ResponseStep, State};
 use crate::answer::{self, CODE_POLICY};
 use crate::audit::{Decided, Record};
@@ -44,21 +45,27 @@ impl Exchange {
             approval: None,
             intent: None,
             credential: self.credential_need(),
+            mfa: None,
+            retries: false,
+            state: String::new(),
         };
         let waits = self.calls.iter().find_map(|call| Some((call.id.clone()?, call.method.clone())));
         let (id, method) = waits.unwrap_or_else(|| ("null".to_owned(), String::new()));
-        let question = Question::Admit(Box::new(request));
         let asked = Asked {
-            question: question.clone(),
+            mfa: None,
+            held: false,
+            intent: false,
+            credential: request.credential,
             id,
             method,
             what: "the request was refused".to_owned(),
             rule: Arc::from(NONE),
             reason: Arc::clone(&self.scene.nothing),
+            form: Form::Text,
+            carried: String::new(),
         };
-        self.state =
-            State::Asking(Box::new(Parked { forward, stand_in: None, asked, rest: Vec::new(), reserved: true }));
-        RequestStep::Ask(question)
+        self.state = State::Asking(Box::new(Parked { forward, stand_in: None, asked, reserved: true }));
+        RequestStep::Ask(Question::Admit(Box::new(request)))
     }
 
     /// Whether the sidecar must find a credential: `Some(true)` where nothing goes on without one.
