@@ -1,4 +1,4 @@
-//! What deciding costs by the number of rules, in wasm: run by [`rules.mjs`](rules.mjs) under the V8 of Node.js, the
+//! What deciding costs by the number of rules, in wasm: run by [`wasm.mjs`](wasm.mjs) under the V8 of Node.js, the
 //! engine that Envoy has. Two kinds of policies: the one of `make bench`, half of whose rules are about the very tool
 //! that is called, and one whose rules are about many tools, four a tool.
 

@@ -1,5 +1,5 @@
 //! What each stage and each scanner costs for clean messages, and what it takes to load a configuration: natively
-//! (`cargo run --release --example stages`) and in wasm, run by [`rules.mjs`](rules.mjs) under the V8 of Node.js, the engine
+//! (`cargo run --release --example stages`) and in wasm, run by [`wasm.mjs`](wasm.mjs) under the V8 of Node.js, the engine
 //! that Envoy has. Figures are the least of several rounds: what else the machine does only adds.
 
 use std::error::Error;

@@ -132,7 +132,7 @@ impl Filter {
                         }
                         Answer::Unavailable
                     }
-                    (Question::Admit(_) | Question::Mfa { .. }, _) => Answer::NotConfigured,
+                    (Question::Admit(_), None) => Answer::NotConfigured,
                 };
                 return self.answer(answer);
             }

@@ -37,22 +37,42 @@ impl Denial<'_> {
 
     /// A `tools/call` result with `isError`; `resultType` is required by clients of 2026-07-28 and harmless to others.
     fn tool_result(&self, id: &str) -> String {
-        format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","content":[{{"type":"text","text":{}}}],"isError":true,"_meta":{{{}:{}}}}}}}"#,
-            quote(self.text),
-            quote(META_KEY),
-            self.facts(),
+        let text = quote(self.text);
+        self.result(
+            id,
+            &format!(r#""resultType":"complete","content":[{{"type":"text","text":{text}}}],"isError":true"#),
         )
+    }
+
+    /// A result of these members (raw JSON) and our facts.
+    #[must_use]
+    pub fn result(&self, id: &str, members: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{{members},"_meta":{{"{META_KEY}":{}}}}}}}"#, self.facts(),)
     }
 
     /// A JSON-RPC error with `id` (raw JSON).
     #[must_use]
     pub fn error(&self, id: &str) -> String {
-        format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{},"message":{},"data":{}}}}}"#,
-            self.code,
+        self.error_with(id, self.code, &self.facts())
+    }
+
+    /// That a link has to be opened first (2025-11-25, "URL elicitation required").
+    #[must_use]
+    pub fn link(&self, id: &str, elicitation: &str, link: &str) -> String {
+        let data = format!(
+            r#"{{"elicitations":[{{"mode":"url","elicitationId":{},"url":{},"message":{}}}],"{META_KEY}":{}}}"#,
+            quote(elicitation),
+            quote(link),
             quote(self.text),
             self.facts(),
+        );
+        self.error_with(id, CODE_LINK, &data)
+    }
+
+    fn error_with(&self, id: &str, code: i32, data: &str) -> String {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{},"data":{data}}}}}"#,
+            quote(self.text),
         )
     }
 
@@ -140,6 +160,8 @@ pub const CODE_RESPONSE: i32 = -31004;
 pub const CODE_QUOTA: i32 = -31005;
 /// A one-time code is required.
 pub const CODE_MFA: i32 = -31006;
+/// MCP 2025-11-25: a link has to be opened first.
+const CODE_LINK: i32 = -32042;
 /// The `_meta` key of our facts in a denied tool result.
 const META_KEY: &str = "dev.portcullis/decision";
 

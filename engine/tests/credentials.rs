@@ -83,7 +83,7 @@ fn every_kind_of_message_is_sent_with_it_and_asks_once() {
         let outcome = driver(&policy("{}", ""), bearer()).run(&request, |_| Response::json(OK));
         assert_eq!(sent(&outcome), Some("Bearer tok-5f1b9c7e2d"), "{request:?}");
         assert_eq!(outcome.questions.len(), 1, "{request:?}");
-        let Question::Admit(admit) = &outcome.questions[0] else { panic!("{request:?}") };
+        let Question::Admit(admit) = &outcome.questions[0];
         assert_eq!((admit.credential, &*admit.call.server), (Some(true), "s"));
         assert!(outcome.records.iter().any(|record| record.credential.as_deref() == Some("github")), "{request:?}");
         assert!(!outcome.records.iter().any(|record| record.to_json().contains("tok-")));
@@ -138,7 +138,7 @@ fn without_one_it_is_refused_or_goes_on_as_configured() {
 #[test]
 fn an_approval_and_a_credential_are_one_question() {
     let outcome = driver(&policy("{}", ""), bearer()).run(&call("deploy"), |_| Response::json(OK));
-    let Question::Admit(admit) = &outcome.questions[0] else { panic!() };
+    let Question::Admit(admit) = &outcome.questions[0];
     assert!(admit.approval.is_some() && admit.credential == Some(true));
     let outcome = driver(&policy("{}", ""), answer(4, None)).run(&call("deploy"), |_| Response::json(OK));
     assert!(outcome.upstream.is_none());

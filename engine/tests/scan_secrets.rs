@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 static SCANNERS: LazyLock<Scanners> = LazyLock::new(|| Scanners::compile(&secrets(ScannerConfig::default())).unwrap());
 
-const RULES: &str = include_str!("../rules/secrets.json");
+const RULES: &str = include_str!("../content/rules/secrets.json");
 
 #[test]
 fn every_rule_finds_its_true_examples_and_none_of_its_false_ones() {

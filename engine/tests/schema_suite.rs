@@ -28,7 +28,7 @@ const STRICTER: &str = "vocabulary.json: \"schema that uses custom metaschema wi
 #[test]
 fn the_official_suite() {
     let Ok(folder) = std::env::var("PORTCULLIS_SCHEMA_SUITE") else {
-        eprintln!("PORTCULLIS_SCHEMA_SUITE is not set: nothing is checked (make test-schemas)");
+        eprintln!("PORTCULLIS_SCHEMA_SUITE is not set: nothing is checked (make test-rust sets it)");
         return;
     };
     let mut declined: BTreeMap<String, usize> = BTreeMap::new();

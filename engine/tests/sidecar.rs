@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use portcullis_engine::audit::Decided;
 use portcullis_engine::driver::{Driver, Outcome, Request, Response};
-use portcullis_engine::exchange::{Answer, Question};
+use portcullis_engine::exchange::{Answer, Code, Question};
 use portcullis_engine::firewall::Firewall;
 use portcullis_engine::principal::{Principal, PrincipalKind};
 use portcullis_engine::sidecar::{
-    AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Batch, Call, Outbox, RecordResponse, Verdict,
+    AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Batch, Call, Mfa, MfaNeed, Outbox, RecordResponse, Verdict,
     is_header_value, may_be_injected,
 };
 use portcullis_engine::state::{MemoryStore, Revision, Store, Stored, Unavailable};
@@ -42,6 +42,26 @@ mod v1 {
         pub intent: Option<AuditRecord>,
         #[prost(message, optional, tag = "9")]
         pub credential: Option<CredentialNeed>,
+        #[prost(message, optional, tag = "10")]
+        pub mfa: Option<MfaNeed>,
+        #[prost(message, optional, tag = "11")]
+        pub client: Option<Client>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct MfaNeed {
+        #[prost(string, tag = "1")]
+        pub rule: String,
+        #[prost(string, tag = "2")]
+        pub code: String,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Client {
+        #[prost(bool, tag = "1")]
+        pub retries: bool,
+        #[prost(string, tag = "2")]
+        pub state: String,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -114,6 +134,12 @@ mod v1 {
         pub headers: Vec<Header>,
         #[prost(string, tag = "5")]
         pub credential_id: String,
+        #[prost(int32, tag = "6")]
+        pub mfa: i32,
+        #[prost(string, tag = "7")]
+        pub state: String,
+        #[prost(string, tag = "8")]
+        pub link: String,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -203,8 +229,12 @@ proptest! {
                 quorum: numbers.2,
             }),
             intent: with_intent.then(|| AuditRecord { id: text(14), tenant: text(2), json: text(15) }),
+            mfa: agent.then(|| MfaNeed { rule: text(11).into(), code: Code::parse("123 456").unwrap() }),
+            retries: tenant,
+            state: if with_approval { text(0) } else { String::new() },
             credential: with_approval.then_some(with_intent),
         };
+        let (retries, state) = (request.retries, request.state.clone());
         let read = v1::AdmitRequest::decode(&*request.encode()).unwrap();
         let expected = v1::AdmitRequest {
             contract: 1,
@@ -238,6 +268,8 @@ proptest! {
                 quorum: numbers.2,
             }),
             intent: with_intent.then(|| v1::AuditRecord { id: text(14), tenant: text(2), json: text(15).into_bytes() }),
+            mfa: agent.then(|| v1::MfaNeed { rule: text(11), code: "123456".to_owned() }),
+            client: (retries || !state.is_empty()).then_some(v1::Client { retries, state }),
             credential: with_approval.then_some(v1::CredentialNeed { required: with_intent }),
         };
         prop_assert_eq!(read, expected);
@@ -249,13 +281,20 @@ proptest! {
         accepted in proptest::collection::vec("[0-9A-Za-z._-]{1,64}", 0..20),
         rejected in proptest::collection::vec("[0-9A-Za-z._-]{1,64}", 0..20),
         later in proptest::collection::vec(any::<u8>(), 0..20),
+        (mfa, state, link) in (0..5_i32, "[0-9A-Za-z._-]{0,64}", ".{0,200}"),
         (name, value, credential_id) in ("[a-z0-9_-]{0,70}", ".{0,40}", "[0-9A-Za-z._-]{0,64}"),
         forms in proptest::collection::vec(".{6,12}", 0..4),
     ) {
         let header = v1::Header { name: name.clone(), value: value.clone(), forms: forms.clone() };
         let written = v1::AdmitResponse {
-            verdict, approval_id: approval_id.clone(), reason: reason.clone(), headers: vec![header],
+            verdict,
+            approval_id: approval_id.clone(),
+            reason: reason.clone(),
+            headers: vec![header],
             credential_id: credential_id.clone(),
+            mfa,
+            state: state.clone(),
+            link: link.clone(),
         };
         // A field of a later version: number 100, length-delimited.
         let mut bytes = written.encode_to_vec();
@@ -263,6 +302,7 @@ proptest! {
         bytes.extend_from_slice(&later);
         let expected = match verdict { 1 => Verdict::Allow, 3 => Verdict::Pending, 4 => Verdict::NoCredential, _ => Verdict::Deny };
         let read = AdmitResponse::decode(&bytes);
+        let mfa = match mfa { 0 => Mfa::Unknown, 1 => Mfa::Verified, _ => Mfa::Refused };
         let fits = may_be_injected(&name) && is_header_value(&value) && !forms.is_empty() && forms.iter().all(|form| form.len() >= 8);
         match read {
             Ok(mut read) => {
@@ -270,7 +310,7 @@ proptest! {
                 prop_assert_eq!(read.headers.len(), 1);
                 prop_assert_eq!(&read.headers[0].name, &name);
                 read.headers.clear();
-                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, credential_id, ..AdmitResponse::default() });
+                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, link });
             }
             Err(_) => prop_assert!(!fits || reason.len() > 1024),
         }
@@ -292,13 +332,14 @@ proptest! {
 
 #[test]
 fn answers_that_break_the_contract_are_none() {
-    let long =
-        v1::AdmitResponse { verdict: 1, approval_id: "a".repeat(65), reason: String::new(), ..Default::default() };
-    let forged =
-        v1::AdmitResponse { verdict: 1, approval_id: "a\"}".to_owned(), reason: String::new(), ..Default::default() };
-    let wordy =
-        v1::AdmitResponse { verdict: 1, approval_id: String::new(), reason: "x".repeat(1025), ..Default::default() };
-    for message in [long.encode_to_vec(), forged.encode_to_vec(), wordy.encode_to_vec(), vec![0x0a, 0x01, 0x01]] {
+    let allowed = v1::AdmitResponse { verdict: 1, ..v1::AdmitResponse::default() };
+    let long = v1::AdmitResponse { approval_id: "a".repeat(65), ..allowed.clone() };
+    let forged = v1::AdmitResponse { approval_id: "a\"}".to_owned(), ..allowed.clone() };
+    let wordy = v1::AdmitResponse { reason: "x".repeat(1025), ..allowed.clone() };
+    let stateful = v1::AdmitResponse { state: "{".to_owned(), ..allowed.clone() };
+    let linked = v1::AdmitResponse { link: "x".repeat(2049), ..allowed };
+    let messages = [long, forged, wordy, stateful, linked].map(|message| message.encode_to_vec());
+    for message in messages.into_iter().chain([vec![0x0a, 0x01, 0x01]]) {
         assert_eq!(Answer::of_call(0, Some(&message)), Answer::Unavailable);
     }
     assert_eq!(Answer::of_call(0, None), Answer::Unavailable);
@@ -557,12 +598,12 @@ fn call(tool: &str) -> Request {
 }
 
 fn verdict(verdict: Verdict) -> Answer {
-    Answer::Admitted(AdmitResponse {
-        verdict,
-        approval_id: "apr-1".to_owned(),
-        reason: "Said why.".to_owned(),
-        ..AdmitResponse::default()
-    })
+    Answer::Admitted(response(verdict))
+}
+
+fn response(verdict: Verdict) -> AdmitResponse {
+    let (approval_id, reason) = ("apr-1".to_owned(), "Said why.".to_owned());
+    AdmitResponse { verdict, approval_id, reason, ..AdmitResponse::default() }
 }
 
 #[test]
@@ -663,4 +704,181 @@ fn mistakes_in_the_configuration_are_named() {
     let firewall = Firewall::from_json(config.as_bytes(), [0; 32]).unwrap();
     assert!(!format!("{firewall:?}").contains("s3cret"));
     assert_eq!(firewall.sidecar.unwrap().authorization().as_deref(), Some("Bearer s3cret"));
+}
+
+// === one-time codes ===
+
+#[test]
+fn a_code_counts_only_where_the_sidecar_says_that_it_verified_it() {
+    let policy = policy(
+        r#"{"on_unavailable":{"audit":"allow","approval":"allow"}}"#,
+        r#","obligations":[{"id":"code","match":{"name":["deploy","read"]},"require_mfa":true}]"#,
+    );
+    let with = |mfa, said| Answer::Admitted(AdmitResponse { mfa, ..response(said) });
+    for (answer, tool, passes, text) in [
+        (with(Mfa::Verified, Verdict::Allow), "read", true, ""),
+        (with(Mfa::Verified, Verdict::Allow), "deploy", true, ""),
+        (with(Mfa::Verified, Verdict::Pending), "deploy", false, "(approval apr-1)"),
+        (with(Mfa::Verified, Verdict::Deny), "deploy", false, "It was denied: Said why."),
+        // A sidecar of before, or one that lies about half of it.
+        (with(Mfa::Unknown, Verdict::Allow), "read", false, "does not answer"),
+        (with(Mfa::Refused, Verdict::Allow), "deploy", false, "It needs a one-time code. Said why."),
+        (with(Mfa::Refused, Verdict::Deny), "read", false, "It needs a one-time code. Said why."),
+        (Answer::Unavailable, "deploy", false, "does not answer"),
+        (Answer::NotConfigured, "read", false, "not configured"),
+    ] {
+        let outcome = run(&policy, answer.clone(), &call(tool).header("x-portcullis-mfa", "123456"));
+        let [Question::Admit(asked)] = &outcome.questions[..] else { panic!("{:?}", outcome.questions) };
+        assert_eq!(asked.mfa.as_ref().map(|mfa| (mfa.code.digits(), &*mfa.rule)), Some(("123456", "obligation:code")));
+        assert_eq!(asked.approval.is_some(), tool == "deploy");
+        assert!(!format!("{asked:?}").contains("123456"));
+        let said = outcome.client.text();
+        assert_eq!(outcome.upstream.is_some(), passes, "{answer:?} {tool}: {said}");
+        assert!(said.contains(text), "{answer:?} {tool}: {said}");
+        let about_code =
+            !passes && (text.contains("one-time") || text.contains("answer") || text.contains("configured"));
+        assert_eq!(said.contains(r#""mfa":"required""#), about_code, "{said}");
+        if about_code {
+            assert_eq!((outcome.records[0].decision, &*outcome.records[0].rule), (Decided::Deny, "obligation:code"));
+        }
+    }
+}
+
+// === forms of a call that nobody has decided about ===
+
+/// A call of 2026-07-28.
+fn modern(params: &str, elicitation: &str) -> Request {
+    let meta = format!(
+        r#""_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{{elicitation}}}}}"#
+    );
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{{"name":"deploy","arguments":{{"k":"v"}}{params},{meta}}}}}"#
+    );
+    Request::post("/mcp", body)
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", "deploy")
+}
+
+fn pending(link: &str) -> Answer {
+    let (state, link) = ("st-1".to_owned(), link.to_owned());
+    Answer::Admitted(AdmitResponse { state, link, ..response(Verdict::Pending) })
+}
+
+const URL: &str = r#""elicitation":{"url":{}}"#;
+const LINK: &str = "https://console.test/approvals/apr-1";
+
+#[test]
+fn a_client_that_can_is_told_in_the_form_of_its_era() {
+    let policy = policy("{}", "");
+    for (elicitation, link, form) in [
+        (URL, LINK, r#""mode":"url","url":"https://console.test/approvals/apr-1""#),
+        (r#""elicitation":{}"#, LINK, r#""mode":"form","requestedSchema":{"type":"object","properties":{}}"#),
+        (r#""elicitation":{"form":{},"url":{}}"#, "", r#""mode":"form""#),
+        (URL, "", "isError"),
+        ("", LINK, "isError"),
+    ] {
+        let outcome = run(&policy, pending(link), &modern("", elicitation));
+        let said = outcome.client.text();
+        let _: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert!(outcome.upstream.is_none() && said.contains(form), "{elicitation} {link}: {said}");
+        let asks = form != "isError";
+        assert_eq!(said.contains(r#""resultType":"input_required""#), asks, "{said}");
+        assert_eq!(said.contains(r#""requestState":"portcullis:st-1""#), asks, "{said}");
+        assert!(
+            said.contains(r#""approvalId":"apr-1""#) && said.starts_with(r#"{"jsonrpc":"2.0","id":"a","#),
+            "{said}"
+        );
+        let [Question::Admit(asked)] = &outcome.questions[..] else { panic!("{:?}", outcome.questions) };
+        assert_eq!((asked.retries, asked.state.as_str()), (!elicitation.is_empty(), ""));
+    }
+    // A sidecar that gives no state gets a text told.
+    let outcome = run(&policy, verdict(Verdict::Pending), &modern("", URL));
+    assert!(outcome.client.text().contains("isError"));
+}
+
+#[test]
+fn a_call_that_comes_back_is_the_same_call() {
+    let policy = policy("{}", "");
+    let asked = |outcome: &Outcome| match &outcome.questions[..] {
+        [Question::Admit(asked)] => asked.clone(),
+        other => panic!("{other:?}"),
+    };
+    let answers =
+        |action: &str| format!(r#","inputResponses":{{"portcullis":{{"action":"{action}"}}}},"requestState":"#);
+    for own in ["", r#","requestState":"the server's \"é\"","inputResponses":{"q":{"action":"accept"}}"#] {
+        let first = run(&policy, pending(LINK), &modern(own, URL));
+        let said: serde_json::Value = serde_json::from_str(&first.client.text()).unwrap();
+        let state = said.pointer("/result/requestState").unwrap().to_string();
+        let back = modern(&format!("{}{state}", answers("accept")), URL);
+        let second = run(&policy, verdict(Verdict::Allow), &back);
+        assert_eq!(asked(&second).state, "st-1");
+        assert!(asked(&second).retries);
+        assert_eq!(asked(&second).call.digest, asked(&first).call.digest);
+        let sent: serde_json::Value = serde_json::from_str(&second.upstream.unwrap().text()).unwrap();
+        let direct: serde_json::Value = serde_json::from_slice(&modern(own, URL).chunks.concat()).unwrap();
+        assert_eq!(sent, direct, "{own}");
+        // Still nobody: it may come back again, with all that it brought along; unless its user gave up.
+        let again = run(&policy, pending(LINK), &back).client.text();
+        assert!(again.contains(&state), "{again}");
+        let over = run(&policy, pending(LINK), &modern(&format!("{}{state}", answers("decline")), URL));
+        assert!(over.client.text().contains("isError") && !asked(&over).retries);
+    }
+}
+
+#[test]
+fn what_a_client_brings_back_is_judged_like_anything_else() {
+    let policy = policy("{}", "");
+    let back = |carried: &str| {
+        let state = serde_json::Value::from(format!("portcullis:st-1{carried}")).to_string();
+        run(&policy, verdict(Verdict::Allow), &modern(&format!(r#","requestState":{state}"#), URL))
+    };
+    // No secret in a place where nobody looks.
+    let secret = r#"{"a":{"action":"accept","content":{"t":"ghp_0123456789abcdefghijABCDEFGHIJ0123456"}}}"#;
+    let outcome = back(&format!(r#"{{"inputResponses":{secret}}}"#));
+    assert!(outcome.upstream.is_none());
+    assert!(outcome.client.text().contains("content that may not be sent"), "{}", outcome.client.text());
+    // What is no JSON object brings nothing, nor do members that no client answers by.
+    let twice = r#"{"requestState":"a","requestState":"b"}"#;
+    for carried in ["", "{", "{]", "[1]", r#"{"name":"other","arguments":{}}"#, twice] {
+        let sent = back(carried).upstream.unwrap().text();
+        assert!(!sent.contains("requestState") && !sent.contains("other"), "{sent}");
+    }
+    // Without a sidecar there are no states of ours: it is the server's.
+    let bare = r#"{"version":"1","default":"allow","servers":[{"name":"s"}]}"#;
+    let sent = run(bare, Answer::NotConfigured, &modern(r#","requestState":"portcullis:x""#, URL)).upstream.unwrap();
+    assert!(sent.text().contains(r#""requestState":"portcullis:x""#));
+}
+
+#[test]
+fn a_session_whose_client_shows_links_is_remembered() {
+    let config = policy("{}", "");
+    let mut driver = Driver::new(Arc::new(Firewall::from_json(config.as_bytes(), [7; 32]).unwrap()));
+    driver.answer = pending(LINK);
+    let mut begin = |capabilities: &str, session: &str| {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"2025-11-25","capabilities":{{{capabilities}}},"clientInfo":{{"name":"c","version":"1"}}}}}}"#
+        );
+        let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}}"#;
+        driver.run(&Request::post("/mcp", body), |_| {
+            let mut response = Response::json(answer);
+            response.headers.push(("mcp-session-id".to_owned(), session.into()));
+            response
+        });
+        driver
+            .run(&call("deploy").header("mcp-session-id", session).header("mcp-protocol-version", "2025-11-25"), |_| {
+                panic!("it was forwarded")
+            })
+            .client
+            .text()
+    };
+    let said = begin(URL, "s-1");
+    let value: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(value.pointer("/error/code").unwrap(), -32042);
+    let elicitation = value.pointer("/error/data/elicitations/0").unwrap();
+    assert_eq!((elicitation["url"].as_str(), elicitation["elicitationId"].as_str()), (Some(LINK), Some("apr-1")));
+    assert!(begin(r#""elicitation":{"form":{}}"#, "s-2").contains("isError"));
+    // Of nobody's session nothing is known.
+    let said = driver.run(&call("deploy"), |_| panic!("it was forwarded")).client.text();
+    assert!(said.contains("isError"));
 }

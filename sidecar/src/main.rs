@@ -11,6 +11,7 @@ mod credentials;
 mod eval;
 mod failure;
 mod input;
+mod mfa;
 mod policy;
 mod proto;
 mod scan;
@@ -21,6 +22,7 @@ mod store;
 mod style;
 mod tokens;
 mod tools;
+mod webhooks;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -67,6 +69,9 @@ enum Command {
     /// Make and revoke tokens of people
     #[command(subcommand)]
     Tokens(tokens::command::Command),
+    /// Enrol authenticators for one-time codes, and manage them
+    #[command(subcommand)]
+    Mfa(mfa::command::Command),
     /// Prepare PostgreSQL as the store of several replicas
     #[command(subcommand)]
     Store(store::command::Command),
@@ -85,6 +90,7 @@ fn main() -> ExitCode {
         Command::Credentials(command) => credentials::command::run(&command),
         Command::Grants(command) => credentials::command::run_grants(&command),
         Command::Tokens(command) => tokens::command::run(&command),
+        Command::Mfa(command) => mfa::command::run(&command),
         Command::Store(command) => store::command::run(&command),
         Command::Eval(args) => eval::run(&args),
     };

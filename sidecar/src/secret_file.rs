@@ -11,9 +11,14 @@ use crate::failure::Failure;
 /// Reads a secret, or makes one of 256 random bits as 64 hexadecimal digits, in a file that only its owner can read. A
 /// file that others can read is refused: whoever did could have the secret by now.
 pub(crate) fn open_or_create(path: &Path) -> Result<String, Failure> {
+    open_or_make(path, random)
+}
+
+/// The same with a secret that is made in another form.
+pub(crate) fn open_or_make(path: &Path, make: impl FnOnce() -> Result<String, Failure>) -> Result<String, Failure> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(mut file) => {
-            let text = random()?;
+            let text = make()?;
             let written = file.write_all(format!("{text}\n").as_bytes()).and_then(|()| file.sync_all());
             if let Err(error) = written {
                 // Half a secret must not be taken for one at the next start.
@@ -49,6 +54,11 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
 /// 256 random bits as 64 hexadecimal digits.
 pub(crate) fn random() -> Result<String, Failure> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::new(format!("no random numbers from the system: {error}")))?;
+    fill(&mut bytes)?;
     Ok(hex(&bytes))
+}
+
+/// Random bytes from the system.
+pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), Failure> {
+    getrandom::fill(bytes).map_err(|error| Failure::new(format!("no random numbers from the system: {error}")))
 }

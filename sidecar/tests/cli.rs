@@ -178,10 +178,7 @@ fn the_committed_schema_is_current() {
     let committed = fs::read_to_string(path).unwrap();
     let current = run(&["policy", "schema"], "");
     assert_eq!(current.code, 0);
-    assert!(
-        committed == current.out,
-        "envoy/portcullis.schema.json is stale: cargo run -p portcullis -- policy schema > envoy/portcullis.schema.json"
-    );
+    assert!(committed == current.out, "envoy/portcullis.schema.json is stale: make schema");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filter
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     with ExitStack() as stack:
         database = stack.enter_context(Postgres()) if request.param == "postgres" else None
-        yield stack.enter_context(Serve(database))
+        yield stack.enter_context(Serve(database=database))
 
 
 def guarded(gateway: Any, serve: Serve, *rules: Any, **block: Any) -> Gateway:

@@ -30,7 +30,7 @@ def database() -> Iterator[Postgres]:
 
 
 def test_while_the_database_is_away_durable_calls_are_refused_others_flow_and_nothing_is_lost(gateway, upstream, database):
-    with Serve(database) as serve:
+    with Serve(database=database) as serve:
         block = {"cluster": sidecar_cluster(serve.port), "token": serve.token, "timeout_ms": 1500}
         durable = gateway(policy(default="allow", sidecar={**block, "audit": "durable"}), sidecar=serve.port).port
         batch = gateway(policy(default="allow", sidecar=block), sidecar=serve.port).port
@@ -77,7 +77,7 @@ def test_while_the_database_is_away_durable_calls_are_refused_others_flow_and_no
 
 
 def test_an_approval_given_at_one_replica_lets_the_call_go_on_that_another_holds(gateway, upstream, database):
-    with Serve(database) as first, Serve(database, replica_of=first) as second:
+    with Serve(database=database) as first, Serve(database=database, replica_of=first) as second:
         ben = second.person("ben", "--role", "policy_manager")
         asks = {"id": "asks", "action": "require_approval", "match": {"name": ["deploy"]}, "approval": {"wait": "30s"}}
         block = {"cluster": sidecar_cluster(first.port), "token": first.token}

@@ -1,4 +1,4 @@
-"""Trains the learned tier of the injection scanner and writes engine/src/scan/injection/model/weights.bin.
+"""Trains the learned tier of the injection scanner and writes engine/content/src/scan/injection/model/weights.bin.
 
     cargo build --release -p portcullis-engine --example injection_features
     python train.py --cases public.jsonl --features path/to/injection_features --out weights.bin --metrics metrics.json

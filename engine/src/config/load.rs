@@ -1,7 +1,6 @@
 //! Bytes to [`Config`]: the strict parse, the types, and errors that lead to the mistake.
 
-use super::error::ConfigError;
-use super::{Config, MAX_CONFIG_BYTES, canonical_json, de, sha256_hex};
+use super::{Config, ConfigError, MAX_CONFIG_BYTES, canonical_json, from_value, sha256_hex};
 use crate::json::{Document, ErrorKind, Limits};
 
 pub(super) fn load(bytes: &[u8]) -> Result<Config, ConfigError> {
@@ -16,7 +15,7 @@ pub(super) fn load(bytes: &[u8]) -> Result<Config, ConfigError> {
         ConfigError::new("", format!("{}{name} at line {line}, column {column}", error.kind.message()))
             .remedy("the configuration must be one strict JSON object")
     })?;
-    let mut config: Config = de::from_value(document.root())?;
+    let mut config: Config = from_value(document.root())?;
     config.digest = sha256_hex(canonical_json(document.root()).as_bytes());
     Ok(config)
 }

@@ -5,12 +5,9 @@
 //! cannot say (ranges, patterns, references) is checked by [`crate::policy::Policy::compile`].
 
 mod canonical;
-mod de;
-mod error;
 mod flow;
 mod host;
 mod identity;
-mod literal;
 mod load;
 mod obligation;
 mod pins;
@@ -23,18 +20,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::scan::ScannersConfig;
 
+pub use portcullis_content::principal::PrincipalMatch;
+pub use portcullis_content::settings::{ConfigError, Literal};
+pub(crate) use portcullis_content::settings::{from_value, nearest};
+
 pub use canonical::canonical_json;
 pub(crate) use canonical::{canonical_string, sha256_hex};
-pub(crate) use de::from_value;
-pub use error::ConfigError;
-pub(crate) use error::nearest;
 pub use flow::{
     Carrier, ClassConfig, DecayConfig, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig,
     ProvenanceConfig, SourceConfig, ToolClass,
 };
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
 pub use identity::{IdentityConfig, JwtClaims, JwtConfig, KeyEntry, KeysConfig, MtlsEntry};
-pub use literal::Literal;
 pub use obligation::{
     ClearanceConfig, ClearanceEntry, DlpAction, DlpConfig, EgressAction, EgressConfig, ObligationConfig,
 };
@@ -43,7 +40,7 @@ pub use pins::{
     RiskConfig, RiskThreshold, SchemaMode, SchemasConfig, Side, UnknownProperties,
 };
 pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer};
-pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, PrincipalMatch, RuleConfig};
+pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, RuleConfig};
 pub use server::{CredentialsConfig, ServerConfig, ServerMatch};
 pub use sidecar::{ApprovalConfig, AuditDelivery, OnUnavailable, Secret, SidecarConfig};
 

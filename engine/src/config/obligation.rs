@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Literal;
 use super::Mode;
-use super::literal::Literal;
-use super::rule::{MatchConfig, PredicateConfig, PrincipalMatch};
+use super::rule::{MatchConfig, PredicateConfig};
+use crate::principal::PrincipalMatch;
 
 /// What must be done to calls and their results, beside the decision whether they pass.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

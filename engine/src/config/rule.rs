@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Literal;
 use super::Mode;
-use super::literal::Literal;
 use super::sidecar::ApprovalConfig;
 use crate::mcp::Capability;
-use crate::principal::PrincipalKind;
+use crate::principal::PrincipalMatch;
 use crate::scan::SuppressConfig;
 
 /// One rule.
@@ -110,31 +110,6 @@ pub struct MatchConfig {
     /// Globs of the environment's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Vec<String>>,
-}
-
-/// Who calls. A field that is left out fits everybody; an attribute a principal lacks fits no glob.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct PrincipalMatch {
-    /// Kinds of principals.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<Vec<PrincipalKind>>,
-    /// Globs of the id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<Vec<String>>,
-    /// Globs of the tenant.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<Vec<String>>,
-    /// Globs of roles; one role that fits is enough.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub roles: Option<Vec<String>>,
-    /// Globs of teams; one team that fits is enough.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub teams: Option<Vec<String>>,
-    /// Globs of the agent profile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent: Option<Vec<String>>,
 }
 
 /// A condition on the call's arguments.

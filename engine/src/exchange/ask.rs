@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::check_obligations::SecondFactor;
 use super::checks::{Called, Ruling};
-use super::client::{Client, Judged};
+use super::client::{Client, Judged, NEEDS_MFA};
 use super::content::{self, Block};
 use super::credential::NONE;
-use super::{Answer, Asked, Call, Exchange, Forward, Question, RequestStep, State};
+use super::form::{self, Form};
+use super::{Answer, Ask, Asked, Call, Exchange, Forward, RequestStep, State};
 use crate::answer::{self, CODE_APPROVAL, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Record};
 use crate::config::{Action, AuditDelivery, Side, canonical_json, canonical_string, sha256_hex};
@@ -20,7 +21,7 @@ use crate::json::{Document, Edits, Kind, Value};
 use crate::mcp::{self, Capability};
 use crate::policy::Decision;
 use crate::scan::{Context, Direction, Site, Surface};
-use crate::sidecar::{AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call as Admitted, Verdict};
+use crate::sidecar::{AdmitRequest, AdmitResponse, ApprovalNeed, Call as Admitted, Mfa, MfaNeed, Verdict};
 use crate::sort::Arrange;
 
 /// A request that may go on once somebody says so.
@@ -43,7 +44,7 @@ pub(super) struct Pending<'a, 'd> {
 impl Exchange {
     /// Goes on after a [`RequestStep::Ask`]. What the call counts for is reserved now: it may have waited long.
     pub fn answer(&mut self, answer: Answer, now_us: u64) -> RequestStep {
-        let mut parked = match std::mem::replace(&mut self.state, State::AwaitResponse) {
+        let parked = match std::mem::replace(&mut self.state, State::AwaitResponse) {
             State::Asking(parked) => parked,
             other => {
                 self.state = other;
@@ -55,12 +56,6 @@ impl Exchange {
                 return self.refuse_uninjected(refusal, now_us);
             }
             return self.give_up(parked.stand_in, refusal);
-        }
-        if !parked.rest.is_empty() {
-            parked.asked = parked.rest.remove(0);
-            let question = parked.asked.question.clone();
-            self.state = State::Asking(parked);
-            return RequestStep::Ask(question);
         }
         let mut calls = std::mem::take(&mut self.calls);
         let approved = calls.iter_mut().filter(|_| !parked.reserved);
@@ -77,38 +72,31 @@ impl Exchange {
 
     /// What an answer means; the message for the client where the call does not go on.
     fn hear(&mut self, asked: &Asked, answer: Answer) -> Result<(), String> {
-        match &asked.question {
-            Question::Mfa { .. } => self.hear_code(asked, &answer),
-            Question::Admit(request) => self.hear_admission(asked, request, answer),
-        }
-    }
-
-    fn hear_code(&mut self, asked: &Asked, answer: &Answer) -> Result<(), String> {
-        let text = match answer {
-            Answer::Approved => return Ok(()),
-            Answer::Refused => "The one-time code is wrong, or was used before.",
-            Answer::NotConfigured | Answer::Unavailable | Answer::Admitted(_) => {
-                "It needs a one-time code, and MFA verification is not configured."
-            }
-        };
-        for record in self.calls.iter_mut().map(|call| &mut call.record) {
-            record.decision = Decided::Deny;
-            record.rule = Arc::clone(&asked.rule);
-            record.reason = Arc::from("The one-time code could not be verified.");
-        }
-        Err(self.tell(asked, text, None))
-    }
-
-    fn hear_admission(&mut self, asked: &Asked, request: &AdmitRequest, answer: Answer) -> Result<(), String> {
-        let held = request.approval.is_some();
-        self.scene.credential_settled |= request.credential.is_some();
-        let alone = !held && request.intent.is_none();
+        let (mfa, held) = (asked.mfa.as_ref(), asked.held);
+        self.scene.credential_settled |= asked.credential.is_some();
+        let alone = mfa.is_none() && !held && !asked.intent;
         let (decision, why, text) = match answer {
             Answer::Approved => return Ok(()),
             // Where there is no sidecar at all (a policy is tried out) there is nothing to inject.
-            Answer::NotConfigured if alone && request.credential.is_some() => return Ok(()),
-            Answer::Admitted(response) => return self.hear_verdict(asked, request, response),
-            Answer::Unavailable if self.goes_on_unasked(request) => {
+            Answer::NotConfigured if alone && asked.credential.is_some() => return Ok(()),
+            // A sidecar that knows nothing of codes allows what it cannot have verified.
+            Answer::Admitted(response)
+                if mfa.is_none() || response.mfa == Mfa::Verified || response.is_refusal_before_code() =>
+            {
+                return self.hear_verdict(asked, response);
+            }
+            Answer::Admitted(AdmitResponse { mfa: Mfa::Refused, reason, .. }) => {
+                return Err(self.refuse_code(asked, &format!("It needs a one-time code.{}", aside(&reason))));
+            }
+            Answer::NotConfigured if mfa.is_some() => {
+                let text = "It needs a one-time code, and MFA verification is not configured.";
+                return Err(self.refuse_code(asked, text));
+            }
+            Answer::Admitted(_) | Answer::Unavailable if mfa.is_some() => {
+                let text = "It needs a one-time code, and whoever verifies it does not answer. Try again later.";
+                return Err(self.refuse_code(asked, text));
+            }
+            Answer::Unavailable if self.goes_on_unasked(asked) => {
                 for call in &mut self.calls {
                     call.record.rules_fired.push(Arc::from("sidecar:unavailable"));
                 }
@@ -129,21 +117,27 @@ impl Exchange {
                 "The sidecar, which has its credential, did not answer.",
                 "It needs a credential, and the sidecar that has it does not answer. Try again later.",
             ),
-            Answer::NotConfigured | Answer::Unavailable => (
+            Answer::NotConfigured | Answer::Unavailable | Answer::Admitted(_) => (
                 Decided::Deny,
                 "Its record could not be written down.",
                 "Its audit record could not be written down, and without that it may not be made. Try again later.",
             ),
         };
-        self.note(asked, decision, why, None);
+        self.note(&asked.rule, decision, why, None);
         Err(self.tell(asked, text, None))
     }
 
-    fn hear_verdict(&mut self, asked: &Asked, request: &AdmitRequest, response: AdmitResponse) -> Result<(), String> {
-        let held = request.approval.is_some();
+    fn refuse_code(&mut self, asked: &Asked, text: &str) -> String {
+        let rule = asked.mfa.as_ref().unwrap_or(&asked.rule);
+        self.note(rule, Decided::Deny, "The one-time code could not be verified.", None);
+        let text = self.explain(&asked.what, rule, text);
+        Denial { needs: NEEDS_MFA, ..self.denial(CODE_MFA, rule, &text) }.message(&asked.id, &asked.method)
+    }
+
+    fn hear_verdict(&mut self, asked: &Asked, response: AdmitResponse) -> Result<(), String> {
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
         // A sidecar that knows nothing of credentials allows without one.
-        let missing = request.credential == Some(true) && response.headers.is_empty();
+        let missing = asked.credential == Some(true) && response.headers.is_empty();
         let verdict = match response.verdict {
             Verdict::Allow if missing => Verdict::NoCredential,
             verdict => verdict,
@@ -151,22 +145,22 @@ impl Exchange {
         let (decision, why, text) = match verdict {
             Verdict::Allow => {
                 let credential = Some(&response.credential_id).filter(|_| !response.headers.is_empty());
-                for call in self.calls.iter_mut().filter(|call| !call.record.decision.is_refusal() || held) {
+                for call in self.calls.iter_mut().filter(|call| !call.record.decision.is_refusal() || asked.held) {
                     call.record.approval = approval.map(str::to_owned);
                     call.record.credential = credential.cloned();
                 }
-                if request.credential.is_some() {
+                if asked.credential.is_some() {
                     self.scene.injected = response.headers;
                 }
                 return Ok(());
             }
             Verdict::NoCredential if asked.rule.as_ref() == NONE && !self.enforcing() => return Ok(()),
             Verdict::NoCredential => {
-                let asked = Asked { rule: Arc::from(NONE), reason: Arc::from(""), ..asked.clone() };
-                self.note(&asked, Decided::Deny, "There is no credential for it.", approval);
-                return Err(self.tell(&asked, &denied(&response.reason), approval));
+                let asked = Asked { rule: Arc::from(NONE), reason: Arc::default(), ..asked.clone() };
+                self.note(&asked.rule, Decided::Deny, "There is no credential for it.", approval);
+                return Err(self.tell(&asked, &denied(&response.reason), Some(&response)));
             }
-            Verdict::Pending if held => (
+            Verdict::Pending if asked.held => (
                 Decided::RequireApproval,
                 "Nobody has decided yet.",
                 format!(
@@ -177,23 +171,24 @@ impl Exchange {
             ),
             Verdict::Deny | Verdict::Pending => (Decided::Deny, "It was denied.", denied(&response.reason)),
         };
-        self.note(asked, decision, why, approval);
-        Err(self.tell(asked, &text, approval))
+        self.note(&asked.rule, decision, why, approval);
+        Err(self.tell(asked, &text, Some(&response)))
     }
 
     /// Whether a call goes on although the sidecar did not answer: every check that needed it says so.
-    fn goes_on_unasked(&self, request: &AdmitRequest) -> bool {
+    fn goes_on_unasked(&self, asked: &Asked) -> bool {
         let Some(sidecar) = &self.firewall.sidecar else { return false };
-        (request.approval.is_none() || sidecar.approval_side() == Side::Allow)
-            && (request.intent.is_none() || sidecar.audit_side() == Side::Allow)
-            && (request.credential.is_none()
+        asked.mfa.is_none()
+            && (!asked.held || sidecar.approval_side() == Side::Allow)
+            && (!asked.intent || sidecar.audit_side() == Side::Allow)
+            && (asked.credential.is_none()
                 || self.scene.credentials.is_some_and(|terms| terms.on_unavailable == Side::Allow))
     }
 
-    fn note(&mut self, asked: &Asked, decision: Decided, why: &str, approval: Option<&str>) {
+    fn note(&mut self, rule: &Arc<str>, decision: Decided, why: &str, approval: Option<&str>) {
         for record in self.calls.iter_mut().map(|call| &mut call.record) {
             record.decision = decision;
-            record.rule = Arc::clone(&asked.rule);
+            record.rule = Arc::clone(rule);
             record.approval = approval.map(str::to_owned);
             if !why.is_empty() {
                 record.reason = Arc::from(why);
@@ -202,15 +197,16 @@ impl Exchange {
     }
 
     /// The message for the client.
-    fn tell(&self, asked: &Asked, text: &str, approval: Option<&str>) -> String {
-        let (code, needs) = match &asked.question {
-            Question::Mfa { .. } => (CODE_MFA, Some("mfa")),
-            Question::Admit(request) if request.approval.is_some() => (CODE_APPROVAL, None),
-            Question::Admit(_) => (CODE_POLICY, None),
-        };
+    fn tell(&self, asked: &Asked, text: &str, response: Option<&AdmitResponse>) -> String {
+        let code = if asked.held { CODE_APPROVAL } else { CODE_POLICY };
         let reason = format!("{text}{}", aside(&asked.reason));
         let text = self.explain(&asked.what, &asked.rule, &reason);
-        Denial { needs, approval, ..self.denial(code, &asked.rule, &text) }.message(&asked.id, &asked.method)
+        let approval = response.map(|response| response.approval_id.as_str()).filter(|id| !id.is_empty());
+        let denial = Denial { approval, ..self.denial(code, &asked.rule, &text) };
+        let other = response.filter(|response| response.verdict == Verdict::Pending && asked.held);
+        other
+            .and_then(|response| self.pending(asked, &denial, response))
+            .unwrap_or_else(|| denial.message(&asked.id, &asked.method))
     }
 
     fn give_up(&mut self, stand_in: Option<Forward>, message: String) -> RequestStep {
@@ -260,55 +256,76 @@ impl Client<'_> {
     /// What becomes of a request that nothing speaks against, or nothing but a missing answer.
     pub(super) fn ask(&self, pending: &Pending<'_, '_>, record: &mut Record) -> Judged {
         let decision = pending.decision;
-        let what = self.refused(pending.method, pending.capability, record);
-        let mut asked = Vec::new();
-        let mut put = |question: Question, what: String, rule: &Arc<str>, reason: &str| {
-            let (id, method) = (pending.id.to_owned(), pending.method.to_owned());
-            asked.push(Asked { question, id, method, what, rule: Arc::clone(rule), reason: Arc::from(reason) });
+        let mut what = self.refused(pending.method, pending.capability, record);
+        let mfa = match pending.factor {
+            SecondFactor::Given(rule, code) => Some(MfaNeed { rule: Arc::clone(rule), code: code.clone() }),
+            SecondFactor::NotNeeded | SecondFactor::Missing(_) => None,
         };
-        if let SecondFactor::Given(rule, code) = pending.factor {
-            if decision.lets_through() {
-                record.decision = Decided::RequireApproval;
-                record.rule = Arc::clone(rule);
-                record.reason = Arc::from("It needs a one-time code.");
-            }
-            put(Question::Mfa { rule: rule.to_string(), code: code.clone() }, what.clone(), rule, "");
-        }
-        if !decision.lets_through() {
-            let need = self.need(pending, &decision.rule, &decision.reason, record);
-            put(self.admit(pending, Some(need), record), what, &decision.rule, &decision.reason);
+        let (rule, reason, held) = if !decision.lets_through() {
+            (Arc::clone(&decision.rule), Arc::clone(&decision.reason), true)
         } else if let Some(block) = pending.block {
             self.note_block(block, record);
-            let rule: Arc<str> = Arc::from(block.rule.as_str());
+            what = CONTENT.to_owned();
             let found = format!("Found at {}.", if block.location.is_empty() { "/" } else { &block.location });
-            let need = self.need(pending, &rule, &found, record);
-            put(self.admit(pending, Some(need), record), CONTENT.to_owned(), &rule, &found);
+            (Arc::from(block.rule.as_str()), Arc::from(found), true)
+        } else if let Some(mfa) = &mfa {
+            record.decision = Decided::RequireApproval;
+            record.rule = Arc::clone(&mfa.rule);
+            record.reason = Arc::from("It needs a one-time code.");
+            (Arc::clone(&mfa.rule), Arc::default(), false)
         } else if self.exchange.wants_intent(pending.capability) {
-            put(self.admit(pending, None, record), what, &Arc::from("audit:durable"), "");
-        }
-        let Some(first) = asked.first() else {
+            (Arc::from("audit:durable"), Arc::default(), false)
+        } else {
             if self.exchange.scene.old_transport {
                 // Its answer comes by a stream that does not say what it answers.
                 self.exchange.flow_expect(pending.traits, self.now_us);
             }
             return Judged::Forward;
         };
+        let need = held.then(|| self.need(pending, &rule, &reason, record));
+        let form = if held { self.exchange.form(pending.method, pending.params, self.now_us) } else { Form::Text };
+        let asked = Asked {
+            mfa: mfa.as_ref().map(|mfa| Arc::clone(&mfa.rule)),
+            held,
+            intent: false,
+            credential: self.exchange.credential_need(),
+            id: pending.id.to_owned(),
+            method: pending.method.to_owned(),
+            what,
+            rule,
+            reason,
+            form,
+            carried: if form == Form::Text { String::new() } else { form::carried(pending.params) },
+        };
         let answer =
-            self.exchange.tell(first, "A call that somebody must be asked about has to be sent by itself.", None);
+            self.exchange.tell(&asked, "A call that somebody must be asked about has to be sent by itself.", None);
         if !self.batch {
-            return self.refusal(pending.id, pending.method, record, answer, asked);
+            let request = self.admit(pending, need, mfa, form, record);
+            let ask = Box::new(Ask { request, asked });
+            return self.refusal(pending.id, pending.method, record, answer, Some(ask));
         }
         if !record.decision.is_refusal() {
             record.decision = Decided::Deny;
-            record.rule = Arc::clone(&first.rule);
+            record.rule = asked.rule;
             record.reason = Arc::from("It cannot be asked about within a batch.");
         }
-        self.refusal(pending.id, pending.method, record, answer, Vec::new())
+        self.refusal(pending.id, pending.method, record, answer, None)
     }
 
-    fn admit(&self, pending: &Pending<'_, '_>, approval: Option<ApprovalNeed>, record: &Record) -> Question {
+    fn admit(
+        &self,
+        pending: &Pending<'_, '_>,
+        approval: Option<ApprovalNeed>,
+        mfa: Option<MfaNeed>,
+        form: Form,
+        record: &Record,
+    ) -> AdmitRequest {
         let scene = &self.exchange.scene;
-        Question::Admit(Box::new(AdmitRequest {
+        let returned = scene.returned.as_ref().filter(|_| approval.is_some());
+        AdmitRequest {
+            mfa,
+            retries: matches!(form, Form::Retry { .. }),
+            state: returned.map(|returned| returned.state.clone()).unwrap_or_default(),
             id: record.id.clone(),
             principal: Arc::clone(&scene.principal),
             call: Admitted {
@@ -325,7 +342,7 @@ impl Client<'_> {
             // Written when the record is complete.
             intent: None,
             credential: self.exchange.credential_need(),
-        }))
+        }
     }
 
     fn need(&self, pending: &Pending<'_, '_>, rule: &Arc<str>, reason: &str, record: &Record) -> ApprovalNeed {
@@ -397,15 +414,6 @@ fn denied(reason: &str) -> String {
     match reason.trim_end_matches('.') {
         "" => "It was denied.".to_owned(),
         reason => format!("It was denied: {reason}."),
-    }
-}
-
-/// Writes the intent row into the question, now that the record is as the call will be made.
-pub(super) fn add_intent(asked: &mut [Asked], record: &Record) {
-    for one in asked {
-        if let Question::Admit(request) = &mut one.question {
-            request.intent = Some(AuditRecord::intent(record));
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::check_obligations::SecondFactor;
 use super::checks::{self, Called};
 use super::content::{self, Content};
 use super::request::reads_as;
-use super::{Asked, Call, Exchange};
+use super::{Ask, Call, Exchange, form};
 use crate::answer::{self, CODE_CONTENT, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Found, Record};
 use crate::config::Action;
@@ -49,8 +49,8 @@ pub(super) enum Judged {
         answer: String,
         /// Sent to the server instead, where the answer cannot travel with this response.
         stand_in: Option<String>,
-        /// Those who all could still let it pass.
-        ask: Vec<Asked>,
+        /// Who could still let it pass.
+        ask: Option<Box<Ask>>,
     },
 }
 
@@ -77,6 +77,7 @@ impl Client<'_> {
             Message::Request { id, .. } => Some(id.raw().to_owned()),
             _ => None,
         };
+        let shows_links = form::shows_links(&method, message.params());
         let call = Call {
             id,
             method,
@@ -85,6 +86,7 @@ impl Client<'_> {
             traits,
             charge: std::mem::take(&mut self.charge),
             held: std::mem::take(&mut self.held),
+            shows_links,
         };
         (call, verdict)
     }
@@ -111,7 +113,7 @@ impl Client<'_> {
         match verdict {
             Judged::Forward => {}
             // Somebody may still let it pass.
-            Judged::Refuse { ask, .. } if !ask.is_empty() => {}
+            Judged::Refuse { ask: Some(_), .. } => {}
             Judged::Refuse { .. } | Judged::Drop | Judged::Substitute(_) => return ops,
         }
         for (name, value) in params {
@@ -368,7 +370,7 @@ impl Client<'_> {
         if decision.hide {
             let shown = self.recordable(method);
             let answer = answer::not_found(id, method, record.name.as_deref().unwrap_or(&shown));
-            return self.refusal(id, method, record, answer, Vec::new());
+            return self.refusal(id, method, record, answer, None);
         }
         let (code, needs) = match factor {
             SecondFactor::Missing(ruling) if ruling.verdict.rule == decision.rule => (CODE_MFA, NEEDS_MFA),
@@ -377,7 +379,7 @@ impl Client<'_> {
         let what = self.refused(method, capability, record);
         let text = self.exchange.explain(&what, &decision.rule, &decision.reason);
         let answer = Denial { needs, ..self.exchange.denial(code, &decision.rule, &text) }.message(id, method);
-        self.refusal(id, method, record, answer, Vec::new())
+        self.refusal(id, method, record, answer, None)
     }
 
     /// What was refused, for a person.
@@ -398,10 +400,17 @@ impl Client<'_> {
             &format!("Found at {}.", if block.location.is_empty() { "/" } else { &block.location }),
         );
         let answer = self.exchange.denial(CODE_CONTENT, &block.rule, &text).message(id, method);
-        self.refusal(id, method, record, answer, Vec::new())
+        self.refusal(id, method, record, answer, None)
     }
 
-    pub(super) fn refusal(&self, id: &str, method: &str, record: &Record, answer: String, ask: Vec<Asked>) -> Judged {
+    pub(super) fn refusal(
+        &self,
+        id: &str,
+        method: &str,
+        record: &Record,
+        answer: String,
+        ask: Option<Box<Ask>>,
+    ) -> Judged {
         let stand_in = self.exchange.scene.old_transport.then(|| stand_in(id, method, record));
         Judged::Refuse { answer, stand_in, ask }
     }
@@ -429,7 +438,7 @@ fn stand_in(id: &str, method: &str, record: &Record) -> String {
 
 fn refuse_with(id: Option<&str>, answer: String) -> Judged {
     match id {
-        Some(_) => Judged::Refuse { answer, stand_in: None, ask: Vec::new() },
+        Some(_) => Judged::Refuse { answer, stand_in: None, ask: None },
         None => Judged::Drop,
     }
 }
@@ -492,7 +501,7 @@ fn scalars<'d>(value: Value<'d>) -> Box<dyn Iterator<Item = Value<'d>> + 'd> {
 }
 
 /// What a denial says is needed.
-const NEEDS_MFA: Option<&str> = Some("mfa");
+pub(super) const NEEDS_MFA: Option<&str> = Some("mfa");
 
 /// JSON-RPC: invalid params (JSON-RPC 2.0 section 5.1).
 const INVALID_PARAMS: i32 = -32602;

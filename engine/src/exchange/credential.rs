@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem;
-
+use super::form::Form;
 use super::{Asked, Exchange, Forward, Parked, Question, RequestStep, ResponseStep, State};
 use crate::answer::{self, CODE_POLICY};
 use crate::audit::{Decided, Record};
@@ -46,21 +45,27 @@ impl Exchange {
             approval: None,
             intent: None,
             credential: self.credential_need(),
+            mfa: None,
+            retries: false,
+            state: String::new(),
         };
         let waits = self.calls.iter().find_map(|call| Some((call.id.clone()?, call.method.clone())));
         let (id, method) = waits.unwrap_or_else(|| ("null".to_owned(), String::new()));
-        let question = Question::Admit(Box::new(request));
         let asked = Asked {
-            question: question.clone(),
+            mfa: None,
+            held: false,
+            intent: false,
+            credential: request.credential,
             id,
             method,
             what: "the request was refused".to_owned(),
             rule: Arc::from(NONE),
             reason: Arc::clone(&self.scene.nothing),
+            form: Form::Text,
+            carried: String::new(),
         };
-        self.state =
-            State::Asking(Box::new(Parked { forward, stand_in: None, asked, rest: Vec::new(), reserved: true }));
-        RequestStep::Ask(question)
+        self.state = State::Asking(Box::new(Parked { forward, stand_in: None, asked, reserved: true }));
+        RequestStep::Ask(Question::Admit(Box::new(request)))
     }
 
     /// Whether the sidecar must find a credential: `Some(true)` where nothing goes on without one.
@@ -119,7 +124,10 @@ impl Exchange {
 
     /// Whether a text holds what is secret in the credential that was injected.
     pub(super) fn leaks_in(&self, text: &[u8]) -> bool {
-        self.forms().any(|form| memmem::find(text, form.as_bytes()).is_some())
+        self.is_injected() && {
+            let text = String::from_utf8_lossy(text);
+            self.forms().any(|form| text.contains(form))
+        }
     }
 
     /// Takes what is secret in the credential out of a message of the server.
@@ -131,7 +139,7 @@ impl Exchange {
         for string in root.strings() {
             let Some(text) = string.as_str() else { continue };
             for form in self.forms() {
-                for at in memmem::find_iter(text.as_bytes(), form) {
+                for (at, _) in text.match_indices(form) {
                     edits.replace_in_string(string, at..at + form.len(), MARK);
                     found = true;
                 }
@@ -172,14 +180,22 @@ impl Exchange {
         if !self.is_injected() {
             return;
         }
-        let tools = record.drift.iter_mut().map(|drifted| &mut drifted.tool);
-        let tools = tools.chain(record.risks.iter_mut().map(|risky| &mut risky.tool));
-        let tools = tools.chain(record.versions.iter_mut().map(|listed| &mut listed.tool));
-        let places = record.findings.iter_mut().map(|found| &mut found.location).chain(&mut record.redacted);
-        for text in tools.chain(places).chain([&mut record.method]).chain(&mut record.name).chain(&mut record.exception)
-        {
-            for form in self.forms().filter(|_| self.leaks_in(text.as_bytes())).map(str::to_owned).collect::<Vec<_>>() {
-                *text = text.replace(&form, MARK);
+        let mut texts = vec![&mut record.method];
+        texts.extend(&mut record.name);
+        texts.extend(&mut record.exception);
+        texts.extend(&mut record.redacted);
+        for drifted in &mut record.drift {
+            texts.push(&mut drifted.tool);
+            texts.extend(&mut drifted.fields);
+        }
+        texts.extend(record.risks.iter_mut().map(|risky| &mut risky.tool));
+        texts.extend(record.versions.iter_mut().map(|listed| &mut listed.tool));
+        texts.extend(record.findings.iter_mut().map(|found| &mut found.location));
+        for text in texts {
+            for form in self.forms() {
+                if text.contains(form) {
+                    *text = text.replace(form, MARK);
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ mod checks;
 mod client;
 mod content;
 mod credential;
+mod form;
 mod head;
 mod lists;
 mod quotas;
@@ -320,15 +321,9 @@ pub struct Forward {
 /// What somebody outside must answer before a call goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// May this call go on? A person approves it, or the sidecar has to write down that it will be made.
+    /// May this call go on? Its one-time code is right, a person approves it, or the sidecar has to write down that it
+    /// will be made.
     Admit(Box<AdmitRequest>),
-    /// Is this the caller's one-time code?
-    Mfa {
-        /// The rule that asks.
-        rule: String,
-        /// What the caller sent.
-        code: Code,
-    },
 }
 
 /// The answer to a [`Question`].
@@ -405,6 +400,8 @@ struct Scene {
     get: bool,
     upstream_status: Option<u16>,
     upstream_failed: bool,
+    /// The call came back: it was answered by us before.
+    returned: Option<form::Return>,
     request_bytes: u64,
     response_bytes: u64,
 }
@@ -423,6 +420,8 @@ struct Call {
     charge: Charge,
     /// The obligations that hold for it.
     held: Held,
+    /// It begins a session whose client shows links.
+    shows_links: bool,
 }
 
 impl Call {
@@ -436,6 +435,7 @@ impl Call {
             traits: Traits::default(),
             charge: Charge::default(),
             held: Held::new(),
+            shows_links: false,
         }
     }
 }
@@ -466,16 +466,28 @@ struct Parked {
     stand_in: Option<Forward>,
     /// What was asked.
     asked: Asked,
-    /// What is to be asked then.
-    rest: Vec<Asked>,
     /// What the calls count for is reserved already, and they were ready to go on.
     reserved: bool,
 }
 
-/// A question, and what the client is told where it is not answered with yes.
+/// A question that is about to be asked.
+#[derive(Debug)]
+struct Ask {
+    request: AdmitRequest,
+    asked: Asked,
+}
+
+/// What was asked for, and what the client is told where it is not answered with yes.
 #[derive(Clone, Debug)]
 struct Asked {
-    question: Question,
+    /// The rule that asks for a one-time code.
+    mfa: Option<Arc<str>>,
+    /// An approval.
+    held: bool,
+    /// That it is written down that the call will be made.
+    intent: bool,
+    /// A credential; `Some(true)` where nothing goes on without one.
+    credential: Option<bool>,
     /// Raw JSON id of the request.
     id: String,
     method: String,
@@ -485,6 +497,10 @@ struct Asked {
     rule: Arc<str>,
     /// Why it asks.
     reason: Arc<str>,
+    /// What the client can be told where nobody decides.
+    form: form::Form,
+    /// What it has to bring along then.
+    carried: String,
 }
 
 /// A request refused before any message of it could be judged.

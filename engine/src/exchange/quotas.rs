@@ -106,7 +106,7 @@ impl Client<'_> {
                 continue;
             };
             let answer = self.exchange.refuse_by_quota(&id, &call.method, &refusal, &mut call.record);
-            *verdict = self.refusal(&id, &call.method, &call.record, answer, Vec::new());
+            *verdict = self.refusal(&id, &call.method, &call.record, answer, None);
             refused = true;
             break;
         }

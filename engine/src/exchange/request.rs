@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::client::{Client, Judged};
 use super::head::Awaited;
-use super::{Asked, Call, Exchange, Forward, Parked, Refusal, RequestStep, State, ask};
+use super::{Ask, Call, Exchange, Forward, Parked, Question, Refusal, RequestStep, State, form};
 use crate::answer::{self, HEADER_MISMATCH, INVALID_REQUEST, PARSE_ERROR};
 use crate::audit::Decided;
 use crate::http::{HeaderOp, Reply};
-use crate::json::{Document, Edits, ErrorKind, Kind, Value};
+use crate::json::{Document, Edits, ErrorKind, Kind, ParseError, Value};
 use crate::mcp::{self, InvalidMessage, Message, Revision};
 use crate::quota::Charge;
+use crate::sidecar::AuditRecord;
 use crate::sort::Arrange;
 
 impl Exchange {
@@ -53,11 +54,31 @@ impl Exchange {
 
     fn judge_body(&mut self, awaited: &mut Awaited, body: &[u8], now_us: u64) -> Result<RequestStep, Refusal> {
         let firewall = self.firewall.clone();
-        let document = Document::parse(body, &firewall.json_limits()).map_err(|error| match error.kind {
+        let limits = firewall.json_limits();
+        let document = Document::parse(body, &limits).map_err(|error| self.unreadable(&error))?;
+        let back = firewall.sidecar.as_ref().and_then(|_| form::come_back(document.root(), body, &limits));
+        if let Some((returned, body)) = back {
+            self.scene.returned = Some(returned);
+            let document = Document::parse(&body, &limits).map_err(|error| self.unreadable(&error))?;
+            return self.judge_root(awaited, document.root(), &body, now_us);
+        }
+        self.judge_root(awaited, document.root(), body, now_us)
+    }
+
+    fn unreadable(&self, error: &ParseError) -> Refusal {
+        match error.kind {
             ErrorKind::TooLarge => self.too_large(),
             _ => Refusal::malformed(400, PARSE_ERROR, "json:strict", format!("Parse error: {error}")),
-        })?;
-        let root = document.root();
+        }
+    }
+
+    fn judge_root(
+        &mut self,
+        awaited: &mut Awaited,
+        root: Value<'_>,
+        body: &[u8],
+        now_us: u64,
+    ) -> Result<RequestStep, Refusal> {
         // A refusal under the request's own id ends the wait of the client that sent it.
         let id = root.get("id").filter(|id| matches!(id.kind(), Kind::String | Kind::Number));
         self.judge_document(awaited, root, body, now_us)
@@ -107,24 +128,25 @@ impl Exchange {
                 self.state = State::Ended;
                 RequestStep::Reply(reply)
             }
-            Settled::Ask(mut rest, stand_in) => {
+            Settled::Ask(mut ask, stand_in) => {
                 if let [call] = self.calls.as_slice()
                     && self.wants_intent(call.capability)
                 {
-                    ask::add_intent(&mut rest, &call.record);
+                    // Now that the record is as the call will be made.
+                    ask.request.intent = Some(AuditRecord::intent(&call.record));
+                    ask.asked.intent = true;
                 }
                 let stand_in = stand_in.map(|message| {
                     let mut edits = Edits::default();
                     edits.replace(root.span(), message);
-                    forward(ops.clone(), awaited.content_length, body, edits)
+                    self.forward(ops.clone(), awaited.content_length, body, edits)
                 });
-                let forward = forward(ops, awaited.content_length, body, edits);
-                let asked = rest.remove(0);
-                let question = asked.question.clone();
-                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked, rest, reserved: false }));
-                RequestStep::Ask(question)
+                let forward = self.forward(ops, awaited.content_length, body, edits);
+                let Ask { request, asked } = *ask;
+                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked, reserved: false }));
+                RequestStep::Ask(Question::Admit(Box::new(request)))
             }
-            Settled::Forward => RequestStep::Forward(forward(ops, awaited.content_length, body, edits)),
+            Settled::Forward => RequestStep::Forward(self.forward(ops, awaited.content_length, body, edits)),
         })
     }
 
@@ -229,13 +251,25 @@ impl Exchange {
                 edits.replace(root.span(), message);
                 Settled::Forward
             }
-            Judged::Refuse { stand_in, ask, .. } if !ask.is_empty() => Settled::Ask(ask, stand_in),
+            Judged::Refuse { stand_in, ask: Some(ask), .. } => Settled::Ask(ask, stand_in),
             Judged::Refuse { stand_in: Some(message), .. } => {
                 edits.replace(root.span(), message);
                 Settled::Forward
             }
             Judged::Refuse { answer, .. } => Settled::Answer(answer::json_reply(200, answer, id)),
         }
+    }
+
+    /// The request with its edits. The length said in the headers is always the length of what follows
+    /// them: a longer body under the old length would be a second request to the server.
+    fn forward(&self, mut ops: Vec<HeaderOp>, content_length: Option<u64>, body: &[u8], edits: Edits) -> Forward {
+        let changed = !edits.is_empty() || self.scene.returned.is_some();
+        let edited = changed.then(|| edits.apply(body));
+        let length = edited.as_ref().map_or(body.len(), Vec::len) as u64;
+        if content_length.is_some_and(|said| said != length) {
+            ops.push(HeaderOp::Set("content-length".to_owned(), length.to_string()));
+        }
+        Forward { headers: ops, body: edited }
     }
 
     /// A batch with a refused request is answered as a whole: the refused one with its reason, the
@@ -287,8 +321,8 @@ impl Exchange {
 enum Settled {
     Forward,
     Answer(Reply),
-    /// What is to be asked, at least one; and what goes on where the answer is no.
-    Ask(Vec<Asked>, Option<String>),
+    /// What is to be asked; and what goes on where the answer is no.
+    Ask(Box<Ask>, Option<String>),
 }
 
 fn mismatch(text: &str) -> Refusal {
@@ -314,17 +348,6 @@ pub(super) fn reads_as(scalar: Value<'_>, text: &str) -> bool {
         Kind::False => text == "false",
         Kind::Null | Kind::Object | Kind::Array => false,
     }
-}
-
-/// The request with its edits. The length said in the headers is always the length of what follows
-/// them: a longer body under the old length would be a second request to the server.
-fn forward(mut ops: Vec<HeaderOp>, content_length: Option<u64>, body: &[u8], edits: Edits) -> Forward {
-    let edited = (!edits.is_empty()).then(|| edits.apply(body));
-    let length = edited.as_ref().map_or(body.len(), Vec::len) as u64;
-    if content_length.is_some_and(|said| said != length) {
-        ops.push(HeaderOp::Set("content-length".to_owned(), length.to_string()));
-    }
-    Forward { headers: ops, body: edited }
 }
 
 /// Most messages of one batch.

@@ -40,6 +40,7 @@ impl Exchange {
             if known.iter().all(|(name, _)| name != "mcp-session-id") {
                 known.push(("mcp-session-id".to_owned(), id.to_owned()));
                 self.scene.session.issued = true;
+                self.note_links(now_us);
             }
         }
         if (200..300).contains(&status) && self.calls.first().is_some_and(|call| call.method == HTTP_DELETE) {

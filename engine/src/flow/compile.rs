@@ -10,7 +10,8 @@ use crate::config::{
     Action, Config, ConfigError, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig, Mode, ToolClass,
     nearest,
 };
-use crate::policy::{Globs, Selector, Side, globs, name};
+use crate::glob::{Globs, globs};
+use crate::policy::{Selector, Side, name};
 use crate::scan;
 
 impl Flow {

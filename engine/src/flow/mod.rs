@@ -18,9 +18,10 @@ use std::sync::Arc;
 
 use crate::audit::Found;
 use crate::config::{Action, Carrier};
+use crate::glob::Globs;
 use crate::json::Value;
 use crate::mcp::Capability;
-use crate::policy::{Globs, Selector};
+use crate::policy::Selector;
 use crate::principal::Principal;
 use crate::scan::Direction;
 use crate::sort::Insert;

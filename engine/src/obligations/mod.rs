@@ -22,8 +22,9 @@ use crate::config::{
 };
 use crate::json::Value;
 use crate::mcp::Capability;
-use crate::policy::{PrincipalMatcher, Selector, Side, name, principal_matcher, size};
+use crate::policy::{Selector, Side, name, size};
 use crate::principal::Principal;
+use crate::principal::{PrincipalMatcher, principal_matcher};
 use crate::scan::{Direction, NAMES as SCANNERS};
 
 pub(crate) use egress::Egress;

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use super::Policy;
 use super::decide::{Fallbacks, Rules, Verdict};
 use super::facts::{Claim, JwtNeeds};
-use super::glob::Glob;
 use super::identify::{Identity, Jwt, Keys, Peer, claim};
 use super::predicate::Conditions;
 use super::route::{AuthorityGlob, Routes, Server, prefix, split_port};
 use super::rule::{Rule, reason, side};
-use super::scope::{Globs, Scope};
+use super::scope::Scope;
 use super::when::When;
 use crate::config::{
     AuditConfig, Config, ConfigError, HeadersConfig, IdentityConfig, JwtConfig, KeysConfig, LimitsConfig, Mode,
     MtlsEntry, RuleConfig, ServerConfig, Unmatched, canonical_json, sha256_hex,
 };
+use crate::glob::{glob, globs, not_empty};
 use crate::json::{Document, Limits};
 use crate::principal::Principal;
 
@@ -302,26 +302,6 @@ fn header(name: &str, at: &str) -> Result<(), ConfigError> {
         return Err(ConfigError::new(at, "is no header name"));
     }
     Ok(())
-}
-
-pub(super) fn not_empty<T>(list: &[T], at: &str) -> Result<(), ConfigError> {
-    if list.is_empty() {
-        // Read as "everything" it would open, read as "nothing" it would disable a deny rule.
-        return Err(ConfigError::new(at, "is an empty list").remedy("leave the field out to match everything"));
-    }
-    Ok(())
-}
-
-/// Compiles a list of globs that stands at `at`; `None` fits everything, an empty list is refused.
-pub(crate) fn globs(patterns: Option<&[String]>, at: &str) -> Result<Globs, ConfigError> {
-    let Some(patterns) = patterns else { return Ok(Globs(None)) };
-    not_empty(patterns, at)?;
-    let globs = patterns.iter().enumerate().map(|(index, pattern)| glob(pattern, &format!("{at}/{index}")));
-    Ok(Globs(Some(globs.collect::<Result<_, _>>()?)))
-}
-
-fn glob(pattern: &str, at: &str) -> Result<Glob, ConfigError> {
-    Glob::new(pattern).map_err(|error| ConfigError::new(at, error.to_string()).remedy("write `\\\\` for a backslash"))
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

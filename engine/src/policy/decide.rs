@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::Call;
 use super::predicate::{Lookups, Numbers};
 use super::rule::Rule;
-use super::scope::{CapabilitySet, Globs, PrincipalMatcher};
+use super::scope::CapabilitySet;
 use super::template::{Fit, Template};
 use crate::cel::Moment;
 use crate::config::{Action, Fallback, Mode};
+use crate::glob::Globs;
 use crate::mcp::Capability;
 use crate::principal::Principal;
+use crate::principal::PrincipalMatcher;
 use crate::sort::Arrange;
 use crate::sort::Insert;
 

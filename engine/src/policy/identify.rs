@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts};
-use super::glob::Glob;
+use crate::glob::Glob;
 use crate::principal::{Principal, PrincipalKind};
 
 /// The compiled identity sources.

@@ -24,7 +24,6 @@
 mod compile;
 mod decide;
 mod facts;
-mod glob;
 mod identify;
 mod predicate;
 mod route;
@@ -41,14 +40,14 @@ use crate::mcp::Capability;
 use crate::principal::Principal;
 
 pub use crate::config::Action;
-pub(crate) use compile::{globs, name};
+pub use crate::glob::{Glob, GlobError};
+pub(crate) use compile::name;
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
-pub use glob::{Glob, GlobError};
 pub use predicate::size;
 pub(crate) use predicate::{Decimal, HostIn, Sum, same_but_for_case};
 pub use route::{Routed, Server};
-pub(crate) use scope::{Globs, PrincipalMatcher, Selector, Side, principal_matcher};
+pub(crate) use scope::{Selector, Side};
 
 /// A compiled policy.
 #[derive(Debug)]

@@ -8,9 +8,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::facts::{FactNeeds, RouteFacts};
-use super::glob::Glob;
-use super::scope::Globs;
 use crate::config::CredentialsConfig;
+use crate::glob::{Glob, Globs};
 
 /// Where a request belongs.
 #[derive(Clone, Copy, Debug)]

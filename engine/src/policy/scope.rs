@@ -1,16 +1,15 @@
 //! What a rule or a check is about: the compiled form of a `match`, and of the conditions beside it.
 
-use super::compile::{globs, not_empty};
 use super::facts::Call;
-use super::glob::Glob;
 use super::predicate::{Conditions, Lookups, Numbers};
 use super::template::{Fit, Template};
 use super::when::When;
 use crate::cel::Moment;
-use crate::config::{Config, ConfigError, MatchConfig, PredicateConfig, PrincipalMatch};
+use crate::config::{Config, ConfigError, MatchConfig, PredicateConfig};
+use crate::glob::{Glob, Globs, globs, not_empty};
 use crate::json::Value;
 use crate::mcp::Capability;
-use crate::principal::{Principal, PrincipalKind};
+use crate::principal::{Principal, PrincipalMatcher, principal_matcher};
 
 /// A `match`, compiled: who, where, what.
 #[derive(Debug)]
@@ -229,50 +228,6 @@ pub(crate) enum Side {
     Restricts,
 }
 
-/// Globs of which one must match; `None` fits everything, an absent text included.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Globs(pub(super) Option<Vec<Glob>>);
-
-impl Globs {
-    pub(crate) fn fit(&self, text: Option<&str>) -> bool {
-        match (&self.0, text) {
-            (None, _) => true,
-            (Some(globs), Some(text)) => globs.iter().any(|glob| glob.matches(text)),
-            (Some(_), None) => false,
-        }
-    }
-
-    fn fit_any(&self, texts: &[String]) -> bool {
-        match &self.0 {
-            None => true,
-            Some(globs) => texts.iter().any(|text| globs.iter().any(|glob| glob.matches(text))),
-        }
-    }
-}
-
-/// Who a rule is about.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct PrincipalMatcher {
-    pub(super) kinds: Option<Vec<PrincipalKind>>,
-    pub(super) id: Globs,
-    pub(super) tenant: Globs,
-    pub(super) roles: Globs,
-    pub(super) teams: Globs,
-    pub(super) agent: Globs,
-}
-
-impl PrincipalMatcher {
-    pub(crate) fn fits(&self, principal: &Principal) -> bool {
-        let id = (!principal.is_anonymous()).then_some(principal.id.as_str());
-        self.kinds.as_ref().is_none_or(|kinds| principal.kind.is_some_and(|kind| kinds.contains(&kind)))
-            && self.id.fit(id)
-            && self.tenant.fit(principal.tenant.as_deref())
-            && self.roles.fit_any(&principal.roles)
-            && self.teams.fit_any(&principal.teams)
-            && self.agent.fit(principal.agent.as_deref())
-    }
-}
-
 /// A set of capabilities as bits: the first and cheapest test of every rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CapabilitySet(u16);
@@ -291,21 +246,6 @@ impl CapabilitySet {
     pub(super) fn without(self, capability: Capability) -> Self {
         Self(self.0 & !(1 << capability as u16))
     }
-}
-
-/// Compiles a matcher of principals that stands at `at`.
-pub(crate) fn principal_matcher(who: &PrincipalMatch, at: &str) -> Result<PrincipalMatcher, ConfigError> {
-    if let Some(kinds) = &who.kind {
-        not_empty(kinds, &format!("{at}/kind"))?;
-    }
-    Ok(PrincipalMatcher {
-        kinds: who.kind.clone(),
-        id: globs(who.id.as_deref(), &format!("{at}/id"))?,
-        tenant: globs(who.tenant.as_deref(), &format!("{at}/tenant"))?,
-        roles: globs(who.roles.as_deref(), &format!("{at}/roles"))?,
-        teams: globs(who.teams.as_deref(), &format!("{at}/teams"))?,
-        agent: globs(who.agent.as_deref(), &format!("{at}/agent"))?,
-    })
 }
 
 /// A rule for a server that does not exist is a typing mistake, and a deny rule without effect.

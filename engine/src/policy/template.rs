@@ -1,6 +1,6 @@
 //! URI templates (RFC 6570) of `resources/templates/list`: which rules can be about a URI that one expands to.
 
-use super::glob::Glob;
+use crate::glob::Glob;
 
 /// How a glob and the URIs of a template relate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::credential::Injected;
 use super::wire::{Malformed, Reader, Value, Writer};
 use crate::audit::Record;
+use crate::obligations::Code;
 use crate::principal::Principal;
 
 /// Asks whether a call may be forwarded.
@@ -24,6 +25,21 @@ pub struct AdmitRequest {
     pub intent: Option<AuditRecord>,
     /// Whether the server takes a credential; `true` where nothing goes on without one.
     pub credential: Option<bool>,
+    /// The one-time code that has to be verified.
+    pub mfa: Option<MfaNeed>,
+    /// The client can be given a state and comes back with it.
+    pub retries: bool,
+    /// The state that it came back with; empty where there is none.
+    pub state: String,
+}
+
+/// A one-time code that has to be verified before anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MfaNeed {
+    /// The rule that asks.
+    pub rule: Arc<str>,
+    /// What the caller sent.
+    pub code: Code,
 }
 
 /// A call.
@@ -90,6 +106,24 @@ pub struct AdmitResponse {
     pub headers: Vec<Injected>,
     /// Which credential it is, for the record.
     pub credential_id: String,
+    /// What became of the one-time code.
+    pub mfa: Mfa,
+    /// The state to give to the client; empty for none.
+    pub state: String,
+    /// Where people decide about the approval; empty where nobody said.
+    pub link: String,
+}
+
+/// What became of a one-time code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mfa {
+    /// Nobody looked at one.
+    #[default]
+    Unknown,
+    /// It was right, and counts for this call.
+    Verified,
+    /// It was not, or none would be; the reason says why. So is everything that is not known.
+    Refused,
 }
 
 /// Whether a call may be forwarded.
@@ -139,6 +173,15 @@ impl AdmitRequest {
             need.number(1, required.into());
             out.item(9, need.finish());
         }
+        if let Some(mfa) = &self.mfa {
+            out.item(10, mfa.encode());
+        }
+        if self.retries || !self.state.is_empty() {
+            let mut client = Writer::new();
+            client.number(1, self.retries.into());
+            client.bytes(2, &self.state);
+            out.item(11, client.finish());
+        }
         out.finish()
     }
 }
@@ -151,6 +194,17 @@ fn encode_principal(principal: &Principal) -> Vec<u8> {
     principal.teams.iter().for_each(|team| out.item(4, team));
     out.bytes(5, principal.agent.as_deref().unwrap_or_default());
     out.finish()
+}
+
+// === impl MfaNeed ===
+
+impl MfaNeed {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.bytes(1, &*self.rule);
+        out.bytes(2, self.code.digits());
+        out.finish()
+    }
 }
 
 // === impl Call ===
@@ -219,6 +273,11 @@ fn tenant(record: &Record) -> String {
 // === impl AdmitResponse ===
 
 impl AdmitResponse {
+    /// Refused for something else, before any one-time code was looked at.
+    pub(crate) fn is_refusal_before_code(&self) -> bool {
+        self.mfa == Mfa::Unknown && matches!(self.verdict, Verdict::Deny | Verdict::NoCredential)
+    }
+
     /// Reads the message. Fields of later versions are skipped; of a field that occurs again, the last one counts.
     ///
     /// # Errors
@@ -237,6 +296,10 @@ impl AdmitResponse {
                 }
                 (4, _) => return Err(Malformed),
                 (5, value) => response.credential_id = value.text(MAX_NAME)?.to_owned(),
+                (6, Value::Number(mfa)) => response.mfa = Mfa::of(mfa),
+                (6, _) => return Err(Malformed),
+                (7, value) => response.state = id(value)?.to_owned(),
+                (8, value) => response.link = value.text(MAX_LINK)?.to_owned(),
                 _ => {}
             }
         }
@@ -253,6 +316,18 @@ impl Verdict {
             3 => Self::Pending,
             4 => Self::NoCredential,
             _ => Self::Deny,
+        }
+    }
+}
+
+// === impl Mfa ===
+
+impl Mfa {
+    fn of(number: u64) -> Self {
+        match number {
+            0 => Self::Unknown,
+            1 => Self::Verified,
+            _ => Self::Refused,
         }
     }
 }
@@ -309,3 +384,5 @@ const MAX_NAME: usize = 128;
 const MAX_ID: usize = 64;
 /// Longest sentence for a client, in bytes.
 const MAX_REASON: usize = 1024;
+/// Longest link, in bytes.
+const MAX_LINK: usize = 2048;

@@ -1,7 +1,8 @@
 //! What the filter says to the sidecar (`portcullis serve`), and what its answers mean.
 //!
-//! Two calls of `portcullis.v1`: before a call of a client goes on, at most one [`AdmitRequest`] (an approval, an intent row
-//! on disk, a credential); afterwards the records, from the [`Outbox`]. The host makes the calls and brings the answers.
+//! Two calls of `portcullis.v1`: before a call of a client goes on, at most one [`AdmitRequest`] (a one-time code, an
+//! approval, an intent row on disk, a credential); afterwards the records, from the [`Outbox`]. The host makes the calls and
+//! brings the answers.
 
 mod credential;
 mod message;
@@ -10,7 +11,9 @@ mod settings;
 pub mod wire;
 
 pub use credential::{Injected, is_header_value, may_be_injected};
-pub use message::{AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call, RecordResponse, Verdict};
+pub use message::{
+    AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call, Mfa, MfaNeed, RecordResponse, Verdict,
+};
 pub use outbox::{Batch, Full, Outbox, Settled};
 pub(crate) use settings::Approvals;
 pub use settings::Sidecar;

@@ -52,6 +52,33 @@ pub(crate) struct Approval {
     pub(crate) votes: Vec<Vote>,
     /// The Admit that was answered ALLOW.
     pub(crate) used_by: Option<String>,
+    /// What clients may come back with.
+    #[serde(default)]
+    states: Vec<Handle>,
+    /// The one-time links that are out.
+    #[serde(default)]
+    links: Vec<Link>,
+}
+
+/// A state that a client was given for its call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Handle {
+    hash: String,
+    until: u64,
+    /// The call's one-time code was verified.
+    mfa: bool,
+    /// The Admit that came with it.
+    taken_by: Option<String>,
+}
+
+/// A link by which one person can decide, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Link {
+    hash: String,
+    /// The webhook that it was sent to.
+    pub(crate) webhook: String,
+    /// The name of the token as whose owner it decides.
+    pub(crate) token: String,
 }
 
 /// Where it stands.
@@ -133,7 +160,17 @@ impl Ask {
 
 impl Approval {
     pub(crate) fn new(id: String, ask: Ask, now: u64, expires: u64) -> Self {
-        Self { id, state: State::Pending, ask, created: now, expires, votes: Vec::new(), used_by: None }
+        Self {
+            id,
+            state: State::Pending,
+            ask,
+            created: now,
+            expires,
+            votes: Vec::new(),
+            used_by: None,
+            states: Vec::new(),
+            links: Vec::new(),
+        }
     }
 
     /// Ends it where its time is over. True where that changed something.
@@ -186,6 +223,44 @@ impl Approval {
         Ok(self.state)
     }
 
+    /// Notes a state that a client is given, by the hash of it. Only while it is pending.
+    pub(crate) fn give_state(&mut self, hash: String, mfa: bool, now: u64) {
+        self.states.retain(|state| now < state.until);
+        if self.states.len() >= MAX_OUT {
+            self.states.remove(0);
+        }
+        let until = self.expires.saturating_add(GRACE_US).min(now.saturating_add(STATE_US));
+        self.states.push(Handle { hash, until, mfa, taken_by: None });
+    }
+
+    /// Takes a state that a client came back with: once, or again for the same Admit. Returns whether the call's one-time
+    /// code was verified when it was given out.
+    pub(crate) fn take_state(&mut self, hash: &str, admit: &str, now: u64) -> Option<bool> {
+        let state = self.states.iter_mut().find(|state| state.hash == hash && now < state.until)?;
+        if state.taken_by.as_deref().is_some_and(|taken| taken != admit) {
+            return None;
+        }
+        state.taken_by = Some(admit.to_owned());
+        Some(state.mfa)
+    }
+
+    /// Notes a link, by the hash of its secret, in place of the one that the webhook had.
+    pub(crate) fn give_link(&mut self, hash: String, webhook: &str, token: &str) {
+        self.links.retain(|link| link.webhook != webhook);
+        self.links.push(Link { hash, webhook: webhook.to_owned(), token: token.to_owned() });
+    }
+
+    /// The link of this hash, as long as there is something to decide.
+    pub(crate) fn link(&self, hash: &str, now: u64) -> Option<&Link> {
+        let open = self.state == State::Pending && now < self.expires;
+        self.links.iter().find(|link| open && link.hash == hash)
+    }
+
+    /// Uses a link up.
+    pub(crate) fn drop_link(&mut self, hash: &str) {
+        self.links.retain(|link| link.hash != hash);
+    }
+
     fn may_vote(&self, voter: &Token) -> Result<(), VoteRefused> {
         let same = |a: &str, b: &str| !a.is_empty() && a.to_lowercase() == b.to_lowercase();
         let requesters = [&self.ask.principal, &self.ask.agent];
@@ -208,6 +283,7 @@ impl Approval {
     fn end(&mut self, state: State) {
         self.state = state;
         self.ask.arguments = None;
+        self.links.clear();
     }
 }
 
@@ -237,5 +313,9 @@ impl VoteRefused {
 
 /// How long an approval can be used after the decision, whenever it came.
 const GRACE_US: u64 = 60_000_000;
+/// The longest life of a state: a client comes back with it as soon as its user has answered.
+const STATE_US: u64 = 600_000_000;
+/// States of one approval that are out.
+const MAX_OUT: usize = 32;
 /// Characters of a note.
 const MAX_NOTE: usize = 500;

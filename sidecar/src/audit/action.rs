@@ -45,6 +45,30 @@ pub(crate) enum Action {
     ApprovalUsed,
     /// It ended without being used.
     ApprovalExpired,
+    /// A one-time link decided about an approval.
+    LinkUsed,
+    /// An authenticator waits for its first code.
+    MfaEnrolled,
+    /// A first code was right: from now on codes count.
+    MfaConfirmed,
+    /// A code was right, for one call.
+    MfaVerified,
+    /// A recovery code was used up, for one call.
+    MfaRecovered,
+    /// A code came a second time.
+    MfaReplayed,
+    /// A code was wrong.
+    MfaFailed,
+    /// A code was wrong, and after so many none is looked at for a while.
+    MfaLocked,
+    /// Somebody's wrong codes were forgotten.
+    MfaUnlocked,
+    /// Somebody's authenticator was removed.
+    MfaRemoved,
+    /// A webhook took a message.
+    WebhookDelivered,
+    /// A webhook did not take a message, and it is not tried again.
+    WebhookFailed,
     /// A token of the admin API was made.
     TokenCreated,
     /// A token of the admin API was revoked.
@@ -98,6 +122,18 @@ impl Action {
             Self::ApprovalDenied => "approval.denied",
             Self::ApprovalUsed => "approval.used",
             Self::ApprovalExpired => "approval.expired",
+            Self::LinkUsed => "link.used",
+            Self::MfaEnrolled => "mfa.enrolled",
+            Self::MfaConfirmed => "mfa.confirmed",
+            Self::MfaVerified => "mfa.verified",
+            Self::MfaRecovered => "mfa.recovered",
+            Self::MfaReplayed => "mfa.replayed",
+            Self::MfaFailed => "mfa.failed",
+            Self::MfaLocked => "mfa.locked",
+            Self::MfaUnlocked => "mfa.unlocked",
+            Self::MfaRemoved => "mfa.removed",
+            Self::WebhookDelivered => "webhook.delivered",
+            Self::WebhookFailed => "webhook.failed",
             Self::TokenCreated => "token.created",
             Self::TokenRevoked => "token.revoked",
             Self::CredentialKeyCreated => "credential.key.created",

@@ -9,8 +9,8 @@ use super::kinds::Credential;
 use super::seal::Wrapped;
 use super::service::{Credentials, Refused, action};
 use crate::audit::action::Action;
-use crate::clock;
 use crate::store::{ItemKind, StoreError, Tenant};
+use crate::{clock, mfa};
 
 /// Which keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -109,8 +109,15 @@ impl Credentials {
                         Err(error) => return Ok(Err(Refused::from(error))),
                     }
                 }
+                let authenticators = match mfa::kept::reseal(tx, &old, &new)? {
+                    Ok(authenticators) => authenticators,
+                    Err(error) => return Ok(Err(Refused::from(error))),
+                };
                 for credential in &resealed {
                     kept::put_credential(tx, credential)?;
+                }
+                for (holder, enrolment) in &authenticators {
+                    mfa::kept::write(tx, holder, enrolment)?;
                 }
                 kept::put_key(tx, &wrapped)?;
                 tx.record(record)?;

@@ -93,6 +93,11 @@ impl Credentials {
         Self { store, keyring, outgoing }
     }
 
+    /// Makes requests of our own.
+    pub(crate) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
+
     /// Adds a credential.
     pub(crate) fn add(&self, tenant: &Tenant, actor: &str, new: New) -> Result<Credential, Refused> {
         let (kind, secret) = self.check(&new)?;
@@ -342,7 +347,7 @@ impl Credentials {
 
     /// A transaction with the tenant's key, which is made where there is none. The key is unwrapped before: that may take
     /// the network, and nobody can write meanwhile. Where it was rotated in between, all is done again.
-    pub(super) fn sealing<T: Send + 'static>(
+    pub(crate) fn sealing<T: Send + 'static>(
         &self,
         tenant: &Tenant,
         work: impl Fn(&mut dyn Tx, &Dek) -> Result<Result<T, Refused>, StoreError> + Send + Sync + 'static,
@@ -379,7 +384,7 @@ impl Credentials {
     }
 
     /// The tenant's key.
-    pub(super) fn dek(&self, tenant: &Tenant) -> Result<Arc<Dek>, Refused> {
+    pub(crate) fn dek(&self, tenant: &Tenant) -> Result<Arc<Dek>, Refused> {
         loop {
             if let Some(kept) = self.store.read(tenant, |tx| kept::key(tx))? {
                 return Ok(self.keyring.open(tenant.as_str(), &kept, clock::now())?);

@@ -26,6 +26,31 @@ pub struct AdmitRequest {
     /// Set where the server takes a credential.
     #[prost(message, optional, tag = "9")]
     pub credential: ::core::option::Option<CredentialNeed>,
+    /// Set where policy asks for a one-time code: nothing else is looked at before it is verified.
+    #[prost(message, optional, tag = "10")]
+    pub mfa: ::core::option::Option<MfaNeed>,
+    /// What the client can do, and brought back.
+    #[prost(message, optional, tag = "11")]
+    pub client: ::core::option::Option<Client>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MfaNeed {
+    /// The rule that asks, as in the audit record.
+    #[prost(string, tag = "1")]
+    pub rule: ::prost::alloc::string::String,
+    /// Six to eight digits, as the caller sent them. In no log, database or error.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Client {
+    /// It can be given a state where nobody decides in `wait_ms`, and makes the call again with it.
+    #[prost(bool, tag = "1")]
+    pub retries: bool,
+    /// The state that it made this call again with; empty where there is none. Anything but an unused state of this very
+    /// call is refused.
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Principal {
@@ -115,6 +140,15 @@ pub struct AdmitResponse {
     /// The credential's name, for the audit record.
     #[prost(string, tag = "5")]
     pub credential_id: ::prost::alloc::string::String,
+    /// What became of the one-time code, where one was sent: nothing goes on that is not MFA_VERIFIED then.
+    #[prost(enumeration = "Mfa", tag = "6")]
+    pub mfa: i32,
+    /// Where the verdict is VERDICT_PENDING and the client can be given a state: 1 to 64 of \[0-9A-Za-z._-\].
+    #[prost(string, tag = "7")]
+    pub state: ::prost::alloc::string::String,
+    /// Where people decide about the approval; empty where the sidecar was told of no such place.
+    #[prost(string, tag = "8")]
+    pub link: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Header {
@@ -166,6 +200,38 @@ pub struct Rejected {
     /// Without content.
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Mfa {
+    /// No code was looked at.
+    Unspecified = 0,
+    /// It was right, and is used now.
+    Verified = 1,
+    /// It was not, or none is taken now; `reason` says why.
+    Refused = 2,
+}
+impl Mfa {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MFA_UNSPECIFIED",
+            Self::Verified => "MFA_VERIFIED",
+            Self::Refused => "MFA_REFUSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MFA_UNSPECIFIED" => Some(Self::Unspecified),
+            "MFA_VERIFIED" => Some(Self::Verified),
+            "MFA_REFUSED" => Some(Self::Refused),
+            _ => None,
+        }
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_engine::json::{Document, Limits};
+use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
+use zeroize::Zeroizing;
 
 use super::grpc::{Batch, unavailable};
 use super::{Shared, credential, ended};
 use crate::approvals::{Answer, Ask};
-use crate::clock;
-use crate::proto::{AdmitRequest, AdmitResponse, ApprovalNeed, Verdict};
-use crate::store::{Admitted, NewRecord, Scope, StoreError, Tenant};
+use crate::audit::hex;
+use crate::mfa::Checked;
+use crate::mfa::kept::{self, Holder, Refused};
+use crate::proto::{AdmitRequest, AdmitResponse, ApprovalNeed, Mfa, MfaNeed, Verdict};
+use crate::store::{Admission, Admitted, Outcome, Scope, Second, StoreError, Tenant};
+use crate::{clock, secret_file, tokens};
 
 /// Answers one Admit. Dropped when the client is gone: what is pending stays, and nothing is used that was not answered
 /// or about to be.
@@ -23,7 +28,7 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
     let need = request.credential.take();
     let credential = credential::Wanted::of(&request);
     // Nobody is asked about a call that cannot be made for want of a credential.
-    if let Some(need) = need.filter(|_| request.approval.is_some())
+    if let Some(need) = need.filter(|_| request.approval.is_some() && request.mfa.is_none())
         && let Err(refused) = credential::find(shared, &tenant, &credential, need).await?
     {
         return Ok(refused);
@@ -52,50 +57,114 @@ async fn decide(shared: &Arc<Shared>, tenant: &Tenant, mut request: AdmitRequest
         }
         None => None,
     };
-    match request.approval.take() {
-        None => {
-            if let Some(intent) = intent {
-                on_disk(shared, tenant, intent).await?;
-            }
-            Ok(answer(Verdict::Allow, "", ""))
-        }
-        Some(need) => hold(shared, tenant.clone(), request, need, intent).await,
-    }
-}
-
-async fn on_disk(shared: &Arc<Shared>, tenant: &Tenant, intent: NewRecord) -> Result<(), Status> {
-    run(shared, tenant, move |scope| scope.append(vec![intent], clock::now()).map(drop)).await
-}
-
-/// Asks for an approval and waits, as long as the rule says.
-async fn hold(
-    shared: &Arc<Shared>,
-    tenant: Tenant,
-    request: AdmitRequest,
-    need: ApprovalNeed,
-    intent: Option<NewRecord>,
-) -> Result<AdmitResponse, Status> {
     let began = Instant::now();
-    let wait = Duration::from_millis(need.wait_ms.min(MAX_WAIT_MS).into());
-    let expires_ms = if need.expires_ms == 0 { DEFAULT_EXPIRES_MS } else { need.expires_ms.min(MAX_EXPIRES_MS) };
+    let client = request.client.take().unwrap_or_default();
     let id = request.id.clone();
-    if id.is_empty() || id.len() > MAX_ID {
-        return Err(invalid("an approval takes an id of the call of 1 to 128 bytes"));
+    let code = match request.mfa.take() {
+        None => None,
+        Some(need) => match second_factor(shared, tenant, &request, need).await? {
+            Some(second) => Some(second),
+            None => return Ok(refused_code(Checked::NotEnrolled)),
+        },
+    };
+    let with_code = code.is_some();
+    let need = request.approval.take();
+    if (need.is_some() || with_code) && (id.is_empty() || id.len() > MAX_ID) {
+        return Err(invalid("an approval or a code takes an id of the call of 1 to 128 bytes"));
     }
-    let ask = ask(request, need)?;
-    let admit = id.clone();
-    let work = move |scope: &Scope| scope.admit(&admit, ask, u64::from(expires_ms) * 1000, intent, clock::now());
-    let mut admitted = match run_raw(shared, &tenant, work).await? {
-        Ok(admitted) => admitted,
-        Err(StoreError::Full) => return Ok(answer(Verdict::Deny, "", "too many approvals are pending")),
+    let wait = Duration::from_millis(need.as_ref().map_or(0, |need| need.wait_ms).min(MAX_WAIT_MS).into());
+    let ask = need.map(|need| Ok::<_, Status>((expires_us(&need), ask(request, need)?))).transpose()?;
+    let admission = Admission {
+        admit: id.clone(),
+        code,
+        intent,
+        ask: ask.map(|(expires_in, ask)| (ask, expires_in)),
+        returned: (!client.state.is_empty()).then(|| hex(&tokens::hash(&client.state))),
+    };
+    let outcome = run_raw(shared, tenant, move |scope| scope.admission(admission, clock::now())).await?;
+    let mut response = match outcome {
+        Ok(Outcome::Code(checked)) => return Ok(refused_code(checked)),
+        Ok(Outcome::Stale) => answer(Verdict::Deny, "", STALE),
+        Ok(Outcome::Free) => answer(Verdict::Allow, "", ""),
+        Ok(Outcome::Asked(admitted)) => {
+            let admitted = hold(shared, tenant, &id, admitted, began + wait).await?;
+            let mut response = response(&admitted);
+            if admitted.answer == Answer::Pending {
+                response.link = shared.places.approval(tenant, &admitted.approval.id);
+                if client.retries {
+                    response.state = give_state(shared, tenant, &admitted.approval.id, with_code).await?;
+                }
+            }
+            response
+        }
+        Err(StoreError::Full) => answer(Verdict::Deny, "", "too many approvals are pending"),
         Err(error) => return Err(unavailable(&error)),
     };
-    let deadline = began + wait;
+    if with_code {
+        response.mfa = Mfa::Verified.into();
+    }
+    Ok(response)
+}
+
+/// The code and whose it should be; `None` where nobody could have enrolled.
+async fn second_factor(
+    shared: &Arc<Shared>,
+    tenant: &Tenant,
+    request: &AdmitRequest,
+    need: MfaNeed,
+) -> Result<Option<Second>, Status> {
+    let code = Zeroizing::new(need.code);
+    if !(6..=8).contains(&code.len()) || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(invalid("a one-time code has six to eight digits"));
+    }
+    let principal = request.principal.as_ref();
+    let holder = principal.and_then(|principal| Holder::of_call(&principal.kind, &principal.id));
+    let Some(holder) = holder else { return Ok(None) };
+    let (of, within, shared) = (holder.clone(), tenant.clone(), Arc::clone(shared));
+    let opening = move || kept::open(&shared.store, &shared.credentials, &within, &of);
+    let opened =
+        tokio::task::spawn_blocking(opening).await.map_err(|_| Status::unavailable("the request was given up"))?;
+    let opened = opened.map_err(|refused| match refused {
+        Refused::Store(error) => unavailable(&error),
+        Refused::Keys(error) => Status::unavailable(error.to_string()),
+        Refused::Missing | Refused::Exists | Refused::Code(_) => Status::unavailable("no authenticator can be read"),
+    })?;
+    let call = request.call.clone().unwrap_or_default();
+    let details = json!({"rule": need.rule, "server": call.server, "tool": call.name,
+        "correlation_id": call.correlation_id, "session": call.session});
+    let details = details.as_object().cloned().unwrap_or_default();
+    Ok(Some(Second { holder, opened, code, details }))
+}
+
+fn refused_code(checked: Checked) -> AdmitResponse {
+    AdmitResponse { mfa: Mfa::Refused.into(), ..answer(Verdict::Deny, "", checked.reason()) }
+}
+
+/// A state for the client of a pending approval: random, and only its hash is kept. None where it is pending no more.
+async fn give_state(shared: &Arc<Shared>, tenant: &Tenant, id: &str, mfa: bool) -> Result<String, Status> {
+    let mut state = secret_file::random().map_err(|_| Status::unavailable("no random numbers"))?;
+    state.truncate(STATE_DIGITS);
+    let (id, hash) = (id.to_owned(), hex(&tokens::hash(&state)));
+    let given = run(shared, tenant, move |scope| scope.give_state(&id, hash, mfa, clock::now())).await?;
+    Ok(if given { state } else { String::new() })
+}
+
+/// Waits while people decide.
+async fn hold(
+    shared: &Arc<Shared>,
+    tenant: &Tenant,
+    id: &str,
+    mut admitted: Admitted,
+    deadline: Instant,
+) -> Result<Admitted, Status> {
+    if admitted.answer == Answer::Pending {
+        shared.deliver.wake(tenant);
+    }
     while admitted.answer == Answer::Pending {
         let approval = admitted.approval.id.clone();
-        let mut ticket = shared.hub.wait(&tenant, &approval);
+        let mut ticket = shared.hub.wait(tenant, &approval);
         // What was decided between the answer and the ticket nobody will tell.
-        admitted = resume(shared, &tenant, &approval, &id).await?;
+        admitted = resume(shared, tenant, &approval, id).await?;
         if admitted.answer != Answer::Pending {
             break;
         }
@@ -109,9 +178,14 @@ async fn hold(
         if over {
             break;
         }
-        admitted = resume(shared, &tenant, &approval, &id).await?;
+        admitted = resume(shared, tenant, &approval, id).await?;
     }
-    Ok(response(&admitted))
+    Ok(admitted)
+}
+
+fn expires_us(need: &ApprovalNeed) -> u64 {
+    let expires_ms = if need.expires_ms == 0 { DEFAULT_EXPIRES_MS } else { need.expires_ms.min(MAX_EXPIRES_MS) };
+    u64::from(expires_ms) * 1000
 }
 
 async fn resume(shared: &Arc<Shared>, tenant: &Tenant, approval: &str, admit: &str) -> Result<Admitted, Status> {
@@ -212,18 +286,18 @@ async fn run<T: Send + 'static>(
 }
 
 pub(super) fn answer(verdict: Verdict, approval_id: &str, reason: &str) -> AdmitResponse {
-    AdmitResponse {
-        verdict: verdict.into(),
-        approval_id: approval_id.to_owned(),
-        reason: reason.to_owned(),
-        ..AdmitResponse::default()
-    }
+    let (approval_id, reason) = (approval_id.to_owned(), reason.to_owned());
+    AdmitResponse { verdict: verdict.into(), approval_id, reason, ..AdmitResponse::default() }
 }
 
 fn invalid(message: &'static str) -> Status {
     Status::invalid_argument(message)
 }
 
+/// What a client is told whose state does not count.
+const STALE: &str = "the request state was used, is over, or is of another call; make the call again without it";
+/// Hexadecimal digits of a state: 160 bits.
+const STATE_DIGITS: usize = 40;
 /// As `proto/` has them.
 const MAX_WAIT_MS: u32 = 300_000;
 const MAX_EXPIRES_MS: u32 = 86_400_000;

@@ -56,6 +56,6 @@ pub(super) async fn add(
     Ok(match find(shared, tenant, wanted, need).await? {
         Ok(None) => admitted,
         Ok(Some(Given { id, headers })) => AdmitResponse { headers, credential_id: id, ..admitted },
-        Err(refused) => AdmitResponse { approval_id: admitted.approval_id, ..refused },
+        Err(refused) => AdmitResponse { approval_id: admitted.approval_id, mfa: admitted.mfa, ..refused },
     })
 }

@@ -16,7 +16,10 @@ pub(super) async fn keep(shared: Arc<Shared>) {
         let store = Arc::clone(&shared.store);
         match tokio::task::spawn_blocking(move || store.expire(clock::now())).await {
             Ok(Expired { ended, failed }) => {
-                ended.iter().for_each(|(tenant, approval)| shared.hub.tell(tenant, &approval.id));
+                for (tenant, approval) in &ended {
+                    shared.hub.tell(tenant, &approval.id);
+                    shared.deliver.wake(tenant);
+                }
                 if let Some(error) = failed {
                     shared.metrics.store_errors.add(1);
                     say(&format!("portcullis serve: approvals cannot be ended: {error}"));

@@ -11,7 +11,7 @@ use axum::routing::get;
 
 use super::console::Peer;
 use super::tls::Connections;
-use super::{Shared, api, console, ended};
+use super::{Shared, api, console, ended, links};
 use crate::failure::Failure;
 
 pub(super) async fn serve(connections: Connections, shared: Arc<Shared>) -> Result<(), Failure> {
@@ -30,6 +30,7 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .nest("/api/v1", api::routes())
+        .merge(links::routes())
         .merge(console::routes())
         .layer(from_fn_with_state(Arc::clone(&shared), secured))
         .with_state(shared)

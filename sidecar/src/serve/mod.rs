@@ -9,11 +9,14 @@ mod expiry;
 mod grpc;
 mod http;
 mod hub;
+mod links;
 mod metrics;
+mod places;
 mod reload;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+mod webhooks;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, IsTerminal, Write};
@@ -42,7 +45,9 @@ use api::{Target, Told};
 use console::Sessions;
 use hub::Hub;
 use metrics::Metrics;
+use places::Places;
 use tls::{Connections, Port, Tls};
+use webhooks::Deliver;
 
 /// Where to listen, and where to keep things.
 #[derive(clap::Args)]
@@ -78,6 +83,15 @@ pub(crate) struct Args {
     /// Sign a checkpoint after this many seconds, where rows have come
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_seconds: u64,
+    /// File with webhooks that are told of approvals
+    #[arg(long, value_name = "FILE")]
+    webhooks: Option<PathBuf>,
+    /// Where people decide about an approval, where that is not this console: an address with {id} in it, perhaps {tenant}
+    #[arg(long, value_name = "URL")]
+    approval_link: Option<String>,
+    /// Where people reach the address for people: links to the console and one-time links begin with it
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// The filter's policy, to be shown; read again at SIGHUP
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -131,6 +145,9 @@ struct Shared {
     store: Arc<Store>,
     metrics: Metrics,
     hub: Hub,
+    /// Where people find us.
+    places: Places,
+    deliver: Deliver,
     credentials: Arc<Credentials>,
     /// True once the sidecar is ending: whoever waits answers now.
     ending: watch::Receiver<bool>,
@@ -154,6 +171,8 @@ impl Shared {
         Self {
             store,
             credentials,
+            places: Places::default(),
+            deliver: Deliver::default(),
             metrics: Metrics::default(),
             hub: Hub::default(),
             ending,
@@ -179,13 +198,18 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let token = secret_file::open_or_create(&token_file)?;
     let store = args.location.open()?;
     first_admin(&store, data)?;
+    let hooks = args.webhooks.as_deref().map(webhooks::read).transpose()?.unwrap_or_default();
+    let places = Places::new(args.approval_link.as_deref(), args.public_url.as_deref())?;
+    let credentials = Arc::new(args.keys.open(data, &store)?);
+    webhooks::check(&hooks, credentials.outgoing(), &places)?;
+    store.tell(hooks);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
-    let credentials = Arc::new(args.keys.open(&args.location.data, &store)?);
     let (end, ending) = watch::channel(false);
-    let shared = Shared { policy: told.map(RwLock::new), invoke, tls, ..Shared::new(store, credentials, ending) };
+    let shared = Shared::new(store, credentials, ending);
+    let shared = Shared { places, policy: told.map(RwLock::new), invoke, tls, ..shared };
     let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -214,6 +238,7 @@ async fn serve(
     };
     hear(&shared)?;
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
+    tokio::spawn(webhooks::keep(Arc::clone(&shared)));
     tokio::spawn(reload::keep(Arc::clone(&shared), args.policy.clone(), args.environment.clone()));
     tokio::spawn(checkpoints::keep(
         Arc::clone(&shared),
@@ -247,7 +272,11 @@ fn hear(shared: &Arc<Shared>) -> Result<(), Failure> {
     let told = shared.store.listen(move |change| {
         if let Some(shared) = hearing.upgrade() {
             match change {
-                Change::Approval(tenant, id) => shared.hub.tell(&tenant, &id),
+                Change::Approval(tenant, id) => {
+                    shared.hub.tell(&tenant, &id);
+                    // Whoever changed it may have ended before it told anybody.
+                    shared.deliver.wake(&tenant);
+                }
                 Change::Unknown => shared.hub.tell_all(),
             }
         }

@@ -7,9 +7,13 @@ use tonic::{Code, Request, Status};
 
 use super::*;
 use crate::approvals::{Approval, State};
+use crate::credentials::rotate::What;
+use crate::mfa::kept::{self, Holder, Kind};
+use crate::mfa::totp;
 use crate::proto::portcullis_client::PortcullisClient;
 use crate::proto::{
-    AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, CONTRACT, Call, Principal, RecordRequest, Verdict,
+    AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, CONTRACT, Call, Client, Mfa, MfaNeed, Principal,
+    RecordRequest, Verdict,
 };
 use crate::store::suite::{Backing, Bed};
 use crate::store::{Filter, Tenant};
@@ -34,6 +38,9 @@ on_each! {
     expired_is_refused_and_then_asked_anew
     a_client_that_leaves_uses_nothing
     no_approval_is_used_twice
+    a_code_is_looked_at_before_anything_else_and_counts_for_one_admit
+    a_state_is_of_one_call_and_counts_once
+    a_state_says_that_the_code_of_its_call_was_right
 }
 
 pub(super) struct Bench {
@@ -60,7 +67,8 @@ impl Bench {
             trust_ca: None,
         };
         let credentials = Arc::new(keys.open(&bed.data, &store).unwrap());
-        let shared = Arc::new(Shared::new(store, credentials, ending));
+        let places = Places::new(Some("https://console.test/approvals/{id}"), None).unwrap();
+        let shared = Arc::new(Shared { places, ..Shared::new(store, credentials, ending) });
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Connections::accept(listener, None, Port::Grpc).unwrap();
@@ -316,6 +324,106 @@ async fn no_approval_is_used_twice(backing: Backing) {
     }
     let used = bench.actions().iter().filter(|action| *action == "approval.used").count();
     assert_eq!(used, 10);
+}
+
+// === one-time codes ===
+
+/// A confirmed authenticator of `anna`, whose secret is returned; the code of the step before now is used up.
+async fn enrolled(bench: &Bench) -> Vec<u8> {
+    let shared = Arc::clone(&bench.shared);
+    let work = move || {
+        let (tenant, holder) = (Tenant::new("").unwrap(), Holder::new(Kind::Human, "anna").unwrap());
+        kept::enrol(&shared.credentials, &tenant, &holder, "anna").unwrap();
+        let opened = kept::open(&shared.store, &shared.credentials, &tenant, &holder).unwrap().unwrap();
+        let secret = opened.secret().to_vec();
+        let code = totp::code(&secret, totp::step(clock::now()) - 1);
+        kept::confirm(&shared.store, &shared.credentials, &tenant, &holder, &code, "anna").unwrap();
+        // It is sealed anew with whatever key the tenant has.
+        assert_eq!(shared.credentials.rotate(What::Dek, None, "admin").unwrap().rotated, 1);
+        secret
+    };
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+fn with_code(request: AdmitRequest, code: &str) -> AdmitRequest {
+    let mfa = Some(MfaNeed { rule: "obligation:code".into(), code: code.into() });
+    AdmitRequest { mfa, ..request }
+}
+
+fn without_approval(request: AdmitRequest) -> AdmitRequest {
+    AdmitRequest { approval: None, ..request }
+}
+
+async fn a_code_is_looked_at_before_anything_else_and_counts_for_one_admit(backing: Backing) {
+    let bench = Bench::new(backing).await;
+    let free = |id: &str| without_approval(call(id, 1, 0));
+    let nobody = bench.admit(with_code(free("z"), "123456")).await.unwrap();
+    assert_eq!((nobody.verdict(), nobody.mfa()), (Verdict::Deny, Mfa::Refused));
+    let secret = enrolled(&bench).await;
+    let code = totp::code(&secret, totp::step(clock::now()));
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    // Of a call whose code is wrong there is no approval and no intent.
+    let intent = Some(AuditRecord { id: "x-i".into(), tenant: String::new(), json: br#"{"time":"t"}"#.to_vec() });
+    let refused = bench.admit(AdmitRequest { intent, ..with_code(call("a", 1, 0), wrong) }).await.unwrap();
+    assert_eq!((refused.verdict(), refused.mfa(), refused.approval_id.as_str()), (Verdict::Deny, Mfa::Refused, ""));
+    // The same Admit as often as it asks, another one never.
+    for (id, verdict, mfa) in
+        [("b", Verdict::Allow, Mfa::Verified), ("b", Verdict::Allow, Mfa::Verified), ("c", Verdict::Deny, Mfa::Refused)]
+    {
+        let answer = bench.admit(with_code(free(id), &code)).await.unwrap();
+        assert_eq!((answer.verdict(), answer.mfa()), (verdict, mfa), "{id}: {}", answer.reason);
+    }
+    for bad in ["", "12345", "12345a", "123456789"] {
+        assert_eq!(bench.admit(with_code(free("d"), bad)).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    let actions = bench.actions();
+    let codes: Vec<_> = actions.iter().filter(|action| action.starts_with("mfa.")).collect();
+    assert_eq!(codes, ["mfa.enrolled", "mfa.confirmed", "mfa.failed", "mfa.verified", "mfa.replayed"]);
+}
+
+// === states ===
+
+fn returning(request: AdmitRequest, state: &str) -> AdmitRequest {
+    AdmitRequest { client: Some(Client { retries: true, state: state.into() }), ..request }
+}
+
+async fn a_state_is_of_one_call_and_counts_once(backing: Backing) {
+    let bench = Bench::new(backing).await;
+    let first = bench.admit(returning(call("a", 1, 0), "")).await.unwrap();
+    assert_eq!((first.verdict(), first.state.len()), (Verdict::Pending, 40));
+    assert_eq!(first.link, format!("https://console.test/approvals/{}", first.approval_id));
+    for (id, arguments, state) in [("b", 2, first.state.as_str()), ("c", 1, "0"), ("d", 3, "0")] {
+        let stale = bench.admit(returning(call(id, arguments, 0), state)).await.unwrap();
+        assert_eq!((stale.verdict(), stale.approval_id.as_str()), (Verdict::Deny, ""), "{id}");
+        assert!(stale.reason.contains("request state"), "{}", stale.reason);
+    }
+    let second = bench.admit(returning(call("e", 1, 0), &first.state)).await.unwrap();
+    assert_eq!((second.verdict(), &second.approval_id), (Verdict::Pending, &first.approval_id));
+    assert_ne!(second.state, first.state);
+    // Made again under the same id it is the same; under another one it is not.
+    assert_eq!(bench.admit(returning(call("e", 1, 0), &first.state)).await.unwrap().verdict(), Verdict::Pending);
+    assert_eq!(bench.admit(returning(call("f", 1, 0), &first.state)).await.unwrap().verdict(), Verdict::Deny);
+    bench.vote(&first.approval_id, "ben", true);
+    assert_eq!(bench.admit(returning(call("g", 1, 0), &second.state)).await.unwrap().verdict(), Verdict::Allow);
+    assert_eq!(bench.admit(returning(call("h", 1, 0), &second.state)).await.unwrap().verdict(), Verdict::Deny);
+    // Who cannot come back is given none.
+    assert_eq!(bench.admit(call("i", 9, 0)).await.unwrap().state, "");
+}
+
+async fn a_state_says_that_the_code_of_its_call_was_right(backing: Backing) {
+    let bench = Bench::new(backing).await;
+    let secret = enrolled(&bench).await;
+    let code = totp::code(&secret, totp::step(clock::now()));
+    let first = bench.admit(with_code(returning(call("a", 1, 0), ""), &code)).await.unwrap();
+    assert_eq!((first.verdict(), first.mfa()), (Verdict::Pending, Mfa::Verified));
+    bench.vote(&first.approval_id, "ben", true);
+    // The client sends what it sent before.
+    let back = bench.admit(with_code(returning(call("b", 1, 0), &first.state), &code)).await.unwrap();
+    assert_eq!((back.verdict(), back.mfa()), (Verdict::Allow, Mfa::Verified));
+    // A state that was given without a code does not stand for one.
+    let other = bench.admit(returning(call("c", 2, 0), "")).await.unwrap();
+    let refused = bench.admit(with_code(returning(call("d", 2, 0), &other.state), &code)).await.unwrap();
+    assert_eq!((refused.verdict(), refused.mfa()), (Verdict::Deny, Mfa::Refused));
 }
 
 /// Figures for docs/approvals.md: `cargo test --release -p portcullis thousand -- --ignored --nocapture`.

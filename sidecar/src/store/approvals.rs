@@ -8,6 +8,7 @@ use super::{Admitted, Store, StoreError, Tenant};
 use crate::approvals::{Answer, Approval, Ask, State, VoteRefused};
 use crate::audit::action::{Action, new_record};
 use crate::tokens::Token;
+use crate::webhooks::{Event, queue};
 
 /// What a round of expiry came to.
 #[derive(Debug, Default)]
@@ -74,10 +75,19 @@ impl Work<'_> {
         approve: bool,
         note: &str,
     ) -> Result<Option<Result<Approval, VoteRefused>>, StoreError> {
-        let Some(mut approval) = self.one(By::Id(id))? else { return Ok(None) };
+        self.one(By::Id(id))?.map(|approval| self.decide(approval, voter, approve, note)).transpose()
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        mut approval: Approval,
+        voter: &Token,
+        approve: bool,
+        note: &str,
+    ) -> Result<Result<Approval, VoteRefused>, StoreError> {
         let state = match approval.vote(voter, approve, note, self.now) {
             Ok(state) => state,
-            Err(refused) => return Ok(Some(Err(refused))),
+            Err(refused) => return Ok(Err(refused)),
         };
         self.save(&approval)?;
         let action = match state {
@@ -87,7 +97,7 @@ impl Work<'_> {
         };
         let note = approval.votes.last().map(|vote| vote.note.clone()).unwrap_or_default();
         self.record_approval(action, &approval, &voter.person, &note)?;
-        Ok(Some(Ok(approval)))
+        Ok(Ok(approval))
     }
 
     pub(super) fn approval(&mut self, id: &str) -> Result<Option<Approval>, StoreError> {
@@ -113,7 +123,7 @@ impl Work<'_> {
         Ok(ended)
     }
 
-    fn answer(&mut self, mut approval: Approval, admit: &str) -> Result<Admitted, StoreError> {
+    pub(super) fn answer(&mut self, mut approval: Approval, admit: &str) -> Result<Admitted, StoreError> {
         let before = approval.state;
         let answer = approval.admit(admit, self.now);
         if approval.state != before {
@@ -132,11 +142,11 @@ impl Work<'_> {
         Ok(approval)
     }
 
-    fn one(&mut self, by: By<'_>) -> Result<Option<Approval>, StoreError> {
+    pub(super) fn one(&mut self, by: By<'_>) -> Result<Option<Approval>, StoreError> {
         self.tables.approval(by)?.map(|body| read(&body)).transpose()
     }
 
-    fn save(&mut self, approval: &Approval) -> Result<(), StoreError> {
+    pub(super) fn save(&mut self, approval: &Approval) -> Result<(), StoreError> {
         let body = serde_json::to_string(approval).map_err(|error| StoreError::Database(error.to_string()))?;
         let kept = match approval.state {
             State::Pending | State::Approved => 0,
@@ -169,7 +179,11 @@ impl Work<'_> {
             details.insert("note".to_owned(), note.into());
         }
         let record = new_record(action, actor, self.now, details).map_err(|_| StoreError::Closed)?;
-        self.append(vec![record]).map(drop)
+        self.append(vec![record])?;
+        match (Event::of(action), self.hooks.clone()) {
+            (Some(event), Some(hooks)) => queue::add(self, &hooks, event, &approval.id),
+            _ => Ok(()),
+        }
     }
 }
 

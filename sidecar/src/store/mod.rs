@@ -3,9 +3,11 @@
 //! What is kept and by which rules is written once (`chain`, `approvals`, `tokens`, and [`Tx`] for everything else a tenant has).
 //! A database has only to offer [`Tables`]: SQLite does, and PostgreSQL.
 
+mod admission;
 mod approvals;
 mod chain;
 pub(crate) mod command;
+mod links;
 mod location;
 mod postgres;
 mod scope;
@@ -17,14 +19,17 @@ mod tokens;
 mod tx;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, OnceLock};
 
 use crate::approvals::{Answer, Approval};
 use crate::audit::{AuditKey, Hash, Kind, PublicKey, Row};
 use crate::clock;
 use crate::failure::Failure;
+use crate::webhooks::Hook;
+pub(crate) use admission::{Admission, Outcome, Second};
 pub(crate) use approvals::Expired;
+pub(crate) use links::Linked;
 pub(crate) use location::Location;
 pub(crate) use scope::Scope;
 use tables::{Database, Tables};
@@ -57,11 +62,23 @@ pub(crate) struct Store {
     database: Box<dyn Database>,
     /// What only the owner of the data directory has: `None` for readers.
     key: Option<Arc<AuditKey>>,
+    /// Who is told of approvals.
+    hooks: OnceLock<Arc<[Hook]>>,
 }
 
 impl Store {
     fn new(database: Box<dyn Database>, key: Option<AuditKey>) -> Self {
-        Self { database, key: key.map(Arc::new) }
+        Self { database, key: key.map(Arc::new), hooks: OnceLock::new() }
+    }
+
+    /// From now on these are told of approvals. Only the first call counts.
+    pub(crate) fn tell(&self, hooks: Vec<Hook>) {
+        let _ = self.hooks.set(hooks.into());
+    }
+
+    /// Who is told of approvals.
+    pub(crate) fn hooks(&self) -> &[Hook] {
+        self.hooks.get().map(|hooks| &**hooks).unwrap_or_default()
     }
 
     /// What one tenant has.
@@ -116,9 +133,10 @@ impl Store {
     ) -> Result<T, StoreError> {
         let key = Arc::clone(self.key.as_ref().ok_or(StoreError::ReadOnly)?);
         let (send, receive) = sync_channel(1);
-        let of = tenant.clone();
+        let (of, hooks) = (tenant.clone(), self.hooks.get().cloned());
         let job = move |tables: &mut dyn Tables| {
             let mut tx = Work::new(tables, &of, now, Some(&key));
+            tx.hooks = hooks;
             let value = work(&mut tx)?;
             tx.seal()?;
             // Read only once the transaction is on disk.

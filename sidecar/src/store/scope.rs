@@ -3,8 +3,12 @@
 
 use std::sync::Arc;
 
-use super::{Admitted, Filter, NewRecord, Store, StoreError, StoredRow, Tenant, Tx, Visitor};
-use crate::approvals::{Approval, Ask, State, VoteRefused};
+use super::{
+    Admission, Admitted, Filter, Linked, NewRecord, Outcome, Store, StoreError, StoredRow, Tenant, Tx, Visitor,
+};
+#[cfg(test)]
+use crate::approvals::Ask;
+use crate::approvals::{Approval, State, VoteRefused};
 use crate::audit::Signed;
 use crate::tokens::Token;
 
@@ -75,8 +79,50 @@ impl Scope {
         self.store.change(&self.tenant, now, move |tx| tx.prune(before, record))
     }
 
-    /// Answers an Admit: by the approval of this call that there is, or by a new one that expires in `expires_in`
-    /// microseconds. The intent is on disk before the answer.
+    /// Answers an Admit. What it changes is on disk before the answer, the intent of the call among it.
+    pub(crate) fn admission(&self, admission: Admission, now: u64) -> Result<Outcome, StoreError> {
+        self.store.change(&self.tenant, now, move |tx| tx.admission(admission))
+    }
+
+    /// Notes a state that the client of a pending approval is given, by the hash of it. False: it is not pending any more.
+    pub(crate) fn give_state(&self, id: &str, hash: String, mfa: bool, now: u64) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.store.change(&self.tenant, now, move |tx| tx.give_state(&id, hash, mfa))
+    }
+
+    /// Notes a one-time link of a pending approval, by the hash of its secret. False: it is not pending any more.
+    pub(crate) fn give_link(
+        &self,
+        id: &str,
+        hash: String,
+        webhook: &str,
+        token: &str,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let (id, webhook, token) = (id.to_owned(), webhook.to_owned(), token.to_owned());
+        self.store.change(&self.tenant, now, move |tx| tx.give_link(&id, hash, &webhook, &token))
+    }
+
+    /// What a one-time link is about; `None`: there is no such link, or nothing to decide any more.
+    pub(crate) fn linked(&self, id: &str, hash: &str) -> Result<Option<Linked>, StoreError> {
+        self.store.look(&self.tenant, |tx| tx.linked(id, hash))
+    }
+
+    /// Decides by a one-time link, which is used up then.
+    pub(crate) fn vote_by_link(
+        &self,
+        id: &str,
+        hash: &str,
+        approve: bool,
+        note: &str,
+        now: u64,
+    ) -> Result<Option<Result<Approval, VoteRefused>>, StoreError> {
+        let (id, hash, note) = (id.to_owned(), hash.to_owned(), note.to_owned());
+        self.store.change(&self.tenant, now, move |tx| tx.vote_by_link(&id, &hash, approve, &note))
+    }
+
+    /// As [`Scope::admission`] of a call that needs an approval and nothing else.
+    #[cfg(test)]
     pub(crate) fn admit(
         &self,
         admit: &str,
@@ -85,13 +131,12 @@ impl Scope {
         intent: Option<NewRecord>,
         now: u64,
     ) -> Result<Admitted, StoreError> {
-        let admit = admit.to_owned();
-        self.store.change(&self.tenant, now, move |tx| {
-            if let Some(intent) = intent {
-                tx.append(vec![intent])?;
-            }
-            tx.admit(&admit, ask, expires_in)
-        })
+        let ask = Some((ask, expires_in));
+        let admission = Admission { admit: admit.to_owned(), ask, intent, ..Admission::default() };
+        match self.admission(admission, now)? {
+            Outcome::Asked(admitted) => Ok(admitted),
+            Outcome::Code(_) | Outcome::Free | Outcome::Stale => Err(StoreError::Closed),
+        }
     }
 
     /// Answers an Admit that has waited for this approval.

@@ -49,7 +49,7 @@ impl Store {
     }
 }
 
-fn read(body: &str) -> Result<Token, StoreError> {
+pub(super) fn read(body: &str) -> Result<Token, StoreError> {
     serde_json::from_str(body)
         .map_err(|_| StoreError::Database("a token has not the form that it was written in".to_owned()))
 }

@@ -1,9 +1,12 @@
 //! One transaction on what one tenant has, as features see it.
 
+use std::sync::Arc;
+
 use super::chain::Head;
 use super::tables::Tables;
 use super::{NewRecord, StoreError, Tenant};
 use crate::audit::AuditKey;
+use crate::webhooks::Hook;
 
 /// One transaction on what one tenant has. A change of state and its audit record belong into the same one.
 ///
@@ -34,6 +37,10 @@ pub(crate) trait Tx {
 /// What items there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ItemKind {
+    /// A message that a webhook has not taken yet.
+    Delivery,
+    /// An authenticator, by its holder.
+    Mfa,
     /// A tool that a server listed, by a hash of both names.
     Tool,
     /// Numbers that something else counts, by what it is.
@@ -57,6 +64,8 @@ impl ItemKind {
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::Delivery => "delivery",
+            Self::Mfa => "mfa",
             Self::Tool => "tool",
             Self::Count => "count",
             Self::CredentialKey => "credential_key",
@@ -79,11 +88,13 @@ pub(super) struct Work<'w> {
     key: Option<&'w AuditKey>,
     /// The end of the chain, once something was appended.
     pub(super) head: Option<Head>,
+    /// Who is told of approvals.
+    pub(super) hooks: Option<Arc<[Hook]>>,
 }
 
 impl<'w> Work<'w> {
     pub(super) fn new(tables: &'w mut dyn Tables, tenant: &'w Tenant, now: u64, key: Option<&'w AuditKey>) -> Self {
-        Self { tables, tenant, now, key, head: None }
+        Self { tables, tenant, now, key, head: None, hooks: None }
     }
 
     /// The key, which readers have not.

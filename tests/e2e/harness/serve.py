@@ -27,7 +27,7 @@ class Serve:
     def __init__(
         self, *options: str, database: Postgres | None = None, replica_of: Serve | None = None, **environment: str
     ) -> None:
-        self.options, self.environment = options, environment
+        self.options, self.environment = list(options), environment
         self.data = Path(tempfile.mkdtemp(prefix="portcullis-serve-"))
         self._store: list[str] = []
         if database is not None:
@@ -80,10 +80,12 @@ class Serve:
         """A command on its data directory, and its database."""
         return run(*arguments, "--data", str(self.data / "state"), *self._store)
 
-    def ask(self, *arguments: str, token: str = "admin-token") -> subprocess.CompletedProcess[str]:
+    def ask(
+        self, *arguments: str, token: str = "admin-token", stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         """A command that talks to it, with the token in that file of its directory."""
         where = ["--url", f"http://127.0.0.1:{self.http}", "--token-file", str(self.data / "state" / token)]
-        return run(*arguments, *where)
+        return run(*arguments, *where, stdin=stdin)
 
     def ask_as(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command that says itself whom it asks."""
@@ -111,8 +113,8 @@ class Serve:
             self._process = None
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([cli(), *arguments], capture_output=True, text=True, timeout=60, check=False)
+def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([cli(), *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 
 def cli() -> str:

@@ -4,8 +4,8 @@ use regex_lite::Regex;
 
 use super::literal::Required;
 use super::{Check, MAX_TEXT, Outcome, Problem, one_or_list, string};
+use crate::glob::Glob;
 use crate::json::{Kind, Value};
-use crate::policy::glob::Glob;
 
 /// A regular expression that matches somewhere in a string.
 #[derive(Debug)]

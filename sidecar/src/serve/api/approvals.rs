@@ -150,6 +150,7 @@ pub(crate) async fn decide(
     match voted.ok_or(Refusal::NotFound)? {
         Ok(approval) => {
             shared.hub.tell(tenant, &approval.id);
+            shared.deliver.wake(tenant);
             Ok(Summary::of(&approval))
         }
         Err(refused @ (VoteRefused::Ended(_) | VoteRefused::Again)) => Err(Refusal::Conflict(refused.reason())),

@@ -31,6 +31,9 @@ pub(crate) enum Operation {
     /// Make a call of a tool, as Envoy lets it.
     Invoke,
     ManageTokens,
+    /// One's own authenticator; for others' it takes [`Operation::ManageMfa`].
+    EnrolMfa,
+    ManageMfa,
     /// What there is, never a secret.
     ReadCredentials,
     ManageCredentials,
@@ -49,11 +52,15 @@ impl Operation {
             | Self::ReadAudit
             | Self::ReadStats
             | Self::ReadPolicy
-            | Self::ReadTools => Role::Viewer,
+            | Self::ReadTools
+            | Self::EnrolMfa => Role::Viewer,
             Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
-            Self::Invoke | Self::ManageTokens | Self::ManageCredentials | Self::ManageGrants | Self::RotateKeys => {
-                Role::Admin
-            }
+            Self::Invoke
+            | Self::ManageTokens
+            | Self::ManageMfa
+            | Self::ManageCredentials
+            | Self::ManageGrants
+            | Self::RotateKeys => Role::Admin,
         }
     }
 
@@ -70,6 +77,8 @@ impl Operation {
             | Self::ReadTools
             | Self::AcknowledgeTool
             | Self::Invoke
+            | Self::EnrolMfa
+            | Self::ManageMfa
             | Self::ReadCredentials
             | Self::ManageCredentials
             | Self::ReadGrants

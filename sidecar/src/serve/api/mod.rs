@@ -8,6 +8,7 @@ mod credentials;
 mod endpoint;
 mod grants;
 mod invoke;
+pub(crate) mod mfa;
 mod openapi;
 pub(crate) mod policy;
 mod refusal;
@@ -26,8 +27,8 @@ use axum::routing::get;
 use crate::serve::Shared;
 use crate::store::StoreError;
 use caller::Operation::{
-    AcknowledgeTool, Decide, ExportAudit, Invoke, ManageCredentials, ManageGrants, ManageTokens, ReadApprovals,
-    ReadAudit, ReadCredentials, ReadGrants, ReadPolicy, ReadSelf, ReadStats, ReadTools, RotateKeys,
+    AcknowledgeTool, Decide, EnrolMfa, ExportAudit, Invoke, ManageCredentials, ManageGrants, ManageMfa, ManageTokens,
+    ReadApprovals, ReadAudit, ReadCredentials, ReadGrants, ReadPolicy, ReadSelf, ReadStats, ReadTools, RotateKeys,
 };
 use endpoint::Api;
 
@@ -62,6 +63,11 @@ fn endpoints() -> Api {
         .get("/tokens", ManageTokens, "List tokens, without their secrets", tokens::list)
         .post("/tokens", ManageTokens, "Make a token; its secret is in this answer and nowhere else", tokens::create)
         .delete("/tokens/{name}", ManageTokens, "Revoke a token, at once", tokens::revoke)
+        .get("/mfa", ManageMfa, "List authenticators, without their secrets", mfa::list)
+        .post("/mfa", EnrolMfa, "Begin to enrol an authenticator; its secret is in this answer alone", mfa::enrol)
+        .post("/mfa/{kind}/{principal}/confirm", EnrolMfa, "Confirm it by a first code", mfa::confirm)
+        .post("/mfa/{kind}/{principal}/unlock", ManageMfa, "Forget somebody's wrong codes", mfa::unlock)
+        .delete("/mfa/{kind}/{principal}", ManageMfa, "Remove somebody's authenticator", mfa::remove)
         .get("/credentials", ReadCredentials, "List credentials, without their secrets", credentials::list)
         .post("/credentials", ManageCredentials, "Add a credential; its secret never comes out", credentials::create)
         .get("/credentials/{id}", ReadCredentials, "One credential, by its name", credentials::show)

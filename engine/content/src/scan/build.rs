@@ -13,9 +13,9 @@ use super::scanner::{DETECTORS, Head, Running, Scanners};
 use super::short::Short;
 use super::verify::{Compiled, Patterns};
 use super::{Context, Direction, ScanConfigError, ScannerConfig, ScannersConfig, Surface};
-use crate::config::{from_value, nearest};
 use crate::json::{Document, Limits};
 use crate::packed::unpack;
+use crate::settings::{from_value, nearest};
 
 /// Compiles the scanners of a configuration.
 pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigError> {

@@ -58,13 +58,13 @@ mod verify;
 mod walk;
 mod words;
 
-pub(crate) use actions::NAMES;
+pub use actions::NAMES;
 pub use actions::Suppressions;
 pub use config::{
     Actions, BySeverity, Choice, OverrideConfig, Redaction, ScanConfigError, ScannerConfig, ScannersConfig,
     SuppressConfig,
 };
-pub(crate) use decode::{each_layer, plain_letters};
+pub use decode::{each_layer, plain_letters};
 pub use rule::{Check, Matcher, Rule};
 pub use scanner::Scanners;
 

@@ -27,7 +27,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
         key: None,
         named: None,
         split: Split::applies(site).then(Split::default),
-        words: Words::default(),
+        words: Words::new(scanners),
         last: None,
         out,
     };
@@ -79,7 +79,7 @@ struct Walk<'s, 'd, 'o, 't> {
     /// Short strings next to each other, where they are looked at together.
     split: Option<Split<'d>>,
     /// The words of the command that the walk is in.
-    words: Words,
+    words: Words<'d>,
     /// The string before, keys left out.
     last: Option<Value<'d>>,
     out: &'o mut Vec<Located<'d>>,
@@ -165,12 +165,9 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let Some(mut split) = self.split.take() else { return };
         let gap = self.last.and_then(|last| self.between(last, string));
         self.locator.seek(string);
-        let member = self.locator.key().and_then(Value::as_str);
         let (examination, site) = (&mut self.examination, self.site);
         let mut parts = split.next(string, content, gap, examination, site);
-        if let Some(member) = &member {
-            parts.extend(self.words.next(string, member, &self.locator, examination, site));
-        }
+        parts.extend(self.words.next(string, &self.locator, examination, site));
         self.last = Some(string);
         self.split = Some(split);
         self.emit_parts(parts);

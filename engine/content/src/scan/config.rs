@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::rule::Rule;
 use super::{Direction, ScanAction, Severity, Surface};
-use crate::config::PrincipalMatch;
+use crate::principal::PrincipalMatch;
 
 /// The `scanners` object of the plugin configuration. All members are optional; every scanner is on
 /// unless it is switched off.

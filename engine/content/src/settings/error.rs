@@ -15,12 +15,13 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// An error at `pointer` without a remedy.
-    pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), message: message.into(), remedy: None }
     }
 
     /// Adds what to do about it.
-    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
@@ -42,7 +43,8 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// The member of `valid` that `found` was most likely meant to be.
-pub(crate) fn nearest<'a>(found: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(found: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = found.to_lowercase();
     valid
         .into_iter()

@@ -159,7 +159,8 @@ pub(super) fn raw_range(raw: &str, decoded: Range<usize>) -> Range<usize> {
 
 /// [`raw_range`] of many ranges, in time linear in `raw` and their number. They must ascend and not overlap;
 /// one that does not is taken as empty.
-pub(crate) fn raw_ranges(raw: &str, decoded: &[Range<usize>]) -> Vec<Range<usize>> {
+#[must_use]
+pub fn raw_ranges(raw: &str, decoded: &[Range<usize>]) -> Vec<Range<usize>> {
     if !raw.contains('\\') {
         return decoded.to_vec();
     }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::detect::Input;
-use super::scanner::Examination;
+use super::scanner::{Examination, Scanners};
 use super::shell::{self, Role};
 use super::split::Part;
 use super::verify::Candidate;
@@ -13,26 +13,35 @@ use crate::json::{Kind, Locator, Value};
 use crate::sort::Arrange;
 
 /// The list of words that the walk is in or was in last.
-#[derive(Default)]
-pub(super) struct Words {
+pub(super) struct Words<'d> {
+    /// Whether a scanner that reads commands is on.
+    read: bool,
+    /// What names said that stood before, the newest last: few names stand in a message again and again.
+    known: Vec<(&'d str, Option<Key>)>,
     /// Where the list begins.
     list: Option<usize>,
     /// Where its words begin, in order, and what each is for.
     roles: Vec<(usize, Role)>,
 }
 
-impl Words {
-    /// Takes the string that `locator` has gone to, whose member is `member`. Returns what is found in the whole
-    /// command where this is the first of its words.
-    pub(super) fn next<'d>(
+impl<'d> Words<'d> {
+    pub(super) fn new(scanners: &Scanners) -> Self {
+        let read = scanners.running.iter().any(|running| READ.contains(&running.detector.name));
+        Self { read, known: Vec::new(), list: None, roles: Vec::new() }
+    }
+
+    /// Takes the string that `locator` has gone to. Returns what is found in the whole command where this is the first
+    /// of its words.
+    pub(super) fn next(
         &mut self,
         string: Value<'d>,
-        member: &str,
         locator: &Locator<'d>,
         examination: &mut Examination<'_>,
         site: &Site<'_>,
     ) -> Vec<Part<'d>> {
-        let Some(key) = Key::of(member, site.tool) else { return Vec::new() };
+        let Some(key) = locator.key().filter(|_| self.read).and_then(|member| self.key(member, site.tool)) else {
+            return Vec::new();
+        };
         let (array, object) = locator.parents();
         let Some(command) = Command::of(string, key, array, object, site.tool) else { return Vec::new() };
         if self.list == Some(command.list) {
@@ -41,6 +50,20 @@ impl Words {
         self.list = Some(command.list);
         self.roles = command.roles();
         command.examine(examination, site)
+    }
+
+    /// What the name of a member says.
+    fn key(&mut self, member: Value<'d>, tool: Option<&str>) -> Option<Key> {
+        let raw = member.raw_str()?;
+        if let Some((_, key)) = self.known.iter().find(|(known, _)| *known == raw) {
+            return *key;
+        }
+        let key = Key::of(&member.as_str()?, tool);
+        if self.known.len() >= MAX_KNOWN {
+            self.known.remove(0);
+        }
+        self.known.push((raw, key));
+        key
     }
 
     /// What a string is for that is one of the words; `None` where that is for its name to say.
@@ -211,6 +234,9 @@ const TRACKERS: [&str; 5] = ["gh", "glab", "hg", "jj", "svn"];
 /// Options behind which text for people stands.
 const MESSAGES: [&str; 9] =
     ["-m", "-am", "--message", "--title", "--body", "--notes", "--description", "--subject", "--comment"];
+
+/// How many names are kept.
+const MAX_KNOWN: usize = 8;
 
 /// How many members of an object are looked at for the program of a list.
 const MAX_MEMBERS: usize = 32;

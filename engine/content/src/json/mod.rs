@@ -24,6 +24,6 @@ mod value;
 
 pub use edit::Edits;
 pub use parse::{ErrorKind, Limits, ParseError};
-pub(crate) use string::raw_ranges;
+pub use string::raw_ranges;
 pub use string::{escape, quote, quote_into, unescape};
 pub use value::{Document, Elements, Kind, Locator, Members, Strings, Value};

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::settings::ConfigError;
+
 /// A compiled glob.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Glob {
@@ -56,7 +58,7 @@ impl Glob {
     }
 
     /// What every text that this matches begins with.
-    pub(super) fn prefix(&self) -> &str {
+    pub fn prefix(&self) -> &str {
         match self.parts.first().and_then(|part| part.pieces.first()) {
             Some(Piece::Literal(text)) => text,
             _ => "",
@@ -64,7 +66,7 @@ impl Glob {
     }
 
     /// What every text that this matches ends with.
-    pub(super) fn suffix(&self) -> &str {
+    pub fn suffix(&self) -> &str {
         match self.parts.last().and_then(|part| part.pieces.last()) {
             Some(Piece::Literal(text)) => text,
             _ => "",
@@ -72,7 +74,7 @@ impl Glob {
     }
 
     /// True where a `?` asks for exactly one character.
-    pub(super) fn counts_characters(&self) -> bool {
+    pub fn counts_characters(&self) -> bool {
         self.parts.iter().any(|part| part.pieces.contains(&Piece::AnyOne))
     }
 
@@ -173,6 +175,62 @@ impl Part {
         }
         true
     }
+}
+
+/// Globs of which one must match; `None` fits everything, an absent text included.
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Globs(pub Option<Vec<Glob>>);
+
+impl Globs {
+    /// True where one of them matches.
+    #[must_use]
+    pub fn fit(&self, text: Option<&str>) -> bool {
+        match (&self.0, text) {
+            (None, _) => true,
+            (Some(globs), Some(text)) => globs.iter().any(|glob| glob.matches(text)),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// True where one of them matches one of the texts.
+    #[must_use]
+    pub fn fit_any(&self, texts: &[String]) -> bool {
+        match &self.0 {
+            None => true,
+            Some(globs) => texts.iter().any(|text| globs.iter().any(|glob| glob.matches(text))),
+        }
+    }
+}
+
+/// Refuses an empty list that stands at `at` (a JSON Pointer).
+///
+/// # Errors
+/// The list is empty.
+pub fn not_empty<T>(list: &[T], at: &str) -> Result<(), ConfigError> {
+    if list.is_empty() {
+        // Read as "everything" it would open, read as "nothing" it would disable a deny rule.
+        return Err(ConfigError::new(at, "is an empty list").remedy("leave the field out to match everything"));
+    }
+    Ok(())
+}
+
+/// Compiles a list of globs that stands at `at`; `None` fits everything.
+///
+/// # Errors
+/// An empty list, a glob that is none.
+pub fn globs(patterns: Option<&[String]>, at: &str) -> Result<Globs, ConfigError> {
+    let Some(patterns) = patterns else { return Ok(Globs(None)) };
+    not_empty(patterns, at)?;
+    let globs = patterns.iter().enumerate().map(|(index, pattern)| glob(pattern, &format!("{at}/{index}")));
+    Ok(Globs(Some(globs.collect::<Result<_, _>>()?)))
+}
+
+/// Compiles a glob that stands at `at`.
+///
+/// # Errors
+/// It is no glob.
+pub fn glob(pattern: &str, at: &str) -> Result<Glob, ConfigError> {
+    Glob::new(pattern).map_err(|error| ConfigError::new(at, error.to_string()).remedy("write `\\\\` for a backslash"))
 }
 
 #[cfg(test)]

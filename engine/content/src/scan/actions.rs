@@ -4,11 +4,12 @@ use sha2::{Digest, Sha256};
 
 use super::config::{Actions, BySeverity, Choice, OverrideConfig, SuppressConfig};
 use super::{Direction, ScanAction, ScanConfigError, ScannersConfig, Severity, Site, Surface};
-use crate::config::nearest;
-use crate::policy::{Glob, Globs, PrincipalMatcher, globs, principal_matcher};
+use crate::glob::{Glob, Globs, globs};
+use crate::principal::{PrincipalMatch, PrincipalMatcher, principal_matcher};
+use crate::settings::{ConfigError, nearest};
 
 /// The scanners, in the order in which the configuration lists them.
-pub(crate) const NAMES: [&str; 7] = ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"];
+pub const NAMES: [&str; 7] = ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"];
 
 /// All actions of a configuration, compiled.
 #[derive(Debug)]
@@ -159,7 +160,7 @@ impl Override {
         if config.surface.as_ref().is_some_and(Vec::is_empty) {
             return Err(empty(&format!("{at}/surface")));
         }
-        let principal = match config.principal == crate::config::PrincipalMatch::default() {
+        let principal = match config.principal == PrincipalMatch::default() {
             true => None,
             false => Some(principal_matcher(&config.principal, &format!("{at}/principal")).map_err(translate)?),
         };
@@ -272,7 +273,7 @@ fn empty(at: &str) -> ScanConfigError {
     ScanConfigError::new(at, "is an empty list; leave the field out to match everything")
 }
 
-fn translate(error: crate::config::ConfigError) -> ScanConfigError {
+fn translate(error: ConfigError) -> ScanConfigError {
     let message = match error.remedy {
         Some(remedy) => format!("{}; {remedy}", error.message),
         None => error.message,

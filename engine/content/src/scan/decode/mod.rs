@@ -65,11 +65,11 @@ impl Budget {
 }
 
 /// Which bytes of a text a range of what came out of it comes from.
-pub(crate) type Original<'o> = &'o dyn Fn(Range<usize>) -> Range<usize>;
+pub type Original<'o> = &'o dyn Fn(Range<usize>) -> Range<usize>;
 
 /// Calls `found` with every text that comes out of `text` by taking off coats, and with the bytes of `text`
 /// that a range of it comes from.
-pub(crate) fn each_layer(text: &str, found: &mut dyn FnMut(&str, Original<'_>)) {
+pub fn each_layer(text: &str, found: &mut dyn FnMut(&str, Original<'_>)) {
     below(text, &mut Budget::of(text.len()), &|range| range, found);
 }
 
@@ -120,7 +120,8 @@ impl Marks {
 }
 
 /// A text as a reader takes it who knows Latin letters only: imitations as what they imitate, nothing invisible.
-pub(crate) fn plain_letters(text: &str) -> String {
+#[must_use]
+pub fn plain_letters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match fold::fold(c) {

@@ -1,5 +1,7 @@
 //! Strings that make sense together only: a key cut into two arguments.
 
+use std::borrow::Cow;
+
 use super::detect::Input;
 use super::scanner::Examination;
 use super::verify::Candidate;
@@ -17,7 +19,7 @@ pub(super) struct Split<'d> {
 /// A short string.
 struct Piece<'d> {
     value: Value<'d>,
-    content: String,
+    content: Cow<'d, str>,
 }
 
 /// What is found in one of several strings.
@@ -52,7 +54,9 @@ impl<'d> Split<'d> {
             self.pieces.drain(..self.pieces.len() - keep.min(self.pieces.len()));
         }
         if short {
-            self.pieces.push(Piece { value, content: content.to_owned() });
+            let plain = value.raw_str().filter(|_| !value.has_escapes());
+            let content = plain.map_or_else(|| Cow::Owned(content.to_owned()), Cow::Borrowed);
+            self.pieces.push(Piece { value, content });
         }
         found
     }
@@ -73,7 +77,7 @@ impl<'d> Split<'d> {
 
 /// A secret with a format of its own that goes on from one string into the next.
 fn joined<'d>(pieces: &[Piece<'d>], examination: &mut Examination<'_>, site: &Site<'_>) -> Vec<Part<'d>> {
-    let text: String = pieces.iter().map(|piece| piece.content.as_str()).collect();
+    let text: String = pieces.iter().map(|piece| &*piece.content).collect();
     if text.len() < MIN_SECRET {
         return Vec::new();
     }
@@ -94,7 +98,7 @@ fn joined<'d>(pieces: &[Piece<'d>], examination: &mut Examination<'_>, site: &Si
             let range = candidate.range.start.max(start)..candidate.range.end.min(end);
             if range.start < range.end {
                 let candidate = Candidate { rule: candidate.rule, range: range.start - start..range.end - start };
-                own.push(Part { value: piece.value, content: piece.content.clone(), candidate });
+                own.push(Part { value: piece.value, content: piece.content.clone().into_owned(), candidate });
             }
             start = end;
         }

@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 
 /// Stable sorts of slices.
-pub(crate) trait Arrange<T> {
+pub trait Arrange<T> {
     /// Sorts as `sort_by` does: stable, at most n·log n comparisons for each of its passes.
     fn arrange_by(&mut self, compare: impl Fn(&T, &T) -> Ordering);
 
@@ -52,7 +52,7 @@ impl<T> Arrange<T> for [T] {
 
 /// Collects one by one: a tree that is built from an iterator at once sorts it first, which is a sort more for
 /// each type.
-pub(crate) trait Insert: Iterator + Sized {
+pub trait Insert: Iterator + Sized {
     /// A collection of all items; of equal keys the last one counts.
     fn insert_all<C: Default + Extend<Self::Item>>(self) -> C {
         let mut all = C::default();

@@ -20,7 +20,7 @@ use crate::json::{Elements, Kind, Members, Value};
 ///
 /// # Errors
 /// The first mistake found, with its JSON Pointer from `value` on.
-pub(crate) fn from_value<'de, T: Deserialize<'de>>(value: Value<'de>) -> Result<T, ConfigError> {
+pub fn from_value<'de, T: Deserialize<'de>>(value: Value<'de>) -> Result<T, ConfigError> {
     T::deserialize(Node(value)).map_err(|Error(error)| *error)
 }
 

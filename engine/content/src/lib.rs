@@ -1,0 +1,14 @@
+//! What reads every byte of a message: the strict parser of JSON, the framer of event streams, and the scanners; with the
+//! small things that they and the rest of the engine share.
+//!
+//! A crate of its own because it is compiled for speed, and the rest of the engine for size (docs/architecture.md).
+#![forbid(unsafe_code)]
+
+pub mod glob;
+pub mod json;
+mod packed;
+pub mod principal;
+pub mod scan;
+pub mod settings;
+pub mod sort;
+pub mod sse;
