@@ -36,7 +36,6 @@ class Serve:
             self._store = ["--store", database.url("portcullis")]
         if replica_of is not None:
             shutil.copytree(replica_of.data / "state", self.data / "state")
-        """What else it is started with."""
         self.port, self.http = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
