@@ -11,7 +11,7 @@ use super::blocking;
 use super::caller::{Caller, Operation};
 use super::endpoint::{Call, Created, Nothing};
 use super::refusal::Refusal;
-use super::types::Limit;
+use super::types::{Limit, Text};
 use crate::mfa::kept::{self, Described, Holder, Kind, Refused};
 use crate::mfa::qr;
 
@@ -51,8 +51,7 @@ pub(super) struct Code {
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Only those behind this one, written as kind:principal
-    #[schemars(length(max = 300))]
-    after: Option<String>,
+    after: Option<Text>,
     /// At most
     limit: Option<Limit>,
 }
@@ -93,7 +92,8 @@ pub(super) struct Named {
 }
 
 pub(super) async fn list(call: Call<Nothing, Which>) -> Result<Authenticators, Refusal> {
-    let (limit, after) = (call.query.limit.unwrap_or(Limit(Limit::MAX)).0, call.query.after.unwrap_or_default());
+    let (limit, after) =
+        (call.query.limit.unwrap_or(Limit(Limit::MAX)).0, call.query.after.map(|after| after.0).unwrap_or_default());
     let mfa = blocking(move || Ok(kept::list(&call.shared.store, &call.tenant, &after, limit)?));
     Ok(Authenticators { mfa: mfa.await? })
 }
