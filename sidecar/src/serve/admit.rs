@@ -87,7 +87,7 @@ async fn decide(shared: &Arc<Shared>, tenant: &Tenant, mut request: AdmitRequest
         Ok(Outcome::Stale) => answer(Verdict::Deny, "", STALE),
         Ok(Outcome::Free) => answer(Verdict::Allow, "", ""),
         Ok(Outcome::Asked(admitted)) => {
-            let admitted = hold(shared, tenant, &id, admitted, began + wait).await?;
+            let admitted = hold(shared, tenant, &id, *admitted, began + wait).await?;
             let mut response = response(&admitted);
             if admitted.answer == Answer::Pending {
                 response.link = shared.places.approval(tenant, &admitted.approval.id);

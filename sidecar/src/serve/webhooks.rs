@@ -16,7 +16,7 @@ use crate::credentials::outgoing::Outgoing;
 use crate::failure::Failure;
 use crate::store::{StoreError, Tenant};
 use crate::webhooks::payload::Message;
-use crate::webhooks::queue::{self, Delivery};
+use crate::webhooks::queue::{self, Claimed, Delivery};
 use crate::webhooks::{Event, Hook};
 use crate::{clock, secret_file, tokens};
 
@@ -113,9 +113,9 @@ pub(super) async fn keep(shared: Arc<Shared>) {
 /// Delivers what is due of a tenant, all at once; returns when there is more to do.
 async fn round(shared: &Arc<Shared>, tenant: &Tenant) -> Result<Option<u64>, StoreError> {
     let (store, of) = (Arc::clone(&shared.store), tenant.clone());
-    let (claimed, mut more) = blocking(move || store.write(&of, queue::claim)).await?;
+    let Claimed { deliveries, mut more } = blocking(move || store.write(&of, queue::claim)).await?;
     let mut tries = JoinSet::new();
-    for (id, delivery) in claimed {
+    for (id, delivery) in deliveries {
         let (shared, tenant) = (Arc::clone(shared), tenant.clone());
         tries.spawn(blocking(move || {
             let outcome = attempt(&shared, &tenant, &id, &delivery)?;

@@ -45,7 +45,7 @@ pub(crate) enum Outcome {
     /// Nothing is in the way, and no approval was asked for.
     Free,
     /// How it is with the approval.
-    Asked(Admitted),
+    Asked(Box<Admitted>),
 }
 
 impl Work<'_> {
@@ -69,11 +69,11 @@ impl Work<'_> {
             self.append(vec![intent])?;
         }
         let Some((ask, expires_in)) = ask else { return Ok(Outcome::Free) };
-        let admitted: Admitted = match back {
+        let admitted = match back {
             Some(approval) => self.answer(approval, &admit)?,
             None => self.admit(&admit, ask, expires_in)?,
         };
-        Ok(Outcome::Asked(admitted))
+        Ok(Outcome::Asked(Box::new(admitted)))
     }
 
     /// Notes a state that the client of a pending approval is given.

@@ -134,7 +134,7 @@ impl Scope {
         let ask = Some((ask, expires_in));
         let admission = Admission { admit: admit.to_owned(), ask, intent, ..Admission::default() };
         match self.admission(admission, now)? {
-            Outcome::Asked(admitted) => Ok(admitted),
+            Outcome::Asked(admitted) => Ok(*admitted),
             Outcome::Code(_) | Outcome::Free | Outcome::Stale => Err(StoreError::Closed),
         }
     }

@@ -42,9 +42,18 @@ pub(crate) fn add(tx: &mut dyn Tx, hooks: &[Hook], event: Event, approval: &str)
     Ok(())
 }
 
-/// Takes on what is due: nobody else tries it for a while. Returns it, and when there is more to do.
-pub(crate) fn claim(tx: &mut dyn Tx) -> Result<(Vec<(String, Delivery)>, Option<u64>), StoreError> {
-    let (mut claimed, mut more) = (Vec::new(), None::<u64>);
+/// What was taken on.
+#[derive(Debug, Default)]
+pub(crate) struct Claimed {
+    /// By their ids.
+    pub(crate) deliveries: Vec<(String, Delivery)>,
+    /// When there is more to do, microseconds since the Unix epoch.
+    pub(crate) more: Option<u64>,
+}
+
+/// Takes on what is due: nobody else tries it for a while.
+pub(crate) fn claim(tx: &mut dyn Tx) -> Result<Claimed, StoreError> {
+    let Claimed { deliveries: mut claimed, mut more } = Claimed::default();
     let mut after = String::new();
     loop {
         let items = tx.items(ItemKind::Delivery, &after, PAGE)?;
@@ -65,7 +74,7 @@ pub(crate) fn claim(tx: &mut dyn Tx) -> Result<(Vec<(String, Delivery)>, Option<
             }
         }
     }
-    Ok((claimed, more))
+    Ok(Claimed { deliveries: claimed, more })
 }
 
 /// Notes what a try came to: `reason` is why it was in vain, without content. Returns when it is tried again.
