@@ -15,7 +15,6 @@ use crate::store::{ItemKind, Store, StoreError, Tenant, Tx};
 /// The kind of a principal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(rename = "PrincipalKind")]
 pub(crate) enum Kind {
     #[default]
     Human,
@@ -82,8 +81,7 @@ pub(crate) enum Refused {
 
 impl Holder {
     pub(crate) fn new(kind: Kind, principal: &str) -> Option<Self> {
-        let fine =
-            !principal.is_empty() && principal.chars().count() <= MAX_NAME && !principal.chars().any(char::is_control);
+        let fine = !principal.is_empty() && principal.len() <= MAX_NAME && !principal.chars().any(char::is_control);
         fine.then(|| Self { kind, principal: principal.to_owned() })
     }
 
@@ -346,7 +344,7 @@ impl From<crate::credentials::Refused> for Refused {
 
 /// Who the code is for, as the app shows it.
 const ISSUER: &str = "Portcullis";
-/// Characters of a principal's id.
+/// Bytes of a principal's id.
 const MAX_NAME: usize = 255;
 /// Rotations that may come in between.
 const MAX_TRIES: u32 = 3;

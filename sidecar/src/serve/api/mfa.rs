@@ -11,7 +11,7 @@ use super::blocking;
 use super::caller::{Caller, Operation};
 use super::endpoint::{Call, Created, Nothing};
 use super::refusal::Refusal;
-use super::types::Limit;
+use super::types::{Limit, Text};
 use crate::mfa::kept::{self, Described, Holder, Kind, Refused};
 use crate::mfa::qr;
 
@@ -38,7 +38,6 @@ pub(super) struct ByHolder {
 
 /// A code that an authenticator shows.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "ShownCode")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Code {
     /// Six digits.
@@ -52,8 +51,7 @@ pub(super) struct Code {
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Only those behind this one, written as kind:principal
-    #[schemars(length(max = MAX_AFTER))]
-    after: Option<String>,
+    after: Option<Text>,
     /// At most
     limit: Option<Limit>,
 }
@@ -94,10 +92,8 @@ pub(super) struct Named {
 }
 
 pub(super) async fn list(call: Call<Nothing, Which>) -> Result<Authenticators, Refusal> {
-    let (limit, after) = (call.query.limit.unwrap_or(Limit(Limit::MAX)).0, call.query.after.unwrap_or_default());
-    if after.chars().count() > MAX_AFTER {
-        return Err(Refusal::invalid("no authenticator has so long a name"));
-    }
+    let (limit, after) =
+        (call.query.limit.unwrap_or(Limit(Limit::MAX)).0, call.query.after.map(|after| after.0).unwrap_or_default());
     let mfa = blocking(move || Ok(kept::list(&call.shared.store, &call.tenant, &after, limit)?));
     Ok(Authenticators { mfa: mfa.await? })
 }
@@ -151,7 +147,7 @@ pub(super) async fn remove(call: Call<ByHolder>) -> Result<Named, Refusal> {
 /// Whose it is, where it is the caller's own, or the caller may do this with everybody's.
 fn holder(caller: &Caller, kind: Kind, principal: &str) -> Result<Holder, Refusal> {
     let holder = Holder::new(kind, principal)
-        .ok_or_else(|| Refusal::invalid("a principal has 1 to 255 characters, none of them a control character"))?;
+        .ok_or_else(|| Refusal::invalid("a principal has 1 to 255 bytes, none of them a control character"))?;
     if !holder.is(&caller.0.person) {
         caller.may(Operation::ManageMfa)?;
     }
@@ -169,6 +165,3 @@ impl From<Refused> for Refusal {
         }
     }
 }
-
-/// Characters of a kind and a principal.
-const MAX_AFTER: usize = 300;

@@ -67,8 +67,18 @@ impl Document {
 
     pub(super) fn finish(mut self) -> String {
         let problem = self.output.subschema_for::<Problem>();
-        let mut schemas = self.input.take_definitions(true);
-        schemas.extend(self.output.take_definitions(true));
+        let mut schemas = self.output.take_definitions(true);
+        let input = self.input.take_definitions(true);
+        // Two types of one name, or one that is read otherwise than it is written.
+        let differs = |name: &&String| schemas.get(*name).is_some_and(|other| Some(other) != input.get(*name));
+        let twice: Vec<String> = input.keys().filter(differs).cloned().collect();
+        for (name, mut schema) in input {
+            refer_to_input(&mut schema, &twice);
+            schemas.insert(if twice.contains(&name) { format!("{name}Input") } else { name }, schema);
+        }
+        for operation in self.paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+            operation.get_mut("requestBody").into_iter().for_each(|body| refer_to_input(body, &twice));
+        }
         let refused = |(status, words): &(&str, &str)| {
             ((*status).to_owned(), json!({"description": words, "content": {PROBLEM_JSON: {"schema": problem}}}))
         };
@@ -188,6 +198,26 @@ fn without_null(schema: &Value) -> Value {
         words.retain(|word| !word.is_null());
     }
     schema
+}
+
+/// Makes references to the types that are called otherwise as input.
+fn refer_to_input(value: &mut Value, twice: &[String]) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(to) if name == "$ref" => {
+                        if twice.iter().any(|name| to.strip_prefix("#/components/schemas/") == Some(name)) {
+                            to.push_str("Input");
+                        }
+                    }
+                    _ => refer_to_input(member, twice),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| refer_to_input(item, twice)),
+        _ => {}
+    }
 }
 
 fn responses(statuses: &[&str]) -> Value {
