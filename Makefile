@@ -120,6 +120,9 @@ build: wasm cli ## the filter (wasm) and the portcullis command line
 # smaller still, and slower (bench/README.md). Said here, as the command line shares the profile.
 FILTER_ENV := CARGO_PROFILE_RELEASE_OPT_LEVEL=z
 
+# What runs natively is built in half the time with thin link-time optimisation, and on all cores.
+NATIVE_ENV := CARGO_PROFILE_RELEASE_LTO=thin CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+
 # cargo knows best whether there is something to do, so these are never up to date for make.
 wasm: $(TOOLS)/rust.stamp $(TOOLS)/binaryen.stamp | need-rust
 	$(say) 'filter'
@@ -132,7 +135,7 @@ wasm-trap: $(TOOLS)/rust.stamp | need-rust
 
 cli: $(TOOLS)/rust.stamp | need-rust
 	$(say) 'command line'
-	@cargo build --locked --quiet --release -p portcullis
+	@$(NATIVE_ENV) cargo build --locked --quiet --release -p portcullis
 
 # --- Running --------------------------------------------------------------------------------------------------------
 
@@ -213,7 +216,7 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 7 minutes (ARGS="--help" for what can be narrowed)
 	@$(FILTER_ENV) cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules --example stages
 	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm \
-	  cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
+	  $(NATIVE_ENV) cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
 	@printf '\n### Deciding, by the number of rules\n\n'
 	@$(VENV)/bin/node --disable-warning=ExperimentalWarning bench/wasm.mjs $(TARGET)/wasm32-wasip1/release/examples/rules.wasm
 	@printf '\n### Stages and scanners, in V8\n\n'
