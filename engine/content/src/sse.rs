@@ -6,7 +6,7 @@
 //! data means is for the strict JSON parse to say.
 //!
 //! ```
-//! use portcullis_engine::sse::Framer;
+//! use portcullis_content::sse::Framer;
 //!
 //! let mut framer = Framer::new(1 << 20);
 //! framer.push(b"event: message\nid: 7\ndata: {\"a\"");

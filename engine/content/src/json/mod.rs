@@ -8,7 +8,7 @@
 //! copied, and what is forwarded are those very bytes with [`Edits`] applied.
 //!
 //! ```
-//! use portcullis_engine::json::{Document, Edits, Limits};
+//! use portcullis_content::json::{Document, Edits, Limits};
 //!
 //! let text = br#"{"a": 1.50, "token": "s3cret"}"#;
 //! let doc = Document::parse(text, &Limits::default()).unwrap();

@@ -5,8 +5,8 @@
 //! byte is bounded whatever the text.
 //!
 //! ```
-//! use portcullis_engine::json::{Document, Edits, Limits};
-//! use portcullis_engine::scan::{Context, Direction, ScannersConfig, Scanners, Surface};
+//! use portcullis_content::json::{Document, Edits, Limits};
+//! use portcullis_content::scan::{Context, Direction, ScannersConfig, Scanners, Surface};
 //!
 //! let scanners = Scanners::compile(&ScannersConfig::default()).unwrap();
 //! let text = br#"{"db": {"password": "kT9!vQ2#mZ7x"}}"#;

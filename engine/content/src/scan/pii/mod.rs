@@ -8,8 +8,8 @@
 //! and [`DETECTOR`]'s triggers for what it does not see.
 //!
 //! ```
-//! use portcullis_engine::scan::detect::Input;
-//! use portcullis_engine::scan::{Context, Direction, Surface, pii};
+//! use portcullis_content::scan::detect::Input;
+//! use portcullis_content::scan::{Context, Direction, Surface, pii};
 //!
 //! let context = Context { direction: Direction::Response, surface: Surface::Result };
 //! let text = "IBAN DE75 5121 0800 1245 1261 99, thanks";

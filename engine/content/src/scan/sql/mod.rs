@@ -2,7 +2,7 @@
 //! structure of a fragment.
 //!
 //! ```
-//! use portcullis_engine::scan::sql::{self, Verb};
+//! use portcullis_content::scan::sql::{self, Verb};
 //!
 //! let tokens = sql::lex("SELECT * FROM t; DELETE FROM t -- all of it");
 //! let statements: Vec<_> = sql::statements(&tokens).collect();
