@@ -202,7 +202,8 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/venv-api.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
 	@scripts/need.sh postgres chromium
 	$(say) 'end to end'
-	@$(PY) -m pytest -q tests/e2e $(ARGS)
+	@# Most of it is waiting: two at a time, each file with an Envoy of its own.
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/e2e $(ARGS)
 
 .PHONY: test-run
 test-run: ## make run, as far as its demonstration
