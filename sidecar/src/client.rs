@@ -14,8 +14,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::failure::Failure;
-use crate::secret_file;
 use crate::serve::tls::certificates;
+use crate::{Report, secret_file};
 
 /// Where the sidecar is, and who asks.
 #[derive(clap::Args)]
@@ -62,6 +62,22 @@ impl Remote {
         let tenant = self.tenant.as_ref().map(|tenant| format!("tenant={}", encoded(tenant)));
         let query: Vec<_> = tenant.iter().map(String::as_str).chain([query]).filter(|part| !part.is_empty()).collect();
         if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+    }
+
+    /// What `path` answers with as `name`: as it came, or a line for each.
+    pub(crate) fn list(
+        &self,
+        path: &str,
+        name: &str,
+        json: bool,
+        line: fn(&Value) -> String,
+    ) -> Result<Report, Failure> {
+        let body = self.get(path)?.ok()?;
+        if json {
+            return Report::json(&body, false);
+        }
+        let all = body.get(name).and_then(Value::as_array).into_iter().flatten();
+        Ok(Report::new(all.map(line).collect::<String>(), false))
     }
 
     fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {

@@ -343,12 +343,7 @@ fn grant(args: &GrantArgs) -> Result<Report, Failure> {
 }
 
 fn list(args: &ListArgs, what: &str, line: fn(&Value) -> String) -> Result<Report, Failure> {
-    let body = args.remote.get(&args.remote.of_tenant(&format!("/{what}"), ""))?.ok()?;
-    if args.json {
-        return Report::json(&body, false);
-    }
-    let all = body.get(what).and_then(Value::as_array).into_iter().flatten();
-    Ok(Report::new(all.map(line).collect::<String>(), false))
+    args.remote.list(&args.remote.of_tenant(&format!("/{what}"), ""), what, args.json, line)
 }
 
 impl Secrets {

@@ -118,7 +118,7 @@ pub(crate) fn run(command: &Command) -> Result<Report, Failure> {
     match command {
         Command::Enrol(args) => enrol(args),
         Command::Confirm(args) => confirm(args),
-        Command::List(args) => list(args),
+        Command::List(args) => args.remote.list(&args.remote.of_tenant("/mfa", ""), "mfa", args.json, line),
         Command::Unlock(args) => {
             args.remote.post(&args.holder.path(&args.remote, "/unlock"), &json!({}))?.ok()?;
             Ok(Report::new(format!("unlocked: {}\n", visible(&args.holder.principal)), false))
@@ -169,15 +169,6 @@ fn confirm(args: &ConfirmArgs) -> Result<Report, Failure> {
     let answer = args.remote.post(&args.holder.path(&args.remote, "/confirm"), &body)?.ok()?;
     let codes = answer.get("recovery_codes").and_then(Value::as_array).into_iter().flatten();
     Ok(Report::new(codes.filter_map(Value::as_str).map(|code| format!("{code}\n")).collect::<String>(), false))
-}
-
-fn list(args: &ListArgs) -> Result<Report, Failure> {
-    let body = args.remote.get(&args.remote.of_tenant("/mfa", ""))?.ok()?;
-    if args.json {
-        return Report::json(&body, false);
-    }
-    let all = body.get("mfa").and_then(Value::as_array).into_iter().flatten();
-    Ok(Report::new(all.map(line).collect::<String>(), false))
 }
 
 fn line(one: &Value) -> String {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::Shared;
+use super::{Shared, blocking};
 use crate::approvals::VoteRefused;
 use crate::audit::hex;
 use crate::store::{Linked, Scope, StoreError, Tenant};
@@ -164,16 +164,15 @@ async fn on_store<T: Send + 'static>(
 ) -> Result<Option<T>, StoreError> {
     let Some(tenant) = Tenant::new(tenant) else { return Ok(None) };
     let scope = shared.store.tenant(&tenant);
-    tokio::task::spawn_blocking(move || work(&scope)).await.unwrap_or(Err(StoreError::Closed))
+    blocking(move || work(&scope)).await
 }
 
-/// Of every page: no script, nothing from elsewhere, no frame, no trace of the address.
-const HEADERS: [(&str, &str); 5] = [
+/// Of every page, beside those of all answers (`super::http`): no script, nothing from elsewhere, no frame, no trace of
+/// the address.
+const HEADERS: [(&str, &str); 3] = [
     ("content-security-policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
-    ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
-    ("cache-control", "no-store"),
 ];
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use crate::credentials::outgoing::Outgoing;
 use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
-use crate::store::{Change, Location, Store};
+use crate::store::{Change, Location, Store, StoreError};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
 use api::{Target, Told};
@@ -292,6 +292,15 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 async fn ended(mut ending: watch::Receiver<bool>) {
     // An error means that the sender is gone, which is the end as well.
     let _ = ending.wait_for(|ending| *ending).await;
+}
+
+/// Work on the store, which blocks, apart from the threads that answer.
+async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
 }
 
 /// A line for whoever started it.

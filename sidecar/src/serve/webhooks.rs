@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::api::approvals::Summary;
 use super::places::Places;
-use super::{Shared, ended, say};
+use super::{Shared, blocking, ended, say};
 use crate::audit::hex;
 use crate::credentials::outgoing::Outgoing;
 use crate::failure::Failure;
@@ -179,12 +179,6 @@ fn attempt(
         Ok(_) => Err("the receiver did not accept it"),
         Err(_) => Err("the receiver did not answer"),
     })
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Closed))
 }
 
 /// How often it looks for what is due again.

@@ -87,7 +87,7 @@ pub(crate) struct RevokeArgs {
 pub(crate) fn run(command: &Command) -> Result<Report, Failure> {
     match command {
         Command::Create(args) => create(args),
-        Command::List(args) => list(args),
+        Command::List(args) => args.remote.list("/tokens", "tokens", args.json, line),
         Command::Revoke(args) => revoke(args),
     }
 }
@@ -100,15 +100,6 @@ fn create(args: &CreateArgs) -> Result<Report, Failure> {
     }
     let made = args.remote.post("/tokens", &body)?.ok()?;
     Ok(Report::new(format!("{}\n", made.get("token").and_then(Value::as_str).unwrap_or_default()), false))
-}
-
-fn list(args: &ListArgs) -> Result<Report, Failure> {
-    let body = args.remote.get("/tokens")?.ok()?;
-    if args.json {
-        return Report::json(&body, false);
-    }
-    let tokens = body.get("tokens").and_then(Value::as_array).into_iter().flatten();
-    Ok(Report::new(tokens.map(line).collect::<String>(), false))
 }
 
 fn revoke(args: &RevokeArgs) -> Result<Report, Failure> {

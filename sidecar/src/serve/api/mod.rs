@@ -25,7 +25,6 @@ use axum::Router;
 use axum::routing::get;
 
 use crate::serve::Shared;
-use crate::store::StoreError;
 use caller::Operation::{
     AcknowledgeTool, Decide, EnrolMfa, ExportAudit, Invoke, ManageCredentials, ManageGrants, ManageMfa, ManageTokens,
     ReadApprovals, ReadAudit, ReadCredentials, ReadGrants, ReadPolicy, ReadSelf, ReadStats, ReadTools, RotateKeys,
@@ -81,9 +80,9 @@ fn endpoints() -> Api {
         .without_token("/oauth/callback", get(credentials::callback))
 }
 
-/// Work on the store, which blocks, apart from the threads that answer.
+/// [`super::blocking`] whose error is a refusal, so that `?` knows what to become.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Store(StoreError::Closed)))
+    super::blocking(work).await
 }
