@@ -11,6 +11,7 @@ mod credentials;
 mod eval;
 mod failure;
 mod input;
+mod kill_switch;
 mod mfa;
 mod policy;
 mod proto;
@@ -66,6 +67,9 @@ enum Command {
     /// Say who may use which credential for which server
     #[command(subcommand)]
     Grants(credentials::command::GrantsCommand),
+    /// Stop calls at every filter, and let them go on
+    #[command(subcommand)]
+    KillSwitch(kill_switch::command::Command),
     /// Make and revoke tokens of people
     #[command(subcommand)]
     Tokens(tokens::command::Command),
@@ -89,6 +93,7 @@ fn main() -> ExitCode {
         Command::Approvals(command) => approvals::command::run(&command),
         Command::Credentials(command) => credentials::command::run(&command),
         Command::Grants(command) => credentials::command::run_grants(&command),
+        Command::KillSwitch(command) => kill_switch::command::run(&command),
         Command::Tokens(command) => tokens::command::run(&command),
         Command::Mfa(command) => mfa::command::run(&command),
         Command::Store(command) => store::command::run(&command),

@@ -160,6 +160,12 @@ impl Exchange {
                 self.note(&asked.rule, Decided::Deny, "There is no credential for it.", approval);
                 return Err(self.tell(&asked, &denied(&response.reason), Some(&response)));
             }
+            Verdict::Deny if !response.rule.is_empty() => {
+                let rule = Arc::from(response.rule.as_str());
+                let asked = Asked { rule, reason: Arc::default(), ..asked.clone() };
+                self.note(&asked.rule, Decided::Deny, &response.reason, approval);
+                return Err(self.tell(&asked, &response.reason, Some(&response)));
+            }
             Verdict::Pending if asked.held => (
                 Decided::RequireApproval,
                 "Nobody has decided yet.",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use std::sync::Arc;
 
+use super::checks::restrict;
 use super::{Call, Exchange, Forward, Refusal, RequestStep, State};
 use crate::answer::INVALID_REQUEST;
 use crate::audit::Decided;
@@ -71,6 +72,7 @@ impl Exchange {
         let path = headers.get(":path").unwrap_or_default();
         self.scene.get = method != "POST";
 
+        self.hear_told();
         let mut identity = facts.identity.clone();
         if let Some(name) = &firewall.needs.key_header {
             let value = headers.items_named(name);
@@ -216,6 +218,7 @@ impl Exchange {
             arguments: None,
         };
         let decision = self.firewall.policy.decide_at(&self.scene.principal, &call, &self.moment(now_us));
+        let decision = restrict(decision, self.stopped(method, Capability::Protocol, None, now_us));
         let mut record = self.record(Direction::Request, now_us);
         record.method = method.to_owned();
         record.capability = Capability::Protocol.as_str();

@@ -37,6 +37,7 @@ impl Exchange {
             }
         };
         self.scene.request_bytes = body.len() as u64;
+        self.hear_told();
         match self.judge_body(&mut awaited, body, now_us) {
             Ok(step) => self.fetch_credential(step),
             Err(refusal) => self.refuse(refusal, now_us),

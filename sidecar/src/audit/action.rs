@@ -99,6 +99,12 @@ pub(crate) enum Action {
     GrantCreated,
     /// They may not any more.
     GrantRevoked,
+    /// Calls are stopped.
+    KillSwitchOn,
+    /// Somebody let them go on.
+    KillSwitchOff,
+    /// The time of a kill switch was over.
+    KillSwitchExpired,
 }
 
 impl Action {
@@ -149,6 +155,9 @@ impl Action {
             Self::CredentialAuthorizationFailed => "credential.authorization.failed",
             Self::GrantCreated => "grant.created",
             Self::GrantRevoked => "grant.revoked",
+            Self::KillSwitchOn => "kill_switch.on",
+            Self::KillSwitchOff => "kill_switch.off",
+            Self::KillSwitchExpired => "kill_switch.expired",
         }
     }
 

@@ -16,7 +16,8 @@ use crate::audit::{self, Refused};
 use crate::failure::Failure;
 use crate::proto::portcullis_server::{Portcullis, PortcullisServer};
 use crate::proto::{
-    AdmitRequest, AdmitResponse, AuditRecord, CONTRACT, RecordRequest, RecordResponse, Rejected, Verdict,
+    AdmitRequest, AdmitResponse, AuditRecord, CONTRACT, RecordRequest, RecordResponse, Rejected, Verdict, WatchRequest,
+    WatchResponse,
 };
 use crate::store::{NewRecord, StoreError, Tenant, Tx};
 use crate::{catalogue, clock};
@@ -85,6 +86,12 @@ impl Portcullis for Service {
             return Err(Status::invalid_argument("more than 1000 records or 4 MiB in one request"));
         }
         self.append(Batch::of(request.records)).await.map(Response::new)
+    }
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<WatchResponse>, Status> {
+        let request = request.into_inner();
+        speaks(request.contract)?;
+        self.shared.watching.answer(&self.shared, request).await.map(Response::new)
     }
 }
 

@@ -12,7 +12,6 @@ use crate::webhooks::Hook;
 ///
 /// Everything that needs no index of its own is an item: a JSON body under a kind and an id.
 pub(crate) trait Tx {
-    #[allow(dead_code, reason = "nothing but the tests asks, so far")]
     fn tenant(&self) -> &Tenant;
 
     /// The transaction's time, microseconds since the Unix epoch.
@@ -53,6 +52,8 @@ pub(crate) enum ItemKind {
     Credential,
     /// Who may use a credential for which server.
     ConnectionGrant,
+    /// A kill switch that is on.
+    Stop,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -61,6 +62,11 @@ pub(crate) enum ItemKind {
 }
 
 impl ItemKind {
+    /// Filters are told of them.
+    fn is_told(self) -> bool {
+        matches!(self, Self::Stop)
+    }
+
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -72,6 +78,7 @@ impl ItemKind {
             Self::KeyRotation => "key_rotation",
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
+            Self::Stop => "stop",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]
@@ -90,11 +97,13 @@ pub(super) struct Work<'w> {
     pub(super) head: Option<Head>,
     /// Who is told of approvals.
     pub(super) hooks: Option<Arc<[Hook]>>,
+    /// Something was changed that filters are told of.
+    pub(super) told: bool,
 }
 
 impl<'w> Work<'w> {
     pub(super) fn new(tables: &'w mut dyn Tables, tenant: &'w Tenant, now: u64, key: Option<&'w AuditKey>) -> Self {
-        Self { tables, tenant, now, key, head: None, hooks: None }
+        Self { tables, tenant, now, key, head: None, hooks: None, told: false }
     }
 
     /// The key, which readers have not.
@@ -126,11 +135,13 @@ impl Tx for Work<'_> {
 
     fn put(&mut self, kind: ItemKind, id: &str, body: &str) -> Result<(), StoreError> {
         self.key()?;
+        self.told |= kind.is_told();
         self.tables.put_item(kind, id, body)
     }
 
     fn remove(&mut self, kind: ItemKind, id: &str) -> Result<bool, StoreError> {
         self.key()?;
+        self.told |= kind.is_told();
         self.tables.remove_item(kind, id)
     }
 }

@@ -40,6 +40,8 @@ pub(crate) enum Operation {
     ReadGrants,
     ManageGrants,
     RotateKeys,
+    ReadKillSwitch,
+    ManageKillSwitch,
 }
 
 impl Operation {
@@ -53,14 +55,16 @@ impl Operation {
             | Self::ReadStats
             | Self::ReadPolicy
             | Self::ReadTools
-            | Self::EnrolMfa => Role::Viewer,
+            | Self::EnrolMfa
+            | Self::ReadKillSwitch => Role::Viewer,
             Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
             Self::Invoke
             | Self::ManageTokens
             | Self::ManageMfa
             | Self::ManageCredentials
             | Self::ManageGrants
-            | Self::RotateKeys => Role::Admin,
+            | Self::RotateKeys
+            | Self::ManageKillSwitch => Role::Admin,
         }
     }
 
@@ -82,7 +86,9 @@ impl Operation {
             | Self::ReadCredentials
             | Self::ManageCredentials
             | Self::ReadGrants
-            | Self::ManageGrants => true,
+            | Self::ManageGrants
+            | Self::ReadKillSwitch
+            | Self::ManageKillSwitch => true,
         }
     }
 }
