@@ -3,6 +3,7 @@
 
 mod approvals;
 mod audit;
+mod caller_keys;
 mod catalogue;
 mod client;
 mod clock;
@@ -67,6 +68,9 @@ enum Command {
     /// Say who may use which credential for which server
     #[command(subcommand)]
     Grants(credentials::command::GrantsCommand),
+    /// Make keys for callers, and revoke them
+    #[command(subcommand)]
+    Keys(caller_keys::command::Command),
     /// Stop calls at every filter, and let them go on
     #[command(subcommand)]
     KillSwitch(kill_switch::command::Command),
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Command::Approvals(command) => approvals::command::run(&command),
         Command::Credentials(command) => credentials::command::run(&command),
         Command::Grants(command) => credentials::command::run_grants(&command),
+        Command::Keys(command) => caller_keys::command::run(&command),
         Command::KillSwitch(command) => kill_switch::command::run(&command),
         Command::Tokens(command) => tokens::command::run(&command),
         Command::Mfa(command) => mfa::command::run(&command),

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -165,6 +166,113 @@ def test_what_one_replica_is_told_the_filters_of_another_hear(gateway, serve):
         becomes(port, f"kill_switch:{id}")
         off(serve, id)
         becomes(port, "")
+
+
+# === keys of callers ===
+
+
+def created(serve: Serve, *options: str) -> str:
+    made = serve.ask("keys", "create", *options)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+def listed(serve: Serve, principal: str) -> list[dict[str, Any]]:
+    found = serve.ask("keys", "list", "--json")
+    assert found.returncode == 0, found.stderr
+    return [key for key in json.loads(found.stdout)["keys"] if key["principal"] == principal]
+
+
+def status(port: int, key: str, tool: str = "read", header: tuple[str, str] = ("authorization", "Bearer ")) -> int:
+    """Of a call with that key on a connection of its own; 403: it was refused by the key's scope."""
+    answer = send(port, post(call(tool), (header[0], header[1] + key)))
+    return 403 if b"grant:scope" in answer.body else answer.status
+
+
+def settles(port: int, key: str, expected: int, within: float = 1.0) -> None:
+    deadline = time.monotonic() + within
+    while (found := status(port, key)) != expected:
+        assert time.monotonic() < deadline, found
+    assert {status(port, key) for _ in range(24)} == {expected}
+
+
+READER = {"id": "reader", "action": "allow", "match": {"name": ["read"], "principal": {"roles": ["reader"], "kind": ["agent"]}}}
+
+
+def test_a_key_is_known_everywhere_within_a_second_and_dead_within_another(gateway, upstream, serve, envoy):
+    block = {"cluster": sidecar_cluster(serve.port), "token": serve.token}
+    port = gateway(policy(READER, sidecar=block, identity={"required": True}), sidecar=serve.port).port
+    bot = f"bot-{uuid.uuid4()}"
+    key = created(serve, "--kind", "agent", "--principal", bot, "--roles", "reader,writer")
+    settles(port, key, 200)
+    assert all("authorization" not in request.headers for request in upstream.requests)
+    assert key not in "".join(map(str, upstream.requests))
+    assert send(port, post(call("read"))).status == 401
+    assert b"isError" in send(port, post(call("rm"), ("authorization", f"Bearer {key}"))).body
+    [known] = listed(serve, bot)
+    assert key.startswith(known["prefix"]) and len(known["prefix"]) < 24 and known["kind"] == "agent"
+    deadline = time.monotonic() + 10
+    while listed(serve, bot)[0]["last_used"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    rows = [row for row in serve.rows("--principal", bot)]
+    assert {row["key_id"] for row in rows} == {known["id"]} and rows[0]["roles"] == ["reader", "writer"]
+    assert serve.ask("keys", "revoke", known["id"]).returncode == 0
+    settles(port, key, 401)
+    assert listed(serve, bot) == []
+    actions = [row for row in serve.rows() if row.get("caller_key") == known["id"]]
+    assert [row["action"] for row in actions] == ["key.created", "key.revoked"]
+    # It is nowhere but with its caller.
+    for text in (envoy.log(), serve.log(), json.dumps(serve.rows())):
+        assert key not in text and key.removeprefix("portcullis_key_") not in text
+    for file in (serve.data / "state").iterdir():
+        assert key.removeprefix("portcullis_key_").encode() not in file.read_bytes(), file
+
+
+def test_a_key_is_for_its_scope_its_time_and_its_tenant(gateway, upstream, serve):
+    port = guarded(gateway, serve)
+    scoped = created(serve, "--kind", "service", "--principal", "ci", "--servers", "s", "--tools", "read*", "--expires-in", "4")
+    elsewhere = created(serve, "--kind", "human", "--principal", "anna", "--servers", "other")
+    settles(port, scoped, 200)
+    settles(port, elsewhere, 403)
+    assert status(port, scoped, "rm") == 403
+    settles(port, scoped, 401, within=6)
+    acme = created(serve, "--kind", "workflow", "--principal", "w", "--tenant", "acme")
+    settles(port, acme, 200)
+    tenants = on(serve, "--everything", "--tenant", "acme")
+    deadline = time.monotonic() + 1
+    while b"kill_switch" not in send(port, post(call("read"), ("authorization", f"Bearer {acme}"))).body:
+        assert time.monotonic() < deadline
+    assert rule_of(port) == ""
+    done = serve.ask("kill-switch", "off", tenants, "--tenant", "acme")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_key_comes_in_the_header_that_the_configuration_names(gateway, upstream, serve):
+    block = {"cluster": sidecar_cluster(serve.port), "token": serve.token}
+    identity = {"required": True, "keys": {"header": "x-api-key"}}
+    port = gateway(policy(default="allow", mode="shadow", sidecar=block, identity=identity), sidecar=serve.port).port
+    key = created(serve, "--kind", "agent", "--principal", "bot")
+    deadline = time.monotonic() + 1
+    while not any(row.get("key_id") for row in serve.rows()):
+        assert status(port, key, header=("x-api-key", "")) == 200
+        assert time.monotonic() < deadline + 10
+    # In shadow mode, too, it goes no further.
+    send(port, post(call("read"), ("x-api-key", key), ("authorization", f"Bearer {key}")))
+    assert key not in "".join(str(request.headers) for request in upstream.requests)
+
+
+def test_a_key_counts_as_long_as_the_sidecar_can_be_asked(gateway, serve):
+    deny, allow = guarded(gateway, serve, stale_after_ms=15000), guarded(gateway, serve, on_unavailable={"keys": "allow"}, stale_after_ms=15000)
+    key = created(serve, "--kind", "agent", "--principal", "bot")
+    settles(deny, key, 200)
+    settles(allow, key, 200)
+    serve.kill()
+    assert (status(deny, key), status(allow, key)) == (200, 200)
+    settles(deny, key, 503, within=17)
+    assert status(allow, key) == 200
+    serve.start()
+    settles(deny, key, 200, within=8)
 
 
 # === sidecars that do what they should not ===

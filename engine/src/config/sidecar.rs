@@ -65,6 +65,9 @@ pub struct OnUnavailable {
     /// `stale_after_ms`, or nothing at all since Envoy started. Where they are allowed, the kill switches that were on when
     /// it was last heard of stay on.
     pub kill_switch: Side,
+    /// Calls with a key of a caller that the sidecar made, while it is not known for sure which keys count. Where they
+    /// are allowed, those go on counting that did when the sidecar was last heard of.
+    pub keys: Side,
 }
 
 /// How a call is held for an approval. What is left out in a rule is as in `approval` of the configuration, and there
@@ -121,7 +124,7 @@ impl fmt::Debug for Secret {
 
 impl Default for OnUnavailable {
     fn default() -> Self {
-        Self { audit: Side::Deny, approval: Side::Deny, kill_switch: Side::Allow }
+        Self { audit: Side::Deny, approval: Side::Deny, kill_switch: Side::Allow, keys: Side::Deny }
     }
 }
 

@@ -207,6 +207,7 @@ impl Client<'_> {
         let names = mcp::names(method, params);
         let name = names.as_ref().ok().and_then(|names| names.first()).map(AsRef::as_ref);
         let stopped = self.exchange.stopped(method, capability, name, self.now_us);
+        let scoped = self.exchange.scoped(method, capability, name);
         if let Some(Ruling { verdict, shadow: false, .. }) = &stopped {
             record.name = name.map(|name| self.recordable(name));
             let (action, rule, reason) = (verdict.action, verdict.rule.clone(), verdict.reason.clone());
@@ -234,7 +235,8 @@ impl Client<'_> {
             capability = Capability::Resource;
         }
         record.name = names.first().map(|name| self.recordable(name));
-        let mut decision = checks::restrict(self.decide(method, capability, &names, arguments), stopped);
+        let decision = self.decide(method, capability, &names, arguments);
+        let mut decision = checks::restrict(decision, stopped.into_iter().chain(scoped));
         let mut factor = SecondFactor::NotNeeded;
         // An approval may still come: what checks refuse, nobody is asked about.
         if decision.action != Action::Deny {
@@ -313,7 +315,9 @@ impl Client<'_> {
         };
         let method = answered_method(capability);
         let decision = self.decide(method, capability, &[], None);
-        let decision = checks::restrict(decision, self.exchange.stopped(method, capability, None, self.now_us));
+        let stopped = self.exchange.stopped(method, capability, None, self.now_us);
+        let scoped = self.exchange.scoped(method, Capability::Protocol, None);
+        let decision = checks::restrict(decision, stopped.into_iter().chain(scoped));
         note(record, &decision);
         let id = message.id().map_or("null", Value::raw);
         if !decision.action.lets_through() {

@@ -45,7 +45,7 @@ use crate::obligations::Held;
 use crate::principal::Principal;
 use crate::quota::{Charge, End};
 use crate::scan::Direction;
-use crate::sidecar::{AdmitRequest, AdmitResponse, Heard, Injected};
+use crate::sidecar::{AdmitRequest, AdmitResponse, CallerKey, Heard, Injected};
 use crate::state::Store;
 use checks::Ruling;
 use stream::Stream;
@@ -195,6 +195,7 @@ impl Exchange {
             correlation_id: self.scene.correlation_id.clone(),
             direction,
             principal: self.scene.principal.clone(),
+            key: self.scene.key.as_ref().map(|(_, key)| Arc::clone(&key.id)),
             session: self.scene.session.hash.clone(),
             server: self.scene.server.clone(),
             method: String::new(),
@@ -272,7 +273,7 @@ impl Exchange {
         self.calls.push(Call::plain("", record));
         if !enforcing {
             self.state = State::Bypass;
-            return RequestStep::Forward(Forward::default());
+            return RequestStep::Forward(Forward { headers: std::mem::take(&mut self.scene.own_keys), body: None });
         }
         self.state = State::Ended;
         let body = match refusal.json_rpc {
@@ -392,6 +393,10 @@ struct Scene {
     correlation_id: String,
     /// What the sidecar told beside the configuration.
     heard: Heard,
+    /// The key by which the caller is known, and its SHA-256.
+    key: Option<([u8; 32], Arc<CallerKey>)>,
+    /// Headers with keys that the sidecar made: they go no further, whatever becomes of the request.
+    own_keys: Vec<HeaderOp>,
     principal: Arc<Principal>,
     server: Arc<str>,
     /// How the server takes credentials, if it does.

@@ -21,7 +21,7 @@ pub use outbox::{Batch, Full, Outbox, Settled};
 pub(crate) use settings::Approvals;
 pub use settings::Sidecar;
 pub(crate) use told::KILL_SWITCH;
-pub use told::{Deed, Stop, Told, Tool};
+pub use told::{CallerKey, Deed, KEY_PREFIX, Stop, Told, Tool};
 pub use watch::{Heard, WAIT_MS, Watch, Watched};
 
 /// The gRPC service.

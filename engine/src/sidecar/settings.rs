@@ -26,6 +26,7 @@ pub struct Sidecar {
     audit_side: Side,
     approval_side: Side,
     kill_switch_side: Side,
+    keys_side: Side,
     stale_us: u64,
     heard: Cache,
 }
@@ -59,6 +60,7 @@ impl Sidecar {
             audit_side: config.on_unavailable.audit,
             approval_side: config.on_unavailable.approval,
             kill_switch_side: config.on_unavailable.kill_switch,
+            keys_side: config.on_unavailable.keys,
             stale_us: u64::from(config.stale_after_ms) * 1000,
             heard: Cache::default(),
         })
@@ -106,6 +108,11 @@ impl Sidecar {
     /// Whether calls go on while it is not known for sure which kill switches are on.
     pub(crate) fn kill_switch_side(&self) -> Side {
         self.kill_switch_side
+    }
+
+    /// Whether keys count while it is not known for sure which do.
+    pub(crate) fn keys_side(&self) -> Side {
+        self.keys_side
     }
 
     /// Whether a call goes on that nobody can be asked about.

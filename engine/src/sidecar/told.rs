@@ -1,15 +1,32 @@
-//! What the sidecar tells filters beside their configuration: kill switches.
+//! What the sidecar tells filters beside their configuration: kill switches, and the keys of callers.
 
 use std::sync::Arc;
 
 use super::message::id;
 use super::wire::{Malformed, Reader, Value};
 use crate::glob::Glob;
+use crate::principal::{Principal, PrincipalKind};
+use crate::sort::Arrange;
 
 /// What the sidecar told, of all tenants (`portcullis.v1.Told`).
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     stops: Vec<Stop>,
+    /// By SHA-256.
+    keys: Vec<([u8; 32], Arc<CallerKey>)>,
+}
+
+/// A key by which a caller is known.
+#[derive(Debug)]
+pub struct CallerKey {
+    /// For the audit record.
+    pub id: Arc<str>,
+    /// Whose it is.
+    pub principal: Arc<Principal>,
+    servers: Vec<Glob>,
+    tools: Vec<Glob>,
+    /// 0: it does not end by itself.
+    expires_us: u64,
 }
 
 /// A kill switch that is on.
@@ -63,11 +80,27 @@ impl Told {
             let field = field?;
             match (field.number, field.value) {
                 (1, Value::Bytes(stop)) => told.stops.push(Stop::decode(stop)?),
-                (1, _) => return Err(Malformed),
+                (2, Value::Bytes(key)) => told.keys.push(CallerKey::decode(key)?),
+                (1 | 2, _) => return Err(Malformed),
                 _ => {}
             }
         }
+        told.keys.arrange_by(|a, b| a.0.cmp(&b.0));
         Ok(told)
+    }
+
+    /// The key of this SHA-256, unless its time is over. What the time of the search tells is about the hash of what was
+    /// sent.
+    #[must_use]
+    pub fn key(&self, sha256: &[u8; 32], now_us: u64) -> Option<&Arc<CallerKey>> {
+        let at = self.keys.binary_search_by(|(known, _)| known.cmp(sha256)).ok()?;
+        let (_, key) = self.keys.get(at)?;
+        (key.expires_us == 0 || now_us < key.expires_us).then_some(key)
+    }
+
+    /// True where there are keys.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
     }
 
     /// The kill switch that speaks against it.
@@ -75,6 +108,75 @@ impl Told {
     pub fn stop(&self, deed: &Deed<'_>, now_us: u64) -> Option<&Stop> {
         self.stops.iter().find(|stop| stop.holds(deed, now_us))
     }
+}
+
+// === impl CallerKey ===
+
+impl CallerKey {
+    fn decode(message: &[u8]) -> Result<([u8; 32], Arc<Self>), Malformed> {
+        let (mut name, mut sha256, mut tenant, mut expires_us) = ("", None, "", 0);
+        let (mut principal, mut servers, mut tools) = (Principal::default(), Vec::new(), Vec::new());
+        for field in Reader::new(message) {
+            let field = field?;
+            match (field.number, field.value) {
+                (1, value) => name = id(value)?,
+                (2, Value::Bytes(bytes)) => sha256 = bytes.try_into().ok(),
+                (3, value) => tenant = value.text(MAX_TEXT)?,
+                (4, Value::Bytes(message)) => principal = decode_principal(message)?,
+                (5, value) => servers.push(glob(value)?.ok_or(Malformed)?),
+                (6, value) => tools.push(glob(value)?.ok_or(Malformed)?),
+                (7, Value::Number(time)) => expires_us = time,
+                (2 | 4 | 7, _) => return Err(Malformed),
+                _ => {}
+            }
+        }
+        let sha256 = sha256.ok_or(Malformed)?;
+        // Nobody must become one who is not verified, or one of another tenant.
+        if name.is_empty() || tenant.is_empty() || principal.kind.is_none() || principal.id.is_empty() {
+            return Err(Malformed);
+        }
+        principal.tenant = (tenant != DEFAULT_TENANT).then(|| tenant.to_owned());
+        let (id, principal) = (name.into(), Arc::new(principal));
+        Ok((sha256, Arc::new(Self { id, principal, servers, tools, expires_us })))
+    }
+
+    /// Whether it is for this server.
+    pub(crate) fn is_for_server(&self, server: &str) -> bool {
+        self.servers.is_empty() || self.servers.iter().any(|glob| glob.matches(server))
+    }
+
+    /// Whether it is for all tools, and for what is none.
+    pub(crate) fn is_for_all_tools(&self) -> bool {
+        self.tools.is_empty()
+    }
+
+    /// Whether it is for this tool.
+    pub(crate) fn is_for_tool(&self, tool: &str) -> bool {
+        self.tools.is_empty() || self.tools.iter().any(|glob| glob.matches(tool))
+    }
+}
+
+/// Reads `portcullis.v1.Principal`.
+fn decode_principal(message: &[u8]) -> Result<Principal, Malformed> {
+    let mut principal = Principal::default();
+    for field in Reader::new(message) {
+        let field = field?;
+        let text = || Ok(field.value.text(MAX_TEXT)?.to_owned());
+        match field.number {
+            1 => {
+                let kinds =
+                    [PrincipalKind::Human, PrincipalKind::Agent, PrincipalKind::Service, PrincipalKind::Workflow];
+                let named = text()?;
+                principal.kind = kinds.into_iter().find(|kind| kind.as_str() == named);
+            }
+            2 => principal.id = text()?,
+            3 => principal.roles.push(text()?),
+            4 => principal.teams.push(text()?),
+            5 => principal.agent = Some(text()?).filter(|agent| !agent.is_empty()),
+            _ => {}
+        }
+    }
+    Ok(principal)
 }
 
 // === impl Stop ===
@@ -133,6 +235,9 @@ fn glob(value: Value<'_>) -> Result<Option<Glob>, Malformed> {
     }
 }
 
+/// What every key begins with that the sidecar makes for a caller: so it is known for one by whoever finds it, and a
+/// bearer of somebody else's is not looked up.
+pub const KEY_PREFIX: &str = "portcullis_key_";
 /// Rules of this beginning are kill switches.
 pub(crate) const KILL_SWITCH: &str = "kill_switch:";
 /// The tenant of callers who have none.

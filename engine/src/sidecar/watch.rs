@@ -62,7 +62,8 @@ impl<'s> Watch<'s> {
             let mut out = Writer::new();
             out.number(1, CONTRACT);
             out.bytes(2, self.known().unwrap_or_default());
-            out.number(3, WAIT_MS.into());
+            // After a failure the first answer has to come at once: until then nothing is known for sure.
+            out.number(3, if lease.failures == 0 { WAIT_MS.into() } else { 0 });
             out.finish()
         })
     }

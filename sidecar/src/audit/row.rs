@@ -57,7 +57,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The bytes that hexadecimal digits stand for, where there are exactly `N`.
-pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let digits = text.as_bytes();
     if digits.len() != 2 * N {

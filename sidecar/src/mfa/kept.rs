@@ -318,7 +318,7 @@ fn record(tx: &mut dyn Tx, action: Action, actor: &str, details: Map<String, Val
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Human => "human",
             Self::Agent => "agent",

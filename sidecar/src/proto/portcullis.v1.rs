@@ -230,6 +230,32 @@ pub struct WatchResponse {
 pub struct Told {
     #[prost(message, repeated, tag = "1")]
     pub stops: ::prost::alloc::vec::Vec<Stop>,
+    #[prost(message, repeated, tag = "2")]
+    pub keys: ::prost::alloc::vec::Vec<CallerKey>,
+}
+/// A key by which a caller is known. Revoked and expired ones are left out.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallerKey {
+    /// 1 to 64 of \[0-9A-Za-z._-\]; for the audit record.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// SHA-256 of the whole key, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
+    /// Its tenant, never empty; callers of `default` are those who have none.
+    #[prost(string, tag = "3")]
+    pub tenant: ::prost::alloc::string::String,
+    /// Whose it is; of a known kind.
+    #[prost(message, optional, tag = "4")]
+    pub principal: ::core::option::Option<Principal>,
+    /// Globs of the servers and of the tools that it is for; none: of all. One for some tools is for no resources and prompts.
+    #[prost(string, repeated, tag = "5")]
+    pub servers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "6")]
+    pub tools: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When it ends by itself, microseconds since the Unix epoch; 0: it does not.
+    #[prost(uint64, tag = "7")]
+    pub expires_us: u64,
 }
 /// A kill switch that is on. It holds for calls that fit all that it names.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

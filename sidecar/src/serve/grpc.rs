@@ -20,7 +20,7 @@ use crate::proto::{
     WatchResponse,
 };
 use crate::store::{NewRecord, StoreError, Tenant, Tx};
-use crate::{catalogue, clock};
+use crate::{caller_keys, catalogue, clock};
 
 /// Serves until the sidecar ends.
 pub(super) fn serve(
@@ -107,7 +107,10 @@ impl Service {
             for (tenant, records) in tenants {
                 let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
                 let kept = records.clone();
-                let observe = move |tx: &mut dyn Tx| catalogue::observe(tx, &kept);
+                let observe = move |tx: &mut dyn Tx| {
+                    catalogue::observe(tx, &kept)?;
+                    caller_keys::observe(tx, &kept)
+                };
                 match store.tenant(&tenant).append_and(records, now, observe) {
                     Ok(_) => accepted.extend(ids),
                     Err(error) => failed = Some(error),

@@ -9,6 +9,7 @@ use tonic::{Code, Request, Status};
 
 use super::*;
 use crate::approvals::{Approval, State};
+use crate::caller_keys::{self, CallerKey, Grant};
 use crate::credentials::rotate::What;
 use crate::kill_switch::{self, Stop};
 use crate::mfa::kept::{self, Holder, Kind};
@@ -47,6 +48,7 @@ on_each! {
     a_watch_is_answered_when_something_changes
     a_kill_switch_refuses_what_asks_and_what_waits
     a_kill_switch_ends_with_its_time
+    filters_are_told_the_hashes_of_keys_and_no_more
 }
 
 pub(super) struct Bench {
@@ -591,4 +593,62 @@ async fn a_kill_switch_ends_with_its_time(backing: Backing) {
     }
     assert!(began.elapsed() > Duration::from_millis(700));
     assert_eq!(bench.admit(call("a", 1, 0)).await.unwrap().verdict(), Verdict::Pending);
+}
+
+async fn filters_are_told_the_hashes_of_keys_and_no_more(backing: Backing) {
+    let bench = Bench::new(backing).await;
+    let tenant = Tenant::new("acme").unwrap();
+    let grant = Grant {
+        kind: Kind::Agent,
+        principal: "bot".into(),
+        roles: vec!["reader".into()],
+        teams: Vec::new(),
+        agent: String::new(),
+        servers: vec!["files".into()],
+        tools: Vec::new(),
+    };
+    let now = clock::now();
+    let (key, secret) = CallerKey::new(grant.clone(), "ben", now, Some(now + 60_000_000)).unwrap();
+    let (ended, _) = CallerKey::new(grant, "ben", now, Some(now)).unwrap();
+    for kept in [key.clone(), ended] {
+        assert!(bench.shared.store.write(&tenant, move |tx| caller_keys::create(tx, &kept)).unwrap());
+    }
+    let began = Instant::now();
+    let told = loop {
+        let told = bench.watch("", 0).await.unwrap().told.unwrap();
+        if !told.keys.is_empty() {
+            break told;
+        }
+        assert!(began.elapsed() < Duration::from_secs(1));
+    };
+    let [one] = &told.keys[..] else { panic!("{told:?}") };
+    assert_eq!(
+        (one.id.as_str(), one.tenant.as_str(), one.sha256.as_slice()),
+        (&*key.id, "acme", &tokens::hash(&secret)[..])
+    );
+    assert!(!format!("{told:?}").contains(&secret) && !serde_json::to_string(&key).unwrap().contains(&secret));
+    // When it was used is taken from records, once a minute at most, and tells filters nothing.
+    let revision = bench.watch("", 0).await.unwrap().revision;
+    let used = |id: &str, time: &str| AuditRecord {
+        tenant: "acme".into(),
+        ..record(id, &json!({"key_id": key.id, "time": time}).to_string())
+    };
+    let other =
+        AuditRecord { tenant: "acme".into(), ..record("o", r#"{"key_id":"other","time":"2026-11-21T10:00:00Z"}"#) };
+    for (records, expected) in [
+        (vec![used("a", "2026-11-21T10:00:05Z"), other], "2026-11-21T10:00:05Z"),
+        (vec![used("b", "2026-11-21T10:00:55Z")], "2026-11-21T10:00:05Z"),
+        (vec![used("c", "2026-11-21T10:01:00Z"), used("d", "2026-11-21T09:00:00Z")], "2026-11-21T10:01:00Z"),
+    ] {
+        bench.record(records).await.unwrap();
+        let id = key.id.clone();
+        let last = bench.shared.store.read(&tenant, move |tx| caller_keys::last_use(tx, &id)).unwrap();
+        assert_eq!(last.as_deref(), Some(expected));
+    }
+    assert_eq!(bench.shared.store.read(&tenant, |tx| caller_keys::last_use(tx, "other")).unwrap(), None);
+    assert_eq!(bench.watch(&revision, 200).await.unwrap().told, None);
+    let id = key.id.clone();
+    let gone = bench.shared.store.write(&tenant, move |tx| caller_keys::revoke(tx, &id, "ben")).unwrap();
+    assert_eq!(gone, Some(key));
+    assert!(bench.watch(&revision, 1000).await.unwrap().told.unwrap().keys.is_empty());
 }

@@ -16,7 +16,7 @@ use super::{Shared, ended, say};
 use crate::audit::hex;
 use crate::proto::{self, AdmitRequest, WatchRequest, WatchResponse};
 use crate::store::{Store, StoreError, Tenant};
-use crate::{clock, kill_switch};
+use crate::{caller_keys, clock, kill_switch};
 
 /// What filters are told, and who waits for it.
 pub(super) struct Watching {
@@ -50,6 +50,7 @@ struct Pending {
 #[derive(Default)]
 struct Piece {
     stops: Vec<proto::Stop>,
+    keys: Vec<proto::CallerKey>,
     /// When something of it ends, microseconds since the Unix epoch.
     next_us: Option<u64>,
 }
@@ -130,7 +131,8 @@ impl Watching {
 
     fn publish(&self, pieces: &BTreeMap<Tenant, Piece>) -> Result<(), StoreError> {
         let stops = pieces.values().flat_map(|piece| piece.stops.iter().cloned()).collect();
-        let message = proto::Told { stops };
+        let keys = pieces.values().flat_map(|piece| piece.keys.iter().cloned()).collect();
+        let message = proto::Told { stops, keys };
         let bytes = message.encode_to_vec();
         let mut revision = hex(&Sha256::digest(&bytes));
         revision.truncate(32);
@@ -230,9 +232,14 @@ fn read(store: &Store, pending: Pending, pieces: &mut BTreeMap<Tenant, Piece>) -
             store.write(&tenant, kill_switch::expire)?;
             stops = store.read(&tenant, kill_switch::list)?;
         }
-        let next_us = stops.iter().filter_map(|stop| stop.expires).min();
-        let piece = Piece { stops: stops.iter().map(|stop| stop.told(&tenant)).collect(), next_us };
-        if piece.stops.is_empty() {
+        let keys = store.read(&tenant, |tx| caller_keys::list(tx, "", caller_keys::MAX_KEYS))?;
+        let ends = stops.iter().map(|stop| stop.expires).chain(keys.iter().map(|key| key.expires));
+        let piece = Piece {
+            next_us: ends.flatten().filter(|time| *time > now).min(),
+            stops: stops.iter().map(|stop| stop.told(&tenant)).collect(),
+            keys: keys.iter().filter_map(|key| key.told(&tenant, now)).collect(),
+        };
+        if piece.stops.is_empty() && piece.keys.is_empty() {
             pieces.remove(&tenant);
         } else {
             pieces.insert(tenant, piece);

@@ -54,6 +54,10 @@ pub(crate) enum ItemKind {
     ConnectionGrant,
     /// A kill switch that is on.
     Stop,
+    /// A caller's key, by its id.
+    CallerKey,
+    /// When a caller's key was used last.
+    KeyUse,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -64,7 +68,7 @@ pub(crate) enum ItemKind {
 impl ItemKind {
     /// Filters are told of them.
     fn is_told(self) -> bool {
-        matches!(self, Self::Stop)
+        matches!(self, Self::Stop | Self::CallerKey)
     }
 
     /// Its name in the database.
@@ -79,6 +83,8 @@ impl ItemKind {
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
             Self::Stop => "stop",
+            Self::CallerKey => "caller_key",
+            Self::KeyUse => "key_use",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]

@@ -42,6 +42,9 @@ pub(crate) enum Operation {
     RotateKeys,
     ReadKillSwitch,
     ManageKillSwitch,
+    /// Whose there are, never a key.
+    ReadKeys,
+    ManageKeys,
 }
 
 impl Operation {
@@ -57,14 +60,17 @@ impl Operation {
             | Self::ReadTools
             | Self::EnrolMfa
             | Self::ReadKillSwitch => Role::Viewer,
-            Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
+            Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants | Self::ReadKeys => {
+                Role::PolicyManager
+            }
             Self::Invoke
             | Self::ManageTokens
             | Self::ManageMfa
             | Self::ManageCredentials
             | Self::ManageGrants
             | Self::RotateKeys
-            | Self::ManageKillSwitch => Role::Admin,
+            | Self::ManageKillSwitch
+            | Self::ManageKeys => Role::Admin,
         }
     }
 
@@ -88,7 +94,9 @@ impl Operation {
             | Self::ReadGrants
             | Self::ManageGrants
             | Self::ReadKillSwitch
-            | Self::ManageKillSwitch => true,
+            | Self::ManageKillSwitch
+            | Self::ReadKeys
+            | Self::ManageKeys => true,
         }
     }
 }
