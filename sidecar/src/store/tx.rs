@@ -42,6 +42,8 @@ pub(crate) enum ItemKind {
     Mfa,
     /// A tool that a server listed, by a hash of both names.
     Tool,
+    /// What filters trust of a tool, under the id of the tool.
+    Pin,
     /// Numbers that something else counts, by what it is.
     Count,
     /// A tenant's key, wrapped: one, under the id `dek`.
@@ -68,7 +70,7 @@ pub(crate) enum ItemKind {
 impl ItemKind {
     /// Filters are told of them.
     fn is_told(self) -> bool {
-        matches!(self, Self::Stop | Self::CallerKey)
+        matches!(self, Self::Stop | Self::CallerKey | Self::Pin)
     }
 
     /// Its name in the database.
@@ -77,6 +79,7 @@ impl ItemKind {
             Self::Delivery => "delivery",
             Self::Mfa => "mfa",
             Self::Tool => "tool",
+            Self::Pin => "pin",
             Self::Count => "count",
             Self::CredentialKey => "credential_key",
             Self::KeyRotation => "key_rotation",
