@@ -4,6 +4,9 @@
 //! A crate of its own because it is compiled for speed, and the rest of the engine for size (docs/architecture.md).
 #![forbid(unsafe_code)]
 
+// What is derived names this crate, within it as well.
+extern crate self as portcullis_content;
+
 pub mod glob;
 pub mod json;
 mod packed;
