@@ -53,6 +53,8 @@ pub(crate) enum ItemKind {
     Credential,
     /// Who may use a credential for which server.
     ConnectionGrant,
+    /// A session of the console, by the hash of its cookie, in the default tenant.
+    Session,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -72,6 +74,7 @@ impl ItemKind {
             Self::KeyRotation => "key_rotation",
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
+            Self::Session => "session",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]
