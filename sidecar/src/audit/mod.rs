@@ -12,7 +12,7 @@ mod verify;
 
 pub(crate) use key::{AuditKey, PublicKey};
 pub(crate) use record::{Refused, canonical};
-pub(crate) use row::{Hash, Row, hex, unhex};
+pub(crate) use row::{Hash, Row, hex, unhex, unhex_all};
 pub(crate) use statement::{Kind, Signed, Statement};
 #[cfg(test)]
 pub(crate) use verify::Fault;

@@ -60,6 +60,8 @@ pub(crate) enum ItemKind {
     CallerKey,
     /// When a caller's key was used last.
     KeyUse,
+    /// A session of the console, by the hash of its cookie, in the default tenant.
+    Session,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -88,6 +90,7 @@ impl ItemKind {
             Self::Stop => "stop",
             Self::CallerKey => "caller_key",
             Self::KeyUse => "key_use",
+            Self::Session => "session",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]
