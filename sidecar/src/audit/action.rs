@@ -99,6 +99,12 @@ pub(crate) enum Action {
     GrantCreated,
     /// They may not any more.
     GrantRevoked,
+    /// A sink does not take rows; it is tried again.
+    SinkFailed,
+    /// It takes them again.
+    SinkRecovered,
+    /// It will never take one of them, which was left out.
+    SinkRefused,
 }
 
 impl Action {
@@ -149,6 +155,9 @@ impl Action {
             Self::CredentialAuthorizationFailed => "credential.authorization.failed",
             Self::GrantCreated => "grant.created",
             Self::GrantRevoked => "grant.revoked",
+            Self::SinkFailed => "sink.failed",
+            Self::SinkRecovered => "sink.recovered",
+            Self::SinkRefused => "sink.row.refused",
         }
     }
 

@@ -13,6 +13,7 @@ mod links;
 mod metrics;
 mod places;
 mod reload;
+mod sinks;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
@@ -38,9 +39,10 @@ use crate::credentials::outgoing::Outgoing;
 use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
-use crate::store::{Change, Location, Store, StoreError};
+use crate::sinks::Sink;
+use crate::store::{Change, Location, Store, StoreError, Tenant};
 use crate::tokens::{self, Role, Token};
-use crate::{Report, clock, secret_file};
+use crate::{Report, clock, sanitise, secret_file};
 use api::{Target, Told};
 use console::Sessions;
 use hub::Hub;
@@ -104,6 +106,8 @@ pub(crate) struct Args {
     tls: tls::Certificates,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    sinks: crate::sinks::Options,
 }
 
 /// Who wraps the keys that credentials are sealed with, and who may be asked for tokens.
@@ -144,6 +148,8 @@ impl Keys {
 struct Shared {
     store: Arc<Store>,
     metrics: Metrics,
+    /// How far sinks are.
+    progress: sinks::Progress,
     hub: Hub,
     /// Where people find us.
     places: Places,
@@ -174,6 +180,7 @@ impl Shared {
             places: Places::default(),
             deliver: Deliver::default(),
             metrics: Metrics::default(),
+            progress: sinks::Progress::default(),
             hub: Hub::default(),
             ending,
             heavy: Arc::new(Semaphore::new(MAX_HEAVY)),
@@ -183,6 +190,19 @@ impl Shared {
             sessions: Sessions::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             tls: None,
+        }
+    }
+
+    /// Records what the sidecar itself did, in the default tenant's chain. Where that fails it is said: nothing waits for it.
+    fn record(&self, action: Action, details: serde_json::Value) {
+        let now = clock::now();
+        let recorded = new_record(action, "portcullis", now, details).and_then(|record| {
+            let tenant = Tenant::new("").ok_or_else(|| Failure::new("no tenant"))?;
+            Ok(self.store.tenant(&tenant).append(vec![record], now)?)
+        });
+        if let Err(failure) = recorded {
+            self.metrics.store_errors.add(1);
+            say(&format!("portcullis serve: {} is not recorded: {failure}", action.as_str()));
         }
     }
 }
@@ -202,6 +222,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let places = Places::new(args.approval_link.as_deref(), args.public_url.as_deref())?;
     let credentials = Arc::new(args.keys.open(data, &store)?);
     webhooks::check(&hooks, credentials.outgoing(), &places)?;
+    let sinks = args.sinks.open(credentials.outgoing(), args.keys.trust_ca.as_deref())?;
     store.tell(hooks);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -210,7 +231,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let (end, ending) = watch::channel(false);
     let shared = Shared::new(store, credentials, ending);
     let shared = Shared { places, policy: told.map(RwLock::new), invoke, tls, ..shared };
-    let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
+    let outcome = runtime.block_on(serve(args, Arc::new(shared), sinks, end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
@@ -219,6 +240,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
 async fn serve(
     args: &Args,
     shared: Arc<Shared>,
+    sinks: Vec<Sink>,
     end: watch::Sender<bool>,
     token: &str,
     token_file: &Path,
@@ -245,6 +267,9 @@ async fn serve(
         args.checkpoint_rows,
         Duration::from_secs(args.checkpoint_seconds),
     ));
+    for sink in sinks {
+        tokio::spawn(sinks::keep(Arc::clone(&shared), sink));
+    }
     let connections = |listener, port| {
         Connections::accept(listener, shared.tls.clone(), port).map_err(|error| Failure::new(error.to_string()))
     };
@@ -303,9 +328,9 @@ where
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
 }
 
-/// A line for whoever started it.
+/// A line for whoever started it, or for a log.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", sanitise::text(line));
 }
 
 fn prepare(data: &Path) -> Result<(), Failure> {
@@ -340,9 +365,11 @@ fn first_admin(store: &Store, data: &Path) -> Result<(), Failure> {
         // Another replica was first; its secret counts.
         return fs::remove_file(&path).map_err(|error| Failure::file(&path, error));
     }
+    say(&format!("portcullis serve: the first admin token is in {}", path.display()));
     // Never into a log.
-    let shown = if io::stderr().is_terminal() { format!(": {secret}") } else { String::new() };
-    say(&format!("portcullis serve: the first admin token is in {}{shown}", path.display()));
+    if io::stderr().is_terminal() {
+        let _ = writeln!(io::stderr().lock(), "{secret}");
+    }
     Ok(())
 }
 

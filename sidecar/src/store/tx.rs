@@ -53,6 +53,8 @@ pub(crate) enum ItemKind {
     Credential,
     /// Who may use a credential for which server.
     ConnectionGrant,
+    /// How far a sink has got in the chain, by its name.
+    Sink,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -72,6 +74,7 @@ impl ItemKind {
             Self::KeyRotation => "key_rotation",
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
+            Self::Sink => "sink",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Place;
-use crate::audit::table;
+use crate::audit::table::{self, Format};
 use crate::failure::Failure;
 use crate::store::{Column, Filter, StoredRow};
 use crate::{Report, clock, style};
@@ -144,10 +144,10 @@ pub(crate) struct FollowArgs {
 pub(super) fn list(args: &ListArgs) -> Result<Report, Failure> {
     let filter = Filter { limit: args.limit, ..args.select.filter()? };
     let rows = args.place.scope()?.query(&filter)?;
-    let mut text = if args.csv { table::csv_header() } else { String::new() };
+    let mut text = if args.csv { Format::Csv.header() } else { String::new() };
     for row in &rows {
         text += &match (args.csv, args.json) {
-            (true, _) => table::csv(row),
+            (true, _) => Format::Csv.row(row),
             (_, true) => format!("{}\n", table::json(row)),
             _ => table::line(row, style::stdout()),
         };

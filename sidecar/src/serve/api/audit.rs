@@ -125,6 +125,8 @@ pub(crate) struct Statements {
 pub(super) enum Format {
     Csv,
     Jsonl,
+    /// JSON lines with the members of SecAI's audit
+    Secai,
 }
 
 /// Which rows, and how.
@@ -173,8 +175,12 @@ pub(super) async fn checkpoints(call: Call) -> Result<Statements, Refusal> {
 }
 
 pub(super) async fn export(call: Call<Nothing, Export>) -> Result<Raw, Refusal> {
-    let csv = matches!(call.query.format, Some(Format::Csv));
-    exported(&call.shared, &call.caller, &call.tenant, &call.query.select(), csv).await.map(Raw)
+    let format = match call.query.format {
+        Some(Format::Csv) => table::Format::Csv,
+        Some(Format::Secai) => table::Format::Secai,
+        Some(Format::Jsonl) | None => table::Format::Jsonl,
+    };
+    exported(&call.shared, &call.caller, &call.tenant, &call.query.select(), format).await.map(Raw)
 }
 
 /// Answers with the rows as they are read. A connection that ends early ends the reading; a store that fails cuts the
@@ -184,16 +190,15 @@ pub(crate) async fn exported(
     caller: &Caller,
     tenant: &Tenant,
     select: &Select,
-    csv: bool,
+    format: table::Format,
 ) -> Result<Response, Refusal> {
     let permit = heavy(shared)?;
     let scope = shared.store.tenant(tenant);
     let filter = Filter { limit: BATCH, oldest_first: true, ..select.filter() };
-    let (kind, name) =
-        if csv { ("text/csv; charset=utf-8", "audit.csv") } else { ("application/jsonl", "audit.jsonl") };
+    let (ending, kind) = format.names();
     let about = filter.equal.iter().map(|(column, value)| (column.member().to_owned(), value.as_str().into()));
     let mut details: Map<String, Value> = about.collect();
-    details.insert("format".to_owned(), name.trim_start_matches("audit.").into());
+    details.insert("format".to_owned(), ending.into());
     let now = clock::now();
     let record = new_record(Action::AuditExported, &caller.0.person, now, json!({"export": details}))?;
     let (scope, end) = blocking(move || {
@@ -203,8 +208,8 @@ pub(crate) async fn exported(
     })
     .await?;
     let (sender, body) = Channel::new(2);
-    tokio::spawn(send(scope, filter, end, csv, sender, permit));
-    let disposition = format!("attachment; filename=\"{name}\"");
+    tokio::spawn(send(scope, filter, end, format, sender, permit));
+    let disposition = format!("attachment; filename=\"audit.{ending}\"");
     let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
     Ok((headers, Body::new(body)).into_response())
 }
@@ -282,12 +287,13 @@ async fn send(
     scope: Scope,
     filter: Filter,
     end: u64,
-    csv: bool,
+    format: table::Format,
     mut sender: Sender<Bytes, io::Error>,
     _permit: OwnedSemaphorePermit,
 ) {
     let (mut scope, mut filter) = (scope, filter);
-    if csv && sender.send_data(table::csv_header().into()).await.is_err() {
+    let header = format.header();
+    if !header.is_empty() && sender.send_data(header.into()).await.is_err() {
         return;
     }
     loop {
@@ -304,8 +310,7 @@ async fn send(
             Err(error) => return sender.abort(io::Error::other(error.to_string())),
         };
         // What is appended meanwhile, this export among it, is not of it.
-        let line = |row: &StoredRow| if csv { table::csv(row) } else { format!("{}\n", table::json(row)) };
-        let text: String = rows.iter().filter(|row| row.seq <= end).map(line).collect();
+        let text: String = rows.iter().filter(|row| row.seq <= end).map(|row| format.row(row)).collect();
         let Some(last) = rows.last().filter(|_| !text.is_empty()) else { return };
         filter.after = Some(last.seq);
         if sender.send_data(text.into()).await.is_err() {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::layout::{decision, digits, pretty, show as visible, time};
 use super::{Shown, Visit};
+use crate::audit::table::Format;
 use crate::client::encoded;
 use crate::clock;
 use crate::serve::api::audit::{self, Order, Row, Rows, Select};
@@ -66,7 +67,7 @@ pub(super) async fn show(visit: Visit) -> Result<Shown, Refusal> {
 
 pub(super) async fn csv(visit: Visit) -> Result<Shown, Refusal> {
     let select: Select = read(&visit)?;
-    audit::exported(&visit.shared, &visit.caller, &visit.tenant, &select, true).await.map(Shown::Other)
+    audit::exported(&visit.shared, &visit.caller, &visit.tenant, &select, Format::Csv).await.map(Shown::Other)
 }
 
 /// All that came of one HTTP request, in its order.
