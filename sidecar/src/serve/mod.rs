@@ -2,6 +2,7 @@
 
 mod admit;
 mod api;
+mod attempts;
 mod checkpoints;
 mod console;
 mod credential;
@@ -13,6 +14,7 @@ mod links;
 mod metrics;
 mod places;
 mod reload;
+mod seen;
 mod sinks;
 #[cfg(test)]
 mod tests;
@@ -148,6 +150,8 @@ impl Keys {
 struct Shared {
     store: Arc<Store>,
     metrics: Metrics,
+    /// Refused attempts that are to be recorded.
+    attempts: attempts::Attempts,
     /// How far sinks are.
     progress: sinks::Progress,
     hub: Hub,
@@ -180,6 +184,7 @@ impl Shared {
             places: Places::default(),
             deliver: Deliver::default(),
             metrics: Metrics::default(),
+            attempts: attempts::Attempts::default(),
             progress: sinks::Progress::default(),
             hub: Hub::default(),
             ending,
@@ -267,6 +272,15 @@ async fn serve(
         args.checkpoint_rows,
         Duration::from_secs(args.checkpoint_seconds),
     ));
+    let (here, names) = (Arc::clone(&shared), sinks.iter().map(Sink::name).collect::<Vec<_>>());
+    let started = json!({"version": env!("CARGO_PKG_VERSION"), "tls": shared.tls.is_some()});
+    let noted = move || {
+        here.record(Action::ServeStarted, started);
+        seen::at_start(&here, &names);
+    };
+    // Nobody waits for a store that is away.
+    tokio::task::spawn_blocking(noted);
+    let attempts = tokio::spawn(attempts::keep(Arc::clone(&shared)));
     for sink in sinks {
         tokio::spawn(sinks::keep(Arc::clone(&shared), sink));
     }
@@ -287,7 +301,9 @@ async fn serve(
     }
     let _ = end.send(true);
     // Answers under way are finished, but nobody can keep the sidecar from ending.
-    let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await) }).await;
+    let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await, attempts.await) }).await;
+    let stopped = tokio::task::spawn_blocking(move || shared.record(Action::ServeStopped, json!({})));
+    let _ = tokio::time::timeout(GRACE, stopped).await;
     Ok(())
 }
 

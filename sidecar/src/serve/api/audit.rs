@@ -23,7 +23,7 @@ use crate::audit::command::prove_last;
 use crate::audit::{Kind, Outcome, Signed, hex, table};
 use crate::clock;
 use crate::serve::Shared;
-use crate::store::{Column, Filter, Scope, Store, StoreError, StoredRow, Tenant};
+use crate::store::{self, Column, Filter, Scope, Store, StoreError, StoredRow, Tenant};
 
 /// What rows are about. Only rows that have all of it.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
@@ -43,6 +43,8 @@ pub(crate) struct Select {
     pub(crate) action: Option<Text>,
     pub(crate) rule: Option<Text>,
     pub(crate) approval_id: Option<Text>,
+    /// Asked for by this request
+    pub(crate) parent: Option<Text>,
     /// Newest first by default
     pub(crate) order: Option<Order>,
     /// The `next` of the page before
@@ -81,6 +83,27 @@ pub(crate) struct Row {
     pub(crate) hash: String,
     /// One message, or an action.
     pub(crate) record: Map<String, Value>,
+}
+
+/// What came of one request of a client: the messages in it, its approval, and the requests that go back to it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Requested {
+    pub(crate) correlation_id: String,
+    /// The request that this one goes back to.
+    pub(crate) parent: Option<String>,
+    /// By place.
+    pub(crate) rows: Vec<Branch>,
+    /// There are more rows than these.
+    pub(crate) more: bool,
+}
+
+/// A row of it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Branch {
+    /// How many requests lie between it and the one that was asked about.
+    pub(crate) depth: u32,
+    #[serde(flatten)]
+    pub(crate) row: Row,
 }
 
 /// How much is verified.
@@ -148,6 +171,7 @@ pub(super) struct Export {
     action: Option<Text>,
     rule: Option<Text>,
     approval_id: Option<Text>,
+    parent: Option<Text>,
 }
 
 pub(super) async fn list(call: Call<Nothing, Select>) -> Result<Rows, Refusal> {
@@ -159,6 +183,12 @@ pub(super) async fn show(call: Call<ById>) -> Result<Row, Refusal> {
     let scope = call.shared.store.tenant(&call.tenant);
     let Id(id) = call.path.id;
     blocking(move || one(&scope, &id)).await
+}
+
+pub(super) async fn request(call: Call<ById>) -> Result<Requested, Refusal> {
+    let scope = call.shared.store.tenant(&call.tenant);
+    let Id(id) = call.path.id;
+    blocking(move || requested(&scope, &id)).await
 }
 
 pub(super) async fn verify(call: Call<Nothing, Much>) -> Result<Verified, Refusal> {
@@ -237,6 +267,19 @@ pub(crate) fn one(scope: &Scope, id: &str) -> Result<Row, Refusal> {
     let seq = scope.place(id)?.ok_or(Refusal::NotFound)?;
     let filter = Filter { after: seq.checked_sub(1), oldest_first: true, limit: 1, ..Filter::default() };
     scope.query(&filter)?.first().filter(|row| row.id == id).map(Row::of).ok_or(Refusal::NotFound)
+}
+
+/// All that came of the request with this correlation id.
+pub(crate) fn requested(scope: &Scope, correlation: &str) -> Result<Requested, Refusal> {
+    let tree = scope.tree(correlation)?;
+    let branch = |branch: &store::Branch| Branch { depth: branch.depth, row: Row::of(&branch.row) };
+    let rows: Vec<_> = tree.branches.iter().map(branch).collect();
+    let own = rows.iter().filter(|branch| branch.row.text("correlation_id") == correlation);
+    let parent = own.map(|branch| branch.row.text("parent")).find(|parent| !parent.is_empty()).map(str::to_owned);
+    if rows.is_empty() {
+        return Err(Refusal::NotFound);
+    }
+    Ok(Requested { correlation_id: correlation.to_owned(), parent, rows, more: tree.more })
 }
 
 /// Verifies the newest rows.
@@ -338,6 +381,7 @@ impl Select {
             Column::Action => self.action.as_ref(),
             Column::Rule => self.rule.as_ref(),
             Column::Approval => self.approval_id.as_ref(),
+            Column::Parent => self.parent.as_ref(),
         }
     }
 }
@@ -356,6 +400,7 @@ impl Export {
             action: self.action,
             rule: self.rule,
             approval_id: self.approval_id,
+            parent: self.parent,
             ..Select::default()
         }
     }

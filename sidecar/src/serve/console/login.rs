@@ -33,6 +33,7 @@ pub(super) async fn login(
         return page(StatusCode::FORBIDDEN, next, "The form was not of this site. Try again from here.");
     }
     if !shared.sessions.may_try(from, now) {
+        shared.attempts.note(Action::LoginLimited, &from.to_string());
         let words = "Too many attempts have failed. Wait a minute, then try again.";
         let mut response = page(StatusCode::TOO_MANY_REQUESTS, next, words);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));

@@ -138,7 +138,7 @@ impl Pages {
                 Err(Refusal::Unauthenticated) => return log_in(&parts.headers, &parts.uri),
                 Err(refusal) => return page_of(&refusal),
             };
-            shown(&visit.frame(), visit.caller.may(is), move || run(visit)).await
+            shown(&visit.frame(), visit.caller.wants(is, &visit.shared), move || run(visit)).await
         };
         #[cfg(test)]
         self.all.push((axum::http::Method::GET, path, is));
@@ -162,7 +162,7 @@ impl Pages {
             let frame = visit.frame();
             let sent = Form::<BTreeMap<String, String>>::from_request(request, &shared).await;
             let Ok(Form(sent)) = sent else { return frame.refused(&Refusal::invalid("the form cannot be read")) };
-            let allowed = visit.is_own(&headers, &sent).and_then(|()| visit.caller.may(is));
+            let allowed = visit.is_own(&headers, &sent).and_then(|()| visit.caller.wants(is, &visit.shared));
             shown(&frame, allowed, move || run(visit, Sent(sent))).await
         };
         #[cfg(test)]

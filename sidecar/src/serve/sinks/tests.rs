@@ -65,7 +65,7 @@ fn taken_apart(message: &str) -> (Vec<&str>, BTreeMap<String, String>, &str) {
         let (mut value, mut chars) = (String::new(), quoted.char_indices());
         rest = loop {
             match chars.next().unwrap() {
-                (at, '"') => break &quoted[at + 1..],
+                (at, '"') => break quoted.split_at(at + 1).1,
                 (_, '\\') => value.push(chars.next().map(|(_, c)| c).filter(|c| "\"\\]".contains(*c)).unwrap()),
                 (_, ']') => panic!("an unescaped bracket: {message}"),
                 (_, c) => value.push(c),

@@ -111,6 +111,10 @@ impl Database for Sqlite {
         self.write(&tenant, Box::new(|_| Ok(())))
     }
 
+    fn schema(&self) -> usize {
+        schema::version()
+    }
+
     fn listen(&self, _: Box<dyn Fn(Change) + Send>) -> Result<(), StoreError> {
         // One process per data directory: there is nobody else who decides.
         Ok(())

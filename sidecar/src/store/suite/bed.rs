@@ -189,6 +189,19 @@ impl OwnCluster {
         Target::new(&self.0.url(role, "postgres"), None).unwrap()
     }
 
+    /// How large a file of the server may become from now on: as on a disk that is full. `None`: as large as it likes.
+    pub(crate) fn room(&self, bytes: Option<u64>) {
+        let file = format!("{}/data/postmaster.pid", self.0.directory);
+        let server = fs::read_to_string(file).unwrap().lines().next().unwrap().to_owned();
+        let children = Command::new("pgrep").args(["-P", &server]).output().unwrap();
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        for pid in std::iter::once(server.as_str()).chain(std::str::from_utf8(&children.stdout).unwrap().lines()) {
+            // A connection may just have ended.
+            let _ =
+                Command::new("prlimit").args(["--pid", pid, &format!("--fsize={limit}:unlimited")]).status().unwrap();
+        }
+    }
+
     /// `stop` or `start`.
     pub(crate) fn tell(&self, what: &str) {
         let mut pipes = self.0._pipes.lock().unwrap();
