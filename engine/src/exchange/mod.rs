@@ -24,6 +24,7 @@ mod credential;
 mod form;
 mod head;
 mod lists;
+mod parent;
 mod quotas;
 mod request;
 mod response;
@@ -191,6 +192,8 @@ impl Exchange {
             id: format!("{now_us:014x}-{:016x}-{number:x}", self.scene.unique),
             time_us: now_us,
             correlation_id: self.scene.correlation_id.clone(),
+            parent: self.scene.parent.clone(),
+            trace: self.scene.trace.clone(),
             direction,
             principal: self.scene.principal.clone(),
             session: self.scene.session.hash.clone(),
@@ -381,6 +384,10 @@ struct Scene {
     /// How many records were begun.
     records: Cell<u32>,
     correlation_id: String,
+    /// The correlation id of the exchange that asked for this one.
+    parent: Option<String>,
+    /// Trace id and span id.
+    trace: Option<Arc<str>>,
     principal: Arc<Principal>,
     server: Arc<str>,
     /// How the server takes credentials, if it does.

@@ -55,6 +55,10 @@ pub(crate) enum ItemKind {
     ConnectionGrant,
     /// A session of the console, by the hash of its cookie, in the default tenant.
     Session,
+    /// How far a sink has got in the chain, by its name.
+    Sink,
+    /// What the sidecar was told, by what it is: so that a change is noticed.
+    Seen,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -75,6 +79,8 @@ impl ItemKind {
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
             Self::Session => "session",
+            Self::Sink => "sink",
+            Self::Seen => "seen",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]
