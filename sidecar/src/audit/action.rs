@@ -133,6 +133,16 @@ pub(crate) enum Action {
     SinkConfigured,
     /// The tables are of another version than before.
     StoreMigrated,
+    /// A key for a caller was made.
+    KeyCreated,
+    /// A caller's key was revoked.
+    KeyRevoked,
+    /// Calls are stopped.
+    KillSwitchOn,
+    /// Somebody let them go on.
+    KillSwitchOff,
+    /// The time of a kill switch was over.
+    KillSwitchExpired,
 }
 
 impl Action {
@@ -200,6 +210,11 @@ impl Action {
             Self::WebhookConfigured => "webhook.configured",
             Self::SinkConfigured => "sink.configured",
             Self::StoreMigrated => "store.migrated",
+            Self::KeyCreated => "key.created",
+            Self::KeyRevoked => "key.revoked",
+            Self::KillSwitchOn => "kill_switch.on",
+            Self::KillSwitchOff => "kill_switch.off",
+            Self::KillSwitchExpired => "kill_switch.expired",
         }
     }
 
