@@ -62,6 +62,10 @@ pub(crate) enum ItemKind {
     KeyUse,
     /// A session of the console, by the hash of its cookie, in the default tenant.
     Session,
+    /// How far a sink has got in the chain, by its name.
+    Sink,
+    /// What the sidecar was told, by what it is: so that a change is noticed.
+    Seen,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -91,6 +95,8 @@ impl ItemKind {
             Self::CallerKey => "caller_key",
             Self::KeyUse => "key_use",
             Self::Session => "session",
+            Self::Sink => "sink",
+            Self::Seen => "seen",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]
