@@ -50,7 +50,7 @@ impl RootContext for Root {
         match Firewall::from_json(&configuration, key) {
             Ok(firewall) => {
                 self.telemetry.loaded(&firewall);
-                if firewall.sidecar.as_ref().is_some_and(Sidecar::takes_records) {
+                if firewall.sidecar.as_ref().is_some_and(Sidecar::takes_anything) {
                     host::tick_every(TICK);
                 }
                 let firewall = Arc::new(firewall);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portcullis_engine::audit::Record;
 use portcullis_engine::firewall::Firewall;
-use portcullis_engine::sidecar::{AdmitRequest, AuditRecord, Batch, RecordResponse, Sidecar};
+use portcullis_engine::sidecar::{AdmitRequest, AuditRecord, Batch, Entry, RecordResponse, Sidecar};
 use portcullis_engine::state::Store;
 
 use crate::host::{self, Level};
@@ -30,8 +30,8 @@ impl Delivery {
     /// Writes a complete record down, and puts it among those that are to be sent.
     pub fn record(&self, unique: u64, record: &Record) {
         self.telemetry.record(&self.firewall, record);
-        let Some(sidecar) = self.sidecar() else { return };
-        if sidecar.outbox(&*self.store).push(unique, &AuditRecord::of(record).encode()).is_err() {
+        let Some(sidecar) = self.sidecar().filter(|sidecar| sidecar.takes_records()) else { return };
+        if sidecar.outbox(&*self.store).push(unique, Entry::Record, &AuditRecord::of(record).encode()).is_err() {
             self.telemetry.dropped();
         }
     }
@@ -60,8 +60,7 @@ impl Delivery {
         let settled = sidecar.outbox(&*self.store).settle(&batch, answer.as_ref(), host::now_us());
         self.telemetry.delivered(settled);
         if settled.failed {
-            let line =
-                format!("portcullis: {} audit records could not be handed over (gRPC status {status})", batch.count);
+            let line = format!("portcullis: {} records could not be handed over (gRPC status {status})", batch.count);
             host::log(Level::Warn, &line);
         } else {
             self.send();
@@ -69,7 +68,7 @@ impl Delivery {
     }
 
     fn sidecar(&self) -> Option<&Sidecar> {
-        self.firewall.sidecar.as_ref().filter(|sidecar| sidecar.takes_records())
+        self.firewall.sidecar.as_ref().filter(|sidecar| sidecar.takes_anything())
     }
 }
 

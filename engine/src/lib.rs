@@ -17,7 +17,7 @@ pub mod mcp;
 mod obligations;
 pub mod pins;
 pub mod policy;
-mod quota;
+pub mod quota;
 pub mod schema;
 pub mod sidecar;
 pub mod state;

@@ -18,6 +18,7 @@ mod scan;
 mod secret_file;
 mod serve;
 mod source;
+mod state;
 mod store;
 mod style;
 mod tokens;

@@ -39,7 +39,7 @@ pub use pins::{
     Acknowledged, ApprovedInstructions, ApprovedTool, Collisions, DriftThreshold, Drifted, PinMode, PinsConfig,
     RiskConfig, RiskThreshold, SchemaMode, SchemasConfig, Side, UnknownProperties,
 };
-pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer};
+pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer, QuotaStore};
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, RuleConfig};
 pub use server::{CredentialsConfig, ServerConfig, ServerMatch};
 pub use sidecar::{ApprovalConfig, AuditDelivery, OnUnavailable, Secret, SidecarConfig};

@@ -57,6 +57,8 @@ pub struct OnUnavailable {
     pub audit: Side,
     /// Calls that need an approval.
     pub approval: Side,
+    /// Calls that count in a quota of the sidecar. Where they are allowed, they go on uncounted.
+    pub quota: Side,
 }
 
 /// How a call is held for an approval. What is left out in a rule is as in `approval` of the configuration, and there
@@ -113,7 +115,7 @@ impl fmt::Debug for Secret {
 
 impl Default for OnUnavailable {
     fn default() -> Self {
-        Self { audit: Side::Deny, approval: Side::Deny }
+        Self { audit: Side::Deny, approval: Side::Deny, quota: Side::Deny }
     }
 }
 

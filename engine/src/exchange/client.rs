@@ -247,10 +247,14 @@ impl Client<'_> {
                 decision = checks::restrict(decision, [ruling.clone()]);
             }
         }
-        note(record, &decision);
         if decision.action != Action::Deny {
             self.charge = self.exchange.charge(method, capability, &names, arguments, self.now_us);
+            decision = checks::restrict(decision, self.exchange.quota_room(&self.charge));
+            if self.batch && self.charge.asks() == Some(false) {
+                self.charge.waive();
+            }
         }
+        note(record, &decision);
         match decision.action {
             Action::Deny => {
                 let Some(id) = id else { return (capability, Judged::Drop) };
@@ -274,6 +278,7 @@ impl Client<'_> {
                     (Content::Clean, None) if !decision.lets_through() => Judged::Drop,
                     (Content::Clean, None) if matches!(factor, SecondFactor::Given(..)) => Judged::Drop,
                     // Nobody waits for its answer, so it cannot be held.
+                    (Content::Clean, None) if !self.goes_uncounted(record) => Judged::Drop,
                     (Content::Clean, None) if self.exchange.wants_intent(capability) => {
                         record.decision = Decided::Deny;
                         record.rule = Arc::from("audit:durable");

@@ -48,6 +48,7 @@ impl Exchange {
             mfa: None,
             retries: false,
             state: String::new(),
+            demands: Vec::new(),
         };
         let waits = self.calls.iter().find_map(|call| Some((call.id.clone()?, call.method.clone())));
         let (id, method) = waits.unwrap_or_else(|| ("null".to_owned(), String::new()));
@@ -55,6 +56,7 @@ impl Exchange {
             mfa: None,
             held: false,
             intent: false,
+            quota: None,
             credential: request.credential,
             id,
             method,

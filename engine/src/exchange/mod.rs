@@ -152,6 +152,9 @@ impl Exchange {
     pub fn finish(&mut self, now_us: u64) -> Vec<Record> {
         // A client that leaves before the answer must not get its quota back: its call may have been made.
         let end = if self.scene.upstream_failed { End::Failed } else { End::Done };
+        if matches!(&self.state, State::Asking(parked) if parked.asked.quota.is_some()) {
+            self.give_back();
+        }
         self.settle_all(end, now_us);
         if let State::Streaming(stream) = std::mem::replace(&mut self.state, State::Ended) {
             self.scene.response_bytes = stream.received();
@@ -486,6 +489,8 @@ struct Asked {
     held: bool,
     /// That it is written down that the call will be made.
     intent: bool,
+    /// That it is counted; `Some(true)` where it may be refused for that.
+    quota: Option<bool>,
     /// A credential; `Some(true)` where nothing goes on without one.
     credential: Option<bool>,
     /// Raw JSON id of the request.

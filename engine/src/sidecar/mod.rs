@@ -1,7 +1,7 @@
 //! What the filter says to the sidecar (`portcullis serve`), and what its answers mean.
 //!
 //! Two calls of `portcullis.v1`: before a call of a client goes on, at most one [`AdmitRequest`] (a one-time code, an
-//! approval, an intent row on disk, a credential); afterwards the records, from the [`Outbox`]. The host makes the calls and
+//! approval, an intent row on disk, a credential); afterwards the records and what else became of calls, from the [`Outbox`]. The host makes the calls and
 //! brings the answers.
 
 mod credential;
@@ -14,7 +14,7 @@ pub use credential::{Injected, is_header_value, may_be_injected};
 pub use message::{
     AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call, Mfa, MfaNeed, RecordResponse, Verdict,
 };
-pub use outbox::{Batch, Full, Outbox, Settled};
+pub use outbox::{Batch, Entry, Full, Outbox, Settled};
 pub(crate) use settings::Approvals;
 pub use settings::Sidecar;
 

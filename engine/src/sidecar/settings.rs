@@ -24,6 +24,9 @@ pub struct Sidecar {
     outbox: String,
     audit_side: Side,
     approval_side: Side,
+    quota_side: Side,
+    /// It counts, too.
+    pub(crate) counts: bool,
 }
 
 impl Sidecar {
@@ -51,6 +54,8 @@ impl Sidecar {
             queue_bytes: config.queue_bytes,
             audit_side: config.on_unavailable.audit,
             approval_side: config.on_unavailable.approval,
+            quota_side: config.on_unavailable.quota,
+            counts: false,
         })
     }
 
@@ -72,6 +77,12 @@ impl Sidecar {
         self.audit != AuditDelivery::Log
     }
 
+    /// True where anything is sent to it that waits in the outbox.
+    #[must_use]
+    pub fn takes_anything(&self) -> bool {
+        self.takes_records() || self.counts
+    }
+
     /// Whether a call goes on whose record finds no room, or is not acknowledged.
     pub(crate) fn audit_side(&self) -> Side {
         self.audit_side
@@ -80,6 +91,11 @@ impl Sidecar {
     /// Whether a call goes on that nobody can be asked about.
     pub(crate) fn approval_side(&self) -> Side {
         self.approval_side
+    }
+
+    /// Whether a call goes on that is not counted.
+    pub(crate) fn quota_side(&self) -> Side {
+        self.quota_side
     }
 }
 

@@ -1,5 +1,5 @@
-//! May a call go on: the intent row on disk, an approval where one is needed, held open while people decide, and the
-//! credential of its server.
+//! May a call go on: the intent row on disk, an approval where one is needed, held open while people decide, its share of
+//! quotas, and the credential of its server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tonic::Status;
 use zeroize::Zeroizing;
 
 use super::grpc::{Batch, unavailable};
-use super::{Shared, credential, ended};
+use super::{Shared, credential, ended, quotas};
 use crate::approvals::{Answer, Ask};
 use crate::audit::hex;
 use crate::mfa::Checked;
@@ -27,20 +27,30 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
     let mut request = request;
     let need = request.credential.take();
     let credential = credential::Wanted::of(&request);
+    let quotas = quotas::Wanted::of(&mut request, &tenant)?;
+    // Nobody is asked about a call that would be refused. While people decide nothing is held: others may use it.
+    if let Some(quotas) = quotas.as_ref().filter(|_| request.approval.is_some() && request.mfa.is_none())
+        && let Some(refused) = quotas.look(shared).await?
+    {
+        return Ok(refused);
+    }
     // Nobody is asked about a call that cannot be made for want of a credential.
     if let Some(need) = need.filter(|_| request.approval.is_some() && request.mfa.is_none())
         && let Err(refused) = credential::find(shared, &tenant, &credential, need).await?
     {
         return Ok(refused);
     }
-    let admitted = decide(shared, &tenant, request).await?;
-    match need {
-        // Asked for again: people may have taken their time.
-        Some(need) if admitted.verdict() == Verdict::Allow => {
-            credential::add(shared, &tenant, &credential, need, admitted).await
-        }
-        _ => Ok(admitted),
+    let mut admitted = decide(shared, &tenant, request).await?;
+    if let Some(quotas) = quotas.as_ref().filter(|_| admitted.verdict() == Verdict::Allow) {
+        admitted = quotas.reserve(shared, admitted).await?;
     }
+    let Some(need) = need.filter(|_| admitted.verdict() == Verdict::Allow) else { return Ok(admitted) };
+    // Asked for again: people may have taken their time.
+    let added = credential::add(shared, &tenant, &credential, need, admitted).await;
+    if let Some(quotas) = quotas.filter(|_| !added.as_ref().is_ok_and(|added| added.verdict() == Verdict::Allow)) {
+        quotas.give_back(shared).await?;
+    }
+    added
 }
 
 /// Whether the call may go on, whatever it takes for it.

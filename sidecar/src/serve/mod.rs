@@ -12,6 +12,7 @@ mod hub;
 mod links;
 mod metrics;
 mod places;
+mod quotas;
 mod reload;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use crate::credentials::outgoing::Outgoing;
 use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
+use crate::state::{self, Shared as State};
 use crate::store::{Change, Location, Store, StoreError};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
@@ -104,6 +106,8 @@ pub(crate) struct Args {
     tls: tls::Certificates,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    redis: state::RedisServer,
 }
 
 /// Who wraps the keys that credentials are sealed with, and who may be asked for tokens.
@@ -143,6 +147,8 @@ impl Keys {
 /// What all handlers share.
 struct Shared {
     store: Arc<Store>,
+    /// Where quotas are counted.
+    state: State,
     metrics: Metrics,
     hub: Hub,
     /// Where people find us.
@@ -169,6 +175,7 @@ impl Shared {
     /// With nothing but a store.
     fn new(store: Arc<Store>, credentials: Arc<Credentials>, ending: watch::Receiver<bool>) -> Self {
         Self {
+            state: State::Store(Arc::clone(&store)),
             store,
             credentials,
             places: Places::default(),
@@ -203,13 +210,15 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let credentials = Arc::new(args.keys.open(data, &store)?);
     webhooks::check(&hooks, credentials.outgoing(), &places)?;
     store.tell(hooks);
+    let redis = args.redis.open(&store)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
     let (end, ending) = watch::channel(false);
     let shared = Shared::new(store, credentials, ending);
-    let shared = Shared { places, policy: told.map(RwLock::new), invoke, tls, ..shared };
+    let state = redis.map_or_else(|| shared.state.clone(), |redis| State::Redis(Arc::new(redis)));
+    let shared = Shared { state, places, policy: told.map(RwLock::new), invoke, tls, ..shared };
     let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));

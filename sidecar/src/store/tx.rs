@@ -53,6 +53,8 @@ pub(crate) enum ItemKind {
     Credential,
     /// Who may use a credential for which server.
     ConnectionGrant,
+    /// A part of the engine's state, by its name there.
+    State,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -72,6 +74,7 @@ impl ItemKind {
             Self::KeyRotation => "key_rotation",
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
+            Self::State => "state",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]
