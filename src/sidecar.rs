@@ -1,6 +1,6 @@
 //! Calls to the sidecar: admissions of calls, and the delivery of audit records.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,13 @@ pub struct Delivery {
     telemetry: Rc<Telemetry>,
     /// What is being sent, and the token of its answer.
     sent: RefCell<Option<(u32, Batch)>>,
+    /// The next tick comes at once.
+    hastened: Cell<bool>,
 }
 
 impl Delivery {
     pub fn new(firewall: Arc<Firewall>, store: Arc<dyn Store>, telemetry: Rc<Telemetry>) -> Self {
-        Self { firewall, store, telemetry, sent: RefCell::new(None) }
+        Self { firewall, store, telemetry, sent: RefCell::new(None), hastened: Cell::new(false) }
     }
 
     /// Writes a complete record down, and puts it among those that are to be sent.
@@ -36,8 +38,23 @@ impl Delivery {
         }
     }
 
+    /// Has what waits sent soon. Not from here: the answer to a call finds the context that made it, and a stream ends.
+    pub fn hasten(&self) {
+        if !self.hastened.replace(true) {
+            host::tick_every(AT_ONCE);
+        }
+    }
+
+    /// As the root context does it from time to time.
+    pub fn tick(&self) {
+        if self.hastened.replace(false) {
+            host::tick_every(TICK);
+        }
+        self.send();
+    }
+
     /// Sends what waits, unless somebody else does.
-    pub fn send(&self) {
+    fn send(&self) {
         let Some(sidecar) = self.sidecar() else { return };
         if self.sent.borrow().is_some() {
             return;
@@ -85,3 +102,4 @@ fn call(sidecar: &Sidecar, method: &str, message: &[u8], timeout: Duration) -> O
 
 /// How often a worker looks whether records wait.
 pub const TICK: Duration = Duration::from_millis(200);
+const AT_ONCE: Duration = Duration::from_millis(1);

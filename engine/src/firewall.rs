@@ -75,7 +75,7 @@ impl Firewall {
         let quotas = Quotas::compile(&config)?;
         let mut sidecar = config.sidecar.as_ref().map(Sidecar::compile).transpose()?;
         if let Some(sidecar) = &mut sidecar {
-            sidecar.counts = quotas.are_shared();
+            sidecar.shares = quotas.are_shared() || flow.shared;
         }
         if let Some(index) = config.servers.iter().position(|server| server.credentials.is_some())
             && sidecar.is_none()

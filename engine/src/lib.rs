@@ -11,7 +11,7 @@ pub mod config;
 pub mod driver;
 pub mod exchange;
 pub mod firewall;
-mod flow;
+pub mod flow;
 pub mod http;
 pub mod mcp;
 mod obligations;

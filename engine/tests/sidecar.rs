@@ -10,6 +10,7 @@ use portcullis_engine::config::QuotaAlgorithm;
 use portcullis_engine::driver::{Driver, Outcome, Request, Response};
 use portcullis_engine::exchange::{Answer, Code, Question};
 use portcullis_engine::firewall::Firewall;
+use portcullis_engine::flow::{self, Bearer, Gain, Known};
 use portcullis_engine::principal::{Principal, PrincipalKind};
 use portcullis_engine::quota::{Demand, Refusal, Reserved, Settlement, Why};
 use portcullis_engine::sidecar::{
@@ -50,6 +51,54 @@ mod v1 {
         pub client: Option<Client>,
         #[prost(message, repeated, tag = "12")]
         pub demands: Vec<QuotaDemand>,
+        #[prost(message, optional, tag = "13")]
+        pub flow: Option<FlowAsk>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct FlowAsk {
+        #[prost(message, optional, tag = "1")]
+        pub bearer: Option<FlowBearer>,
+        #[prost(bool, tag = "2")]
+        pub counted: bool,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct FlowBearer {
+        #[prost(bytes = "vec", tag = "1")]
+        pub session: Vec<u8>,
+        #[prost(bytes = "vec", tag = "2")]
+        pub caller: Vec<u8>,
+        #[prost(uint64, tag = "3")]
+        pub decay_us: u64,
+        #[prost(uint32, tag = "4")]
+        pub decay_calls: u32,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct FlowGain {
+        #[prost(string, tag = "1")]
+        pub id: String,
+        #[prost(string, tag = "2")]
+        pub tenant: String,
+        #[prost(message, optional, tag = "3")]
+        pub bearer: Option<FlowBearer>,
+        #[prost(string, repeated, tag = "4")]
+        pub labels: Vec<String>,
+        #[prost(bytes = "vec", tag = "5")]
+        pub prints: Vec<u8>,
+        #[prost(bool, tag = "6")]
+        pub began: bool,
+        #[prost(bool, tag = "7")]
+        pub ended: bool,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct FlowKnown {
+        #[prost(bytes = "vec", tag = "1")]
+        pub carried: Vec<u8>,
+        #[prost(bool, tag = "2")]
+        pub session: bool,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -202,6 +251,8 @@ mod v1 {
         pub link: String,
         #[prost(message, optional, tag = "9")]
         pub quotas: Option<QuotaAnswer>,
+        #[prost(message, optional, tag = "10")]
+        pub flow: Option<FlowKnown>,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -222,6 +273,8 @@ mod v1 {
         pub records: Vec<AuditRecord>,
         #[prost(message, repeated, tag = "3")]
         pub settlements: Vec<QuotaSettlement>,
+        #[prost(message, repeated, tag = "4")]
+        pub gains: Vec<FlowGain>,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -263,6 +316,9 @@ proptest! {
         (with_approval, with_intent, tenant, agent) in any::<(bool, bool, bool, bool)>(),
     ) {
         let text = |index: usize| texts[index].clone();
+        let (session, caller) = (text(3).into_bytes(), text(4).into_bytes());
+        let bearer = Bearer { session: session.clone(), caller: caller.clone(), decay_us: amounts.0, decay_calls: numbers.0 };
+        let expected_bearer = v1::FlowBearer { session, caller, decay_us: amounts.0, decay_calls: numbers.0 };
         let request = AdmitRequest {
             id: text(0),
             principal: Arc::new(Principal {
@@ -309,6 +365,7 @@ proptest! {
                 shadow: tenant,
                 common: agent,
             }).collect(),
+            bearer: with_intent.then(|| (bearer.clone(), tenant)),
         };
         let (retries, state) = (request.retries, request.state.clone());
         let read = v1::AdmitRequest::decode(&*request.encode()).unwrap();
@@ -358,6 +415,7 @@ proptest! {
                 shadow: tenant,
                 common: agent,
             }).collect(),
+            flow: with_intent.then(|| v1::FlowAsk { bearer: Some(expected_bearer.clone()), counted: tenant }),
         };
         prop_assert_eq!(read, expected);
         let returned = vec![numbers.0, 0, numbers.1];
@@ -366,6 +424,17 @@ proptest! {
         };
         let expected = v1::QuotaSettlement { id: text(0), admit: text(1), tenant: text(2), returned, renew: tenant, common: agent };
         prop_assert_eq!(v1::QuotaSettlement::decode(&*settlement.encode()).unwrap(), expected);
+        let prints = vec![amounts.1 >> 24, amounts.2 >> 24];
+        let gain = Gain {
+            id: text(0), tenant: text(1), bearer, labels: lists[1].clone(), prints: prints.clone(), began: tenant, ended: agent,
+        };
+        let read = v1::FlowGain::decode(&*gain.encode()).unwrap();
+        prop_assert_eq!(Gain::read_prints(&read.prints), Some(prints));
+        let expected = v1::FlowGain {
+            id: text(0), tenant: text(1), bearer: Some(expected_bearer), labels: lists[1].clone(), prints: read.prints.clone(),
+            began: tenant, ended: agent,
+        };
+        prop_assert_eq!(read, expected);
     }
 
     #[test]
@@ -390,6 +459,7 @@ proptest! {
             state: state.clone(),
             link: link.clone(),
             quotas: Some(v1::QuotaAnswer { held, refusals: vec![v1::QuotaRefusal { index, why, retry_us }] }),
+            flow: held.then(|| v1::FlowKnown { carried: later.clone(), session: held }),
         };
         // A field of a later version: number 100, length-delimited.
         let mut bytes = written.encode_to_vec();
@@ -407,7 +477,7 @@ proptest! {
                 prop_assert_eq!(read.headers.len(), 1);
                 prop_assert_eq!(&read.headers[0].name, &name);
                 read.headers.clear();
-                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, link, reserved });
+                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, link, reserved, known: held.then(|| Known { carried: later.clone(), session: held }) });
             }
             Err(_) => prop_assert!(!fits || reason.len() > 1024),
         }
@@ -1141,4 +1211,161 @@ fn without_any_sidecar_a_policy_is_tried_out_as_it_would_count() {
 
 fn record_of(bytes: usize) -> Vec<u8> {
     AuditRecord { id: "x".to_owned(), tenant: String::new(), json: "x".repeat(bytes) }.encode()
+}
+
+// === labels that the sidecar keeps ===
+
+/// Two Envoys, and the sidecar between them.
+struct Mesh {
+    envoys: [Counting; 2],
+    sidecar: MemoryStore,
+}
+
+impl Mesh {
+    fn new(more: &str, flow: &str) -> Self {
+        let policy = format!(
+            r#"{{"version":"1","default":"allow","servers":[{{"name":"s"}}],"sidecar":{{"audit":"log"{more}}},"approval":{{"wait":"1s"}},
+            "flow":{{"store":"sidecar","hints":false,"carrier":"principal","sources":[
+                {{"id":"pages","match":{{"name":["page"]}},"labels":["untrusted"]}},
+                {{"id":"records","match":{{"name":["record"]}},"labels":["private"]}}],
+            "classes":[{{"match":{{"name":["send","post"]}},"class":["sends"]}}]{flow}}}}}"#
+        );
+        let envoys = [(); 2].map(|()| Counting::new(&policy, Answer::Unavailable));
+        Self { envoys, sidecar: MemoryStore::default() }
+    }
+
+    /// A call through one of them, with the answer of the sidecar as it is then.
+    fn call(&mut self, envoy: usize, tool: &str, verdict: Verdict) -> Outcome {
+        let bearer = self.bearer();
+        let counting = &mut self.envoys[envoy];
+        let known = flow::carried(&self.sidecar, &bearer, false, counting.driver.now_us).unwrap();
+        let response = AdmitResponse { known: Some(known), ..response(verdict) };
+        counting.driver.answer = Answer::Admitted(response);
+        let outcome = counting.run(tool, DONE);
+        if let Some(batch) = counting.sidecar.outbox(&*counting.store).take(counting.driver.now_us, SECOND) {
+            let mut told = Vec::new();
+            for gain in v1::RecordRequest::decode(&*batch.message).unwrap().gains {
+                told.push(gain.id.clone());
+                let of = gain.bearer.unwrap();
+                assert_eq!((&of.caller, of.session.len()), (&bearer.caller, 0));
+                let prints = Gain::read_prints(&gain.prints).unwrap();
+                let gain = Gain { bearer: bearer.clone(), labels: gain.labels, prints, ..Gain::default() };
+                flow::gain(&self.sidecar, &gain, counting.driver.now_us).unwrap();
+            }
+            counting.sidecar.outbox(&*counting.store).settle(&batch, Some(&accepted(&told)), counting.driver.now_us);
+        }
+        outcome
+    }
+
+    /// Whoever asks: all are the same caller.
+    fn bearer(&self) -> Bearer {
+        let mut asks = Counting::new(
+            r#"{"version":"1","default":"allow","servers":[{"name":"s"}],"sidecar":{"audit":"log"},
+            "flow":{"store":"sidecar","hints":false,"carrier":"principal","classes":[{"match":{"name":["send"]},"class":["sends"]}]}}"#,
+            Answer::Unavailable,
+        );
+        let outcome = asks.run("send", DONE);
+        let [Question::Admit(asked)] = &outcome.questions[..] else { panic!("{:?}", outcome.questions) };
+        asked.bearer.clone().unwrap().0
+    }
+}
+
+#[test]
+fn what_is_read_through_one_envoy_counts_at_the_other() {
+    let mut mesh = Mesh::new("", "");
+    assert!(mesh.call(0, "send", Verdict::Allow).upstream.is_some());
+    assert!(mesh.call(0, "page", Verdict::Allow).questions.is_empty(), "nothing is asked where no rule wants to know");
+    assert!(mesh.call(1, "send", Verdict::Allow).upstream.is_some());
+    mesh.call(1, "record", Verdict::Allow);
+    // The first one does not know what the second saw, and has used its question.
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    assert!(outcome.upstream.is_none());
+    let text = outcome.client.text();
+    assert!(text.contains("Make the same call again") && text.contains("flow:trifecta"), "{text}");
+    let record = &outcome.records[0];
+    assert_eq!((record.decision, &*record.rule), (Decided::RequireApproval, "flow:trifecta"));
+    assert_eq!(record.taint.iter().map(|label| &**label).collect::<Vec<_>>(), ["private", "untrusted"]);
+    // Made again, it asks for the approval.
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    let [Question::Admit(asked)] = &outcome.questions[..] else { panic!("{:?}", outcome.questions) };
+    assert!(asked.approval.is_some() && outcome.upstream.is_some(), "a person has approved it");
+}
+
+#[test]
+fn refusals_and_warnings_come_in_the_same_round_trip() {
+    let rules =
+        r#","trifecta":"deny","rules":[{"id":"watch","any_taint":["private"],"class":["sends"],"action":"warn"}]"#;
+    let mut mesh = Mesh::new("", rules);
+    mesh.call(1, "record", Verdict::Allow);
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    assert!(outcome.upstream.is_some());
+    assert!(outcome.records[0].rules_fired.iter().any(|rule| &**rule == "flow:watch"), "{:?}", outcome.records[0]);
+    mesh.call(1, "page", Verdict::Allow);
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    assert!(outcome.upstream.is_none() && !outcome.client.text().contains("again"), "{}", outcome.client.text());
+    assert_eq!((outcome.records[0].decision, &*outcome.records[0].rule), (Decided::Deny, "flow:trifecta"));
+    // Redacting begins with the next call.
+    let rules = r#","trifecta":"off","rules":[{"id":"clean","any_taint":["private"],"reuse":true,"action":"redact"}]"#;
+    let mut mesh = Mesh::new("", rules);
+    mesh.call(0, "send", Verdict::Allow);
+    assert!(mesh.call(0, "send", Verdict::Allow).upstream.is_some());
+}
+
+#[test]
+fn who_is_not_known_sends_nothing() {
+    for (more, passes) in [("", false), (r#","on_unavailable":{"flow":"allow"}"#, true)] {
+        for answer in [
+            Answer::Unavailable,
+            verdict(Verdict::Allow),
+            Answer::Admitted(AdmitResponse {
+                known: Some(Known { carried: vec![9], session: false }),
+                ..response(Verdict::Allow)
+            }),
+        ] {
+            let mut mesh = Mesh::new(more, "");
+            let [counting, _] = &mut mesh.envoys;
+            counting.driver.answer = answer.clone();
+            let outcome = counting.run("send", DONE);
+            assert_eq!(outcome.upstream.is_some(), passes, "{answer:?} {more}");
+            if !passes {
+                assert_eq!((outcome.records[0].decision, &*outcome.records[0].rule), (Decided::Deny, "flow:state"));
+            }
+        }
+    }
+    let note = r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"send","arguments":{}}}"#;
+    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"send","arguments":{}}}]"#;
+    for body in [note, batch] {
+        let mut mesh = Mesh::new("", "");
+        let outcome = mesh.envoys[0].driver.run(&Request::post("/mcp", body), |_| Response::json("[]"));
+        assert!(outcome.upstream.is_none() && outcome.questions.is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn an_answer_whose_labels_nobody_could_be_told_of_is_withheld() {
+    let mut mesh = Mesh::new("", "");
+    let [counting, _] = &mut mesh.envoys;
+    let outbox = counting.sidecar.outbox(&*counting.store);
+    for unique in 0..2000 {
+        while outbox.push(unique, Entry::Record, &record_of(60 << 10)).is_ok() {}
+        while outbox.push(unique, Entry::Record, &record_of(10)).is_ok() {}
+    }
+    let outcome =
+        counting.run("record", r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"x"}]}}"#);
+    assert!(outcome.upstream.is_some() && outcome.client.text().contains("flow:state"), "{}", outcome.client.text());
+}
+
+#[test]
+fn an_approval_that_was_given_covers_what_became_known_meanwhile() {
+    let mut mesh = Mesh::new(
+        "",
+        r#","rules":[{"id":"asks","class":["sends"],"any_taint":["untrusted"],"action":"require_approval"}]"#,
+    );
+    mesh.call(0, "page", Verdict::Allow);
+    mesh.call(1, "record", Verdict::Allow);
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    let [Question::Admit(asked)] = &outcome.questions[..] else { panic!() };
+    assert_eq!(&*asked.approval.as_ref().unwrap().rule, "flow:asks");
+    assert!(outcome.upstream.is_some());
+    assert_eq!(outcome.records[0].taint.len(), 2);
 }

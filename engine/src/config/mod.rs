@@ -27,7 +27,7 @@ pub(crate) use portcullis_content::settings::{from_value, nearest};
 pub use canonical::canonical_json;
 pub(crate) use canonical::{canonical_string, sha256_hex};
 pub use flow::{
-    Carrier, ClassConfig, DecayConfig, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig,
+    Carrier, ClassConfig, DecayConfig, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig, FlowStore,
     ProvenanceConfig, SourceConfig, ToolClass,
 };
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};

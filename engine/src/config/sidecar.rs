@@ -59,6 +59,9 @@ pub struct OnUnavailable {
     pub approval: Side,
     /// Calls that count in a quota of the sidecar. Where they are allowed, they go on uncounted.
     pub quota: Side,
+    /// Calls that a flow rule is about, where `flow.store` is the sidecar. Where they are allowed, they are judged by what this
+    /// Envoy knows.
+    pub flow: Side,
 }
 
 /// How a call is held for an approval. What is left out in a rule is as in `approval` of the configuration, and there
@@ -115,7 +118,7 @@ impl fmt::Debug for Secret {
 
 impl Default for OnUnavailable {
     fn default() -> Self {
-        Self { audit: Side::Deny, approval: Side::Deny, quota: Side::Deny }
+        Self { audit: Side::Deny, approval: Side::Deny, quota: Side::Deny, flow: Side::Deny }
     }
 }
 

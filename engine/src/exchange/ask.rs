@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::check_obligations::SecondFactor;
+use super::check_shared::Told;
 use super::checks::{Called, Ruling};
 use super::client::{Client, Judged, NEEDS_MFA};
 use super::content::{self, Block};
@@ -52,7 +53,9 @@ impl Exchange {
                 return RequestStep::Hold;
             }
         };
-        if let Err(refusal) = self.hear(&parked.asked, answer, now_us) {
+        let heard = self.hear(&parked.asked, answer, now_us);
+        let heard = heard.and_then(|told| self.reconsider_told(&parked, told, now_us));
+        if let Err(refusal) = heard {
             // What was reserved meanwhile comes back.
             self.settle_all(End::Failed, now_us);
             if parked.reserved {
@@ -74,7 +77,7 @@ impl Exchange {
     }
 
     /// What an answer means; the message for the client where the call does not go on.
-    fn hear(&mut self, asked: &Asked, answer: Answer, now_us: u64) -> Result<(), String> {
+    fn hear(&mut self, asked: &Asked, answer: Answer, now_us: u64) -> Result<Told, String> {
         let (mfa, held) = (asked.mfa.as_ref(), asked.held);
         self.scene.credential_settled |= asked.credential.is_some();
         let alone = mfa.is_none() && !held && !asked.intent;
@@ -86,13 +89,15 @@ impl Exchange {
             Answer::Approved => {
                 let reserved = Reserved { held: true, ..Reserved::default() };
                 self.calls.iter_mut().for_each(|call| drop(call.charge.granted(&reserved, now_us)));
-                return Ok(());
+                return Ok(Told::Nothing);
             }
             // Where there is no sidecar at all (a policy is tried out) there is nothing to inject, and what it would count
             // is counted here.
-            Answer::NotConfigured if alone && (asked.credential.is_some() || asked.quota.is_some()) => {
+            Answer::NotConfigured
+                if alone && (asked.credential.is_some() || asked.quota.is_some() || asked.flow.is_some()) =>
+            {
                 self.calls.iter_mut().for_each(|call| call.charge.count_here());
-                return Ok(());
+                return Ok(Told::Nothing);
             }
             // A sidecar that knows nothing of codes allows what it cannot have verified.
             Answer::Admitted(response)
@@ -116,7 +121,7 @@ impl Exchange {
                     call.charge.waive();
                     call.record.rules_fired.push(Arc::from("sidecar:unavailable"));
                 }
-                return Ok(());
+                return Ok(Told::Nothing);
             }
             Answer::Refused => (Decided::Deny, "It was denied.", "It was denied."),
             Answer::NotConfigured if held => {
@@ -130,9 +135,12 @@ impl Exchange {
             Answer::Unavailable if asked.quota == Some(true) && !self.goes_uncounted() => {
                 return Err(self.refuse_uncounted(asked, &Reserved::default()));
             }
+            Answer::Unavailable if asked.flow == Some(true) && !self.goes_unknowing() => {
+                return Err(self.refuse_unknown(asked));
+            }
             _ if alone && !self.enforcing() => {
                 self.calls.iter_mut().for_each(|call| call.charge.waive());
-                return Ok(());
+                return Ok(Told::Nothing);
             }
             Answer::Unavailable if alone => (
                 Decided::Deny,
@@ -175,7 +183,7 @@ impl Exchange {
         }
     }
 
-    fn hear_verdict(&mut self, asked: &Asked, response: AdmitResponse, now_us: u64) -> Result<(), String> {
+    fn hear_verdict(&mut self, asked: &Asked, response: AdmitResponse, now_us: u64) -> Result<Told, String> {
         match asked.quota.filter(|_| response.verdict == Verdict::Allow) {
             None => {}
             Some(_) if response.reserved.held => self.take_reserved(&response.reserved, now_us),
@@ -183,6 +191,7 @@ impl Exchange {
             Some(true) => return self.hear(&Asked { mfa: None, ..asked.clone() }, Answer::Unavailable, now_us),
             Some(false) => self.calls.iter_mut().for_each(|call| call.charge.waive()),
         }
+        let told = self.take_known(asked, response.known.as_ref(), now_us);
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
         // A sidecar that knows nothing of credentials allows without one.
         let missing = asked.credential == Some(true) && response.headers.is_empty();
@@ -200,9 +209,9 @@ impl Exchange {
                 if asked.credential.is_some() {
                     self.scene.injected = response.headers;
                 }
-                return Ok(());
+                return Ok(told);
             }
-            Verdict::NoCredential if asked.rule.as_ref() == NONE && !self.enforcing() => return Ok(()),
+            Verdict::NoCredential if asked.rule.as_ref() == NONE && !self.enforcing() => return Ok(told),
             Verdict::NoCredential => {
                 let asked = Asked { rule: Arc::from(NONE), reason: Arc::default(), ..asked.clone() };
                 self.note(&asked.rule, Decided::Deny, "There is no credential for it.", approval);
@@ -237,6 +246,7 @@ impl Exchange {
             && (!asked.held || sidecar.approval_side() == Side::Allow)
             && (!asked.intent || sidecar.audit_side() == Side::Allow)
             && (asked.quota != Some(true) || self.goes_uncounted())
+            && (asked.flow != Some(true) || self.goes_unknowing())
             && (asked.credential.is_none()
                 || self.scene.credentials.is_some_and(|terms| terms.on_unavailable == Side::Allow))
     }
@@ -246,7 +256,7 @@ impl Exchange {
         self.firewall.sidecar.as_ref().is_some_and(|sidecar| sidecar.quota_side() == Side::Allow)
     }
 
-    fn note(&mut self, rule: &Arc<str>, decision: Decided, why: &str, approval: Option<&str>) {
+    pub(super) fn note(&mut self, rule: &Arc<str>, decision: Decided, why: &str, approval: Option<&str>) {
         for record in self.calls.iter_mut().map(|call| &mut call.record) {
             record.decision = decision;
             record.rule = Arc::clone(rule);
@@ -258,7 +268,7 @@ impl Exchange {
     }
 
     /// The message for the client.
-    fn tell(&self, asked: &Asked, text: &str, response: Option<&AdmitResponse>) -> String {
+    pub(super) fn tell(&self, asked: &Asked, text: &str, response: Option<&AdmitResponse>) -> String {
         let code = if asked.held { CODE_APPROVAL } else { CODE_POLICY };
         let reason = format!("{text}{}", aside(&asked.reason));
         let text = self.explain(&asked.what, &asked.rule, &reason);
@@ -319,6 +329,10 @@ impl Client<'_> {
     /// What becomes of a request that nothing speaks against, or nothing but a missing answer.
     pub(super) fn ask(&self, pending: &Pending<'_, '_>, record: &mut Record) -> Judged {
         let decision = pending.decision;
+        let arguments = mcp::arguments(pending.method, pending.params);
+        let facts = self.exchange.facts(pending.method, pending.capability, pending.names, arguments);
+        let flow = self.exchange.flow_asks(&facts, pending.traits);
+        let sharing = flow.as_ref().map(|(_, enforced)| *enforced);
         let mut what = self.refused(pending.method, pending.capability, record);
         let mfa = match pending.factor {
             SecondFactor::Given(rule, code) => Some(MfaNeed { rule: Arc::clone(rule), code: code.clone() }),
@@ -340,6 +354,8 @@ impl Client<'_> {
             (Arc::from("audit:durable"), Arc::default(), false)
         } else if let Some(rule) = self.charge.asking().filter(|_| self.charge.asks().is_some()) {
             (Arc::clone(rule), Arc::default(), false)
+        } else if let Some((rule, _)) = flow.as_ref().filter(|_| !self.batch || sharing == Some(true)) {
+            (Arc::clone(rule), Arc::default(), false)
         } else {
             if self.exchange.scene.old_transport {
                 // Its answer comes by a stream that does not say what it answers.
@@ -347,6 +363,7 @@ impl Client<'_> {
             }
             return Judged::Forward;
         };
+        let bearer = flow.map(|_| (self.exchange.bearer(), self.exchange.firewall.flow.counts()));
         let demands = match self.charge.demands() {
             Ok(demands) => demands,
             Err(refused) => {
@@ -361,6 +378,7 @@ impl Client<'_> {
             held,
             intent: false,
             quota: self.charge.asks(),
+            flow: sharing,
             credential: self.exchange.credential_need(),
             id: pending.id.to_owned(),
             method: pending.method.to_owned(),
@@ -373,7 +391,7 @@ impl Client<'_> {
         let answer =
             self.exchange.tell(&asked, "A call that somebody must be asked about has to be sent by itself.", None);
         if !self.batch {
-            let request = AdmitRequest { demands, ..self.admit(pending, need, mfa, form, record) };
+            let request = AdmitRequest { demands, bearer, ..self.admit(pending, need, mfa, form, record) };
             let ask = Box::new(Ask { request, asked });
             return self.refusal(pending.id, pending.method, record, answer, Some(ask));
         }
@@ -416,6 +434,7 @@ impl Client<'_> {
             intent: None,
             credential: self.exchange.credential_need(),
             demands: Vec::new(),
+            bearer: None,
         }
     }
 

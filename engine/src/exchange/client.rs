@@ -240,7 +240,17 @@ impl Client<'_> {
             );
             *traits = self.exchange.flow_traits(method, capability, &names, arguments, self.now_us);
             let (held, now_us) = (&self.held, self.now_us);
-            let called = Called { method, capability, names: &names, arguments, message: value, held, traits, now_us };
+            let called = Called {
+                method,
+                capability,
+                names: &names,
+                arguments,
+                message: value,
+                held,
+                traits,
+                again: false,
+                now_us,
+            };
             decision = checks::restrict(decision, self.exchange.check_call(&called, self.edits, record));
             factor = self.exchange.second_factor(held, self.code, params, record);
             if let SecondFactor::Missing(ruling) = &factor {
@@ -261,6 +271,8 @@ impl Client<'_> {
                 (capability, self.refuse_call(id, method, capability, record, &decision, &factor))
             }
             Action::Allow | Action::LogOnly | Action::RequireApproval => {
+                let facts = self.exchange.facts(method, capability, &names, arguments);
+                let facts = (facts, &*traits);
                 let found = self.scan(value, Surface::Arguments, record);
                 let pending = |id, block| Pending {
                     id,
@@ -279,6 +291,7 @@ impl Client<'_> {
                     (Content::Clean, None) if matches!(factor, SecondFactor::Given(..)) => Judged::Drop,
                     // Nobody waits for its answer, so it cannot be held.
                     (Content::Clean, None) if !self.goes_uncounted(record) => Judged::Drop,
+                    (Content::Clean, None) if !self.goes_unknown(&facts, record) => Judged::Drop,
                     (Content::Clean, None) if self.exchange.wants_intent(capability) => {
                         record.decision = Decided::Deny;
                         record.rule = Arc::from("audit:durable");
@@ -321,7 +334,7 @@ impl Client<'_> {
     }
 
     /// The most restrictive decision over all names.
-    fn decide(
+    pub(super) fn decide(
         &self,
         method: &str,
         capability: Capability,

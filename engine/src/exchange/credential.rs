@@ -49,6 +49,7 @@ impl Exchange {
             retries: false,
             state: String::new(),
             demands: Vec::new(),
+            bearer: None,
         };
         let waits = self.calls.iter().find_map(|call| Some((call.id.clone()?, call.method.clone())));
         let (id, method) = waits.unwrap_or_else(|| ("null".to_owned(), String::new()));
@@ -57,6 +58,7 @@ impl Exchange {
             held: false,
             intent: false,
             quota: None,
+            flow: None,
             credential: request.credential,
             id,
             method,
@@ -66,7 +68,7 @@ impl Exchange {
             form: Form::Text,
             carried: String::new(),
         };
-        self.state = State::Asking(Box::new(Parked { forward, stand_in: None, asked, reserved: true }));
+        self.state = State::Asking(Box::new(Parked { forward, stand_in: None, asked, reserved: true, body: None }));
         RequestStep::Ask(Question::Admit(Box::new(request)))
     }
 

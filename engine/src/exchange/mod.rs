@@ -17,6 +17,7 @@ mod check_flow;
 mod check_obligations;
 mod check_pins;
 mod check_schema;
+mod check_shared;
 mod checks;
 mod client;
 mod content;
@@ -173,6 +174,11 @@ impl Exchange {
             self.done.push(record);
         }
         self.take_records()
+    }
+
+    /// True where something waits for the sidecar that others should know soon; asked once.
+    pub fn take_urgent(&mut self) -> bool {
+        self.scene.urgent.replace(false)
     }
 
     /// The number that this exchange was made with.
@@ -403,6 +409,8 @@ struct Scene {
     get: bool,
     upstream_status: Option<u16>,
     upstream_failed: bool,
+    /// Something was told that must reach the sidecar soon.
+    urgent: Cell<bool>,
     /// The call came back: it was answered by us before.
     returned: Option<form::Return>,
     request_bytes: u64,
@@ -471,6 +479,8 @@ struct Parked {
     asked: Asked,
     /// What the calls count for is reserved already, and they were ready to go on.
     reserved: bool,
+    /// The body as it was judged, where what the answer tells may change what is said of it.
+    body: Option<Vec<u8>>,
 }
 
 /// A question that is about to be asked.
@@ -491,6 +501,8 @@ struct Asked {
     intent: bool,
     /// That it is counted; `Some(true)` where it may be refused for that.
     quota: Option<bool>,
+    /// What the caller carries; `Some(true)` where it may be refused for that.
+    flow: Option<bool>,
     /// A credential; `Some(true)` where nothing goes on without one.
     credential: Option<bool>,
     /// Raw JSON id of the request.

@@ -111,6 +111,7 @@ impl Exchange {
 
     fn tell_settlement(&self, settlement: &Settlement) {
         let Some(sidecar) = &self.firewall.sidecar else { return };
+        self.scene.urgent.set(true);
         // What finds no room comes back when its lease ends.
         let _ = sidecar.outbox(&*self.store).push(self.scene.unique, Entry::Settlement, &settlement.encode());
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::credential::Injected;
 use super::wire::{Malformed, Reader, Value, Writer};
 use crate::audit::Record;
+use crate::flow::{Bearer, Known};
 use crate::obligations::Code;
 use crate::principal::Principal;
 use crate::quota::{Demand, Refusal, Reserved, Why};
@@ -34,6 +35,8 @@ pub struct AdmitRequest {
     pub state: String,
     /// What the call counts for in quotas that the sidecar keeps.
     pub demands: Vec<Demand>,
+    /// Whose labels have to be known, and whether this call counts for what fades by calls.
+    pub bearer: Option<(Bearer, bool)>,
 }
 
 /// A one-time code that has to be verified before anything else.
@@ -117,6 +120,8 @@ pub struct AdmitResponse {
     pub link: String,
     /// What came of the demands.
     pub reserved: Reserved,
+    /// What the caller carries, where that was asked for.
+    pub known: Option<Known>,
 }
 
 /// What became of a one-time code.
@@ -190,6 +195,12 @@ impl AdmitRequest {
             out.item(11, client.finish());
         }
         self.demands.iter().for_each(|demand| out.item(12, demand.encode()));
+        if let Some((bearer, counted)) = &self.bearer {
+            let mut ask = Writer::new();
+            ask.item(1, bearer.encode());
+            ask.number(2, (*counted).into());
+            out.item(13, ask.finish());
+        }
         out.finish()
     }
 }
@@ -310,6 +321,8 @@ impl AdmitResponse {
                 (8, value) => response.link = value.text(MAX_LINK)?.to_owned(),
                 (9, Value::Bytes(reserved)) => response.reserved = decode_reserved(reserved)?,
                 (9, _) => return Err(Malformed),
+                (10, Value::Bytes(known)) => response.known = Some(decode_known(known)?),
+                (10, _) => return Err(Malformed),
                 _ => {}
             }
         }
@@ -343,7 +356,7 @@ impl Mfa {
     }
 }
 
-// === quotas ===
+// === quotas, flow ===
 
 fn decode_reserved(message: &[u8]) -> Result<Reserved, Malformed> {
     let mut reserved = Reserved::default();
@@ -359,6 +372,20 @@ fn decode_reserved(message: &[u8]) -> Result<Reserved, Malformed> {
         }
     }
     Ok(reserved)
+}
+
+fn decode_known(message: &[u8]) -> Result<Known, Malformed> {
+    let mut known = Known::default();
+    for field in Reader::new(message) {
+        let field = field?;
+        match (field.number, field.value) {
+            (1, Value::Bytes(carried)) => known.carried = carried.to_vec(),
+            (2, Value::Number(session)) => known.session = session != 0,
+            (1 | 2, _) => return Err(Malformed),
+            _ => {}
+        }
+    }
+    Ok(known)
 }
 
 fn decode_refusal(message: &[u8]) -> Result<Refusal, Malformed> {

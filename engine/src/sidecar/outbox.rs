@@ -41,6 +41,8 @@ pub enum Entry {
     Record = 2,
     /// A `QuotaSettlement`.
     Settlement = 3,
+    /// A `FlowGain`.
+    Gain = 4,
 }
 
 /// What became of a batch.

@@ -25,8 +25,9 @@ pub struct Sidecar {
     audit_side: Side,
     approval_side: Side,
     quota_side: Side,
-    /// It counts, too.
-    pub(crate) counts: bool,
+    flow_side: Side,
+    /// It keeps state that is shared.
+    pub(crate) shares: bool,
 }
 
 impl Sidecar {
@@ -55,7 +56,8 @@ impl Sidecar {
             audit_side: config.on_unavailable.audit,
             approval_side: config.on_unavailable.approval,
             quota_side: config.on_unavailable.quota,
-            counts: false,
+            flow_side: config.on_unavailable.flow,
+            shares: false,
         })
     }
 
@@ -80,7 +82,7 @@ impl Sidecar {
     /// True where anything is sent to it that waits in the outbox.
     #[must_use]
     pub fn takes_anything(&self) -> bool {
-        self.takes_records() || self.counts
+        self.takes_records() || self.shares
     }
 
     /// Whether a call goes on whose record finds no room, or is not acknowledged.
@@ -91,6 +93,11 @@ impl Sidecar {
     /// Whether a call goes on that nobody can be asked about.
     pub(crate) fn approval_side(&self) -> Side {
         self.approval_side
+    }
+
+    /// Whether a call goes on of whose caller only this Envoy is asked.
+    pub(crate) fn flow_side(&self) -> Side {
+        self.flow_side
     }
 
     /// Whether a call goes on that is not counted.

@@ -36,6 +36,33 @@ pub struct AdmitRequest {
     /// answer would be VERDICT_ALLOW. At most 1024. They are numbered from 0.
     #[prost(message, repeated, tag = "12")]
     pub demands: ::prost::alloc::vec::Vec<QuotaDemand>,
+    /// Set where a rule about the call wants to know what its caller carries.
+    #[prost(message, optional, tag = "13")]
+    pub flow: ::core::option::Option<FlowAsk>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FlowAsk {
+    #[prost(message, optional, tag = "1")]
+    pub bearer: ::core::option::Option<FlowBearer>,
+    /// The call counts for labels that fade by calls.
+    #[prost(bool, tag = "2")]
+    pub counted: bool,
+}
+/// Who carries labels, and how they fade.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FlowBearer {
+    /// Names the session: a hash of 32 bytes; empty where labels are the caller's.
+    #[prost(bytes = "vec", tag = "1")]
+    pub session: ::prost::alloc::vec::Vec<u8>,
+    /// Names the caller, alike.
+    #[prost(bytes = "vec", tag = "2")]
+    pub caller: ::prost::alloc::vec::Vec<u8>,
+    /// How long after it was last gained a label is forgotten, microseconds; at least 1.
+    #[prost(uint64, tag = "3")]
+    pub decay_us: u64,
+    /// After so many calls that asked; 0: never.
+    #[prost(uint32, tag = "4")]
+    pub decay_calls: u32,
 }
 /// What a call counts for in one counter. Amounts are millionths, times microseconds.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -185,6 +212,19 @@ pub struct AdmitResponse {
     /// What came of the demands.
     #[prost(message, optional, tag = "9")]
     pub quotas: ::core::option::Option<QuotaAnswer>,
+    /// What the caller carries, whatever the verdict; without it the filter refuses a call that had to know.
+    #[prost(message, optional, tag = "10")]
+    pub flow: ::core::option::Option<FlowKnown>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FlowKnown {
+    /// Labels, and fingerprints of the texts that brought them, in the form of the engine's state (engine/src/flow/carried.rs);
+    /// at most 16 KiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub carried: ::prost::alloc::vec::Vec<u8>,
+    /// The session is one that a server issued: these labels are its own, and not its caller's.
+    #[prost(bool, tag = "2")]
+    pub session: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct QuotaAnswer {
@@ -274,6 +314,33 @@ pub struct RecordRequest {
     /// How calls ended that have reserved something.
     #[prost(message, repeated, tag = "3")]
     pub settlements: ::prost::alloc::vec::Vec<QuotaSettlement>,
+    /// Labels that callers gained.
+    #[prost(message, repeated, tag = "4")]
+    pub gains: ::prost::alloc::vec::Vec<FlowGain>,
+}
+/// What a caller gained, or that a session began or ended. Said again it changes nothing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FlowGain {
+    /// As AuditRecord.id, and unique among all.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// As in AdmitRequest.
+    #[prost(string, tag = "2")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub bearer: ::core::option::Option<FlowBearer>,
+    /// At most 32, of 1 to 64 bytes.
+    #[prost(string, repeated, tag = "4")]
+    pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Fingerprints of the text that brought them: 5 bytes each, little-endian, at most 1024.
+    #[prost(bytes = "vec", tag = "5")]
+    pub prints: ::prost::alloc::vec::Vec<u8>,
+    /// A server issued the session.
+    #[prost(bool, tag = "6")]
+    pub began: bool,
+    /// The session is over.
+    #[prost(bool, tag = "7")]
+    pub ended: bool,
 }
 /// How a call ended that has reserved something: what it has reserved counts, but for the demands `returned`. From then on
 /// nothing can be reserved under its id. Idempotent; of a call that has nothing it changes nothing.

@@ -11,7 +11,7 @@ use tonic::Status;
 use zeroize::Zeroizing;
 
 use super::grpc::{Batch, unavailable};
-use super::{Shared, credential, ended, quotas};
+use super::{Shared, credential, ended, flow, quotas};
 use crate::approvals::{Answer, Ask};
 use crate::audit::hex;
 use crate::mfa::Checked;
@@ -22,12 +22,21 @@ use crate::{clock, secret_file, tokens};
 
 /// Answers one Admit. Dropped when the client is gone: what is pending stays, and nothing is used that was not answered
 /// or about to be.
-pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result<AdmitResponse, Status> {
+pub(super) async fn admit(shared: &Arc<Shared>, mut request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let tenant = Tenant::new(&request.tenant).ok_or_else(|| invalid("the tenant has no valid name"))?;
-    let mut request = request;
+    let flow = request.flow.take();
+    let mut answer = judge(shared, &tenant, request).await?;
+    if let Some(ask) = flow {
+        // Asked last: while people decided the caller may have read more.
+        answer.flow = flow::known(shared, &tenant, ask).await?;
+    }
+    Ok(answer)
+}
+
+async fn judge(shared: &Arc<Shared>, tenant: &Tenant, mut request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let need = request.credential.take();
     let credential = credential::Wanted::of(&request);
-    let quotas = quotas::Wanted::of(&mut request, &tenant)?;
+    let quotas = quotas::Wanted::of(&mut request, tenant)?;
     // Nobody is asked about a call that would be refused. While people decide nothing is held: others may use it.
     if let Some(quotas) = quotas.as_ref().filter(|_| request.approval.is_some() && request.mfa.is_none())
         && let Some(refused) = quotas.look(shared).await?
@@ -36,17 +45,17 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
     }
     // Nobody is asked about a call that cannot be made for want of a credential.
     if let Some(need) = need.filter(|_| request.approval.is_some() && request.mfa.is_none())
-        && let Err(refused) = credential::find(shared, &tenant, &credential, need).await?
+        && let Err(refused) = credential::find(shared, tenant, &credential, need).await?
     {
         return Ok(refused);
     }
-    let mut admitted = decide(shared, &tenant, request).await?;
+    let mut admitted = decide(shared, tenant, request).await?;
     if let Some(quotas) = quotas.as_ref().filter(|_| admitted.verdict() == Verdict::Allow) {
         admitted = quotas.reserve(shared, admitted).await?;
     }
     let Some(need) = need.filter(|_| admitted.verdict() == Verdict::Allow) else { return Ok(admitted) };
     // Asked for again: people may have taken their time.
-    let added = credential::add(shared, &tenant, &credential, need, admitted).await;
+    let added = credential::add(shared, tenant, &credential, need, admitted).await;
     if let Some(quotas) = quotas.filter(|_| !added.as_ref().is_ok_and(|added| added.verdict() == Verdict::Allow)) {
         quotas.give_back(shared).await?;
     }

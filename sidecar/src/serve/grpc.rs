@@ -11,7 +11,7 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
 use super::tls::{Client, Connections};
-use super::{Shared, admit, ended, quotas};
+use super::{Shared, admit, ended, flow, quotas};
 use crate::audit::{self, Refused};
 use crate::failure::Failure;
 use crate::proto::portcullis_server::{Portcullis, PortcullisServer};
@@ -83,7 +83,7 @@ impl Portcullis for Service {
     async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
         let request = request.into_inner();
         speaks(request.contract)?;
-        let entries = request.records.len().saturating_add(request.settlements.len());
+        let entries = request.records.len() + request.settlements.len() + request.gains.len();
         if entries > MAX_RECORDS || request.encoded_len() > MAX_BATCH {
             return Err(Status::invalid_argument("more than 1000 records or 4 MiB in one request"));
         }
@@ -93,6 +93,12 @@ impl Portcullis for Service {
             let settled = quotas::settle(&self.shared, request.settlements).await?;
             (response.accepted, response.rejected) = (settled.0, settled.1);
             failed = settled.2;
+        }
+        if !request.gains.is_empty() {
+            let (accepted, rejected, error) = flow::gain(&self.shared, request.gains).await?;
+            response.accepted.extend(accepted);
+            response.rejected.extend(rejected);
+            failed = failed.or(error);
         }
         if !request.records.is_empty() {
             let (appended, error) = self.append(Batch::of(request.records)).await?;

@@ -6,6 +6,7 @@ mod checkpoints;
 mod console;
 mod credential;
 mod expiry;
+mod flow;
 mod grpc;
 mod http;
 mod hub;
