@@ -101,17 +101,13 @@ $(TOOLS)/binaryen.stamp: scripts/binaryen/package-lock.json $(TOOLS)/venv.stamp
 build: wasm cli ## the filter (wasm) and the portcullis command line
 	@printf 'filter: %s\ncommand line: %s\n' $(WASM) $(CLI)
 
-# Envoy compiles the module at every start, more than a second per megabyte, so it is built small; "z" would be
-# smaller still, and slower (bench/README.md). Said here, as the command line shares the profile.
-FILTER_ENV := CARGO_PROFILE_RELEASE_OPT_LEVEL=z
-
 # What runs natively is built in half the time with thin link-time optimisation, and on all cores.
 NATIVE_ENV := CARGO_PROFILE_RELEASE_LTO=thin CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 
 # cargo knows best whether there is something to do, so these are never up to date for make.
 wasm: $(TOOLS)/rust.stamp $(TOOLS)/binaryen.stamp | need-rust
 	$(say) 'filter'
-	@$(FILTER_ENV) cargo build --locked --quiet --release --target wasm32-wasip1 -p portcullis-filter
+	@cargo build --locked --quiet --release --target wasm32-wasip1 -p portcullis-filter
 	@PATH="$(abspath $(VENV)/bin):$$PATH" scripts/slim.sh $(dir $(WASM))
 
 wasm-trap: $(TOOLS)/rust.stamp | need-rust
@@ -185,7 +181,7 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 
 .PHONY: test-e2e
 test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/venv-api.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
-	@scripts/need.sh postgres redis chromium
+	@scripts/need.sh postgres redis chromium sqlite
 	$(say) 'end to end'
 	@# Most of it is waiting: two at a time, each file with an Envoy of its own.
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/e2e $(ARGS)
@@ -200,7 +196,7 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 
 .PHONY: bench
 bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 7 minutes (ARGS="--help" for what can be narrowed)
-	@$(FILTER_ENV) cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules --example stages
+	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules --example stages
 	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm \
 	  $(NATIVE_ENV) cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
 	@printf '\n### Deciding, by the number of rules\n\n'

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that what the caller names is installed, and says in one line what to do if it is not.
-# usage: need.sh rust|python|cc|postgres|redis|chromium ...
+# usage: need.sh rust|python|cc|postgres|redis|chromium|sqlite ...
 set -eu
 
 stop() {
@@ -73,10 +73,21 @@ redis() {
     stop "Redis is missing, which the tests of shared quotas start: apt-get install redis-server"
 }
 
+# The guide backs up with it.
+sqlite() {
+    command -v sqlite3 >/dev/null 2>&1 && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        printf '== sqlite3 (apt-get install sqlite3)\n'
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends sqlite3 >/dev/null && return
+    fi
+    stop "sqlite3 is missing, with which the operating guide backs up: apt-get install sqlite3"
+}
+
 PYTHON=${PYTHON:-python3}
 for what in "$@"; do
     case $what in
-        rust | python | cc | cxx | postgres | redis | chromium) "$what" ;;
+        rust | python | cc | cxx | postgres | redis | chromium | sqlite) "$what" ;;
         *) stop "need.sh: unknown prerequisite '$what'" ;;
     esac
 done

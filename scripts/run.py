@@ -1,5 +1,5 @@
-"""`make run`: an MCP server, the sidecar, Envoy with the filter in front of it, a demonstration; then audit records until
-Ctrl-C.
+"""`make run`: two MCP servers, the sidecar, Envoy with the filter in front of them, a demonstration; then audit records
+until Ctrl-C.
 
 Environment: ENVOY (the binary), PORTCULLIS_WASM (the filter), PORTCULLIS_CLI (the sidecar), PORT (where clients connect; default 10000 or, if
 that is taken, any free port).
@@ -7,6 +7,7 @@ that is taken, any free port).
 
 import argparse
 import ctypes
+import hashlib
 import json
 import os
 import secrets
@@ -25,7 +26,8 @@ import envoyconf
 
 ROOT = envoyconf.ROOT
 WORK = ROOT / ".tools" / "run"
-SERVER = ROOT / "tests/node/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+EVERYTHING = ROOT / "tests/node/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+ACCOUNTS = ROOT / "tests/demo/accounts.py"
 START_SECONDS = 90
 
 
@@ -47,16 +49,23 @@ def run(started, once):
     WORK.mkdir(parents=True, exist_ok=True)
     # A credential of the right shape that no one ever issued: what the server is going to leak.
     secret = "AKIA" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16))
+    # Who calls in the demonstration, and what the second server wants to see.
+    caller, credential = secrets.token_hex(24), secrets.token_hex(24)
 
-    upstream = free_port()
-    say(f"MCP server: @modelcontextprotocol/server-everything on 127.0.0.1:{upstream}")
-    server = started.enter_context(process(
-        [str(Path(sys.executable).with_name("node")), "--require", str(ROOT / "scripts/loopback.cjs"), str(SERVER), "streamableHttp"],
-        WORK / "server.log",
-        # Its own small environment, because its tool get-env shows all of it.
-        env={"PATH": "/usr/bin:/bin", "PORT": str(upstream), "AWS_ACCESS_KEY_ID": secret},
-    ))
-    wait_for("the MCP server", server, WORK / "server.log", lambda: connects(upstream))
+    everything, accounts = free_port(), free_port()
+    say(f"MCP servers: @modelcontextprotocol/server-everything on 127.0.0.1:{everything}, tests/demo/accounts.py on 127.0.0.1:{accounts}")
+    servers = {
+        "the MCP server": (started.enter_context(process(
+            [str(Path(sys.executable).with_name("node")), "--require", str(ROOT / "scripts/loopback.cjs"), str(EVERYTHING), "streamableHttp"],
+            WORK / "server.log",
+            # Its own small environment, because its tool get-env shows all of it.
+            env={"PATH": "/usr/bin:/bin", "PORT": str(everything), "AWS_ACCESS_KEY_ID": secret},
+        )), WORK / "server.log", everything),
+        "the second MCP server": (started.enter_context(process(
+            [sys.executable, str(ACCOUNTS)], WORK / "accounts.log",
+            env={"PATH": "/usr/bin:/bin", "PORT": str(accounts), "ACCOUNTS_KEY": credential},
+        )), WORK / "accounts.log", accounts),
+    }
 
     sidecar, http = free_port(), free_port()
     port, admin = chosen_port(once), free_port() if once else free_port(9901)
@@ -76,9 +85,9 @@ def run(started, once):
     config = envoyconf.write(
         envoyconf.adapt(
             envoyconf.load(ROOT / "envoy/sidecar.yaml"),
-            ports={10000: port, 9901: admin, 3001: upstream, 9443: sidecar},
+            ports={10000: port, 9901: admin, 3001: everything, 3002: accounts, 9443: sidecar},
             wasm=os.environ["PORTCULLIS_WASM"],
-            plugin=lambda policy: {**policy, "sidecar": {**policy["sidecar"], "token": token}},
+            plugin=lambda policy: personal(policy, token, caller),
         ),
         WORK / "envoy.json",
     )
@@ -90,11 +99,14 @@ def run(started, once):
         WORK / "access.log", errors=log,
     ))
     wait_for("Envoy", envoy, log, lambda: ready(admin))
+    for name, (server, output, its_port) in servers.items():
+        wait_for(name, server, output, lambda: connects(its_port))
 
     url = f"http://127.0.0.1:{port}/mcp"
     demo = subprocess.run(
-        [sys.executable, str(ROOT / "tests/demo/demo.py"), "--url", url, "--log", str(log), "--state", str(state), "--sidecar", f"http://127.0.0.1:{http}"],
-        env={**os.environ, "DEMO_SECRET": secret}, check=False,
+        [sys.executable, str(ROOT / "tests/demo/demo.py"), "--url", url, "--accounts", f"http://127.0.0.1:{port}/accounts/mcp",
+         "--log", str(log), "--state", str(state), "--sidecar", f"http://127.0.0.1:{http}"],
+        env={**os.environ, "DEMO_SECRET": secret, "DEMO_CALLER": caller, "DEMO_CREDENTIAL": credential}, check=False,
     )
     if demo.returncode != 0:
         tail(log)
@@ -102,7 +114,15 @@ def run(started, once):
     if once:
         return 0
     print(connecting(url, admin, http))
-    follow(log, {"Envoy": envoy, "the MCP server": server, "the sidecar": serve})
+    follow(log, {"Envoy": envoy, "the sidecar": serve, **{name: server for name, (server, *_) in servers.items()}})
+
+
+def personal(policy, token, caller):
+    """The policy with what the file leaves open: the sidecar's token, and the key of the one caller it knows."""
+    policy["sidecar"]["token"] = token
+    (entry,) = policy["identity"]["keys"]["entries"]
+    entry["sha256"] = hashlib.sha256(caller.encode()).hexdigest()
+    return policy
 
 
 def follow(log, processes):

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use portcullis_engine::config::from_json;
 use portcullis_engine::json::{Document, Limits};
 use portcullis_engine::scan::{Context, Direction, Scanners, ScannersConfig, Surface};
 
@@ -22,7 +23,7 @@ fn main() {
             config[name] = serde_json::json!({"enabled": names.split(',').any(|only| only == name)});
         }
     }
-    let config: ScannersConfig = serde_json::from_value(config).expect("a configuration");
+    let config: ScannersConfig = from_json(config.to_string().as_bytes()).expect("a configuration");
     let started = Instant::now();
     let scanners = Scanners::compile(&config).unwrap_or_else(|error| panic!("{error}"));
     println!("compile {:?}, {} rules", started.elapsed(), scanners.rules().count());

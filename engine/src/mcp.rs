@@ -4,8 +4,9 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::config::Settings;
 use crate::json::{Kind, Value};
 
 /// One JSON-RPC message of MCP.
@@ -216,7 +217,7 @@ impl Revision {
 }
 
 /// What a message makes use of; what policy rules match on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Capability {

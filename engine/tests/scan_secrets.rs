@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use portcullis_engine::config::from_json;
 use portcullis_engine::json::{Document, Edits, Limits};
 use portcullis_engine::scan::{
     Context, Direction, Finding, Located, Rule, ScanAction, ScanConfigError, ScannerConfig, Scanners, ScannersConfig,
@@ -17,7 +18,7 @@ const RULES: &str = include_str!("../content/rules/secrets.json");
 
 #[test]
 fn every_rule_finds_its_true_examples_and_none_of_its_false_ones() {
-    let rules: Vec<Rule> = serde_json::from_str(RULES).unwrap();
+    let rules: Vec<Rule> = from_json(RULES.as_bytes()).unwrap();
     let scanners = &SCANNERS;
     let mut wrong = Vec::new();
     for rule in &rules {
@@ -106,7 +107,7 @@ fn rules_can_be_turned_off_and_added() {
     let custom = r#"{"secrets": {"request": "log", "disable_rules": ["generic-token"], "custom_rules": [
         {"id": "acme-key", "description": "ACME key", "severity": "critical", "keywords": ["acme_"],
          "pattern": "\\bacme_([0-9a-f]{16})\\b", "group": 1}]}}"#;
-    let custom: ScannersConfig = serde_json::from_str(custom).unwrap();
+    let custom: ScannersConfig = from_json(custom.as_bytes()).unwrap();
     let scanners = &Scanners::compile(&secrets(custom.secrets)).unwrap();
     let found = scan(scanners, "key: acme_0123456789abcdef");
     assert_eq!((found.len(), &*found[0].rule, found[0].range.clone()), (1, "acme-key", 10..26));
@@ -115,14 +116,14 @@ fn rules_can_be_turned_off_and_added() {
     let names = ["secrets", "pii", "injection", "destructive", "exfil", "bulk", "privesc"];
     let off: serde_json::Value =
         names.iter().map(|name| ((*name).to_owned(), serde_json::json!({"enabled": false}))).collect();
-    let off: ScannersConfig = serde_json::from_value(off).unwrap();
+    let off: ScannersConfig = from_json(off.to_string().as_bytes()).unwrap();
     assert!(Scanners::compile(&off).unwrap().is_idle());
 }
 
 #[test]
 fn bad_configurations_are_refused_with_the_place() {
     let refused = |text: &str| -> ScanConfigError {
-        Scanners::compile(&serde_json::from_str(&format!(r#"{{"secrets":{text}}}"#)).unwrap()).unwrap_err()
+        Scanners::compile(&from_json(format!(r#"{{"secrets":{text}}}"#).as_bytes()).unwrap()).unwrap_err()
     };
     let error = refused(r#"{"disable_rules":["jwt","github-patt"]}"#);
     assert_eq!(error.pointer, "/secrets/disable_rules/1");
@@ -142,13 +143,13 @@ fn bad_configurations_are_refused_with_the_place() {
     ] {
         assert_eq!(refused(&rule(members)).pointer, format!("/secrets/custom_rules/0{pointer}"), "{members}");
     }
-    assert!(serde_json::from_str::<ScannersConfig>(r#"{"secret":{}}"#).is_err());
+    assert!(from_json::<ScannersConfig>(br#"{"secret":{}}"#).is_err());
 }
 
 /// No input makes the work grow faster than its length: steps are counted, not seconds.
 #[test]
 fn work_is_linear() {
-    let rules: Vec<Rule> = serde_json::from_str(RULES).unwrap();
+    let rules: Vec<Rule> = from_json(RULES.as_bytes()).unwrap();
     let scanners = &SCANNERS;
     let context = Context { direction: Direction::Request, surface: Surface::Arguments };
     let mut seeds: Vec<String> = rules.iter().flat_map(|rule| rule.keywords.iter().take(3).cloned()).collect();
@@ -201,7 +202,7 @@ fn github_token() -> String {
 }
 
 fn only(rule: &Rule) -> Scanners {
-    let builtin: Vec<Rule> = serde_json::from_str(RULES).unwrap();
+    let builtin: Vec<Rule> = from_json(RULES.as_bytes()).unwrap();
     let disable_rules = builtin.into_iter().map(|other| other.id).filter(|id| *id != rule.id).collect();
     let own = ScannerConfig { disable_rules, ..ScannerConfig::default() };
     Scanners::compile(&secrets(own)).unwrap()

@@ -5,16 +5,14 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 use crate::failure::Failure;
-use crate::serve::tls::certificates;
+use crate::serve::tls::{authorities, trusting};
 use crate::{Report, secret_file};
 
 /// Where the sidecar is, and who asks.
@@ -117,19 +115,11 @@ impl Remote {
             self.ca_file.clone().or_else(|| env::var_os("PORTCULLIS_CA").map(PathBuf::from)).ok_or_else(|| {
                 Failure::new("https takes the authority of the sidecar's certificate: --ca-file, or PORTCULLIS_CA")
             })?;
-        let mut roots = RootCertStore::empty();
-        for root in certificates(&path)? {
-            roots.add(root).map_err(|error| Failure::file(&path, error))?;
-        }
         let failed = |error: &dyn std::fmt::Display| Failure::new(format!("https://{host}: {error}"));
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| failed(&error))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = trusting(authorities(&path)?)?;
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
         let name = ServerName::try_from(name.to_owned()).map_err(|error| failed(&error))?;
-        let connection = ClientConnection::new(Arc::new(config), name).map_err(|error| failed(&error))?;
+        let connection = ClientConnection::new(config, name).map_err(|error| failed(&error))?;
         Ok(Box::new(StreamOwned::new(connection, stream)))
     }
 

@@ -3,17 +3,21 @@
 import copy
 import json
 import os
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, WASM, call, free_ports, running, seen, upstream, validate
 
+import dev_keys
 import envoyconf
 import httpx
 
 FOLDER = ROOT / "k8s"
-MANIFESTS = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
+SIDECAR = FOLDER / "sidecar"
+MANIFESTS = sorted(path for path in FOLDER.rglob("*.yaml") if path.name != "kustomization.yaml")
 SCHEMAS = os.environ.get("PORTCULLIS_PYTHON_SCHEMAS") or str(ROOT / ".tools/venv-schemas/bin/python")
 HCM = "envoy.filters.network.http_connection_manager"
 
@@ -41,11 +45,13 @@ def test_manifests_fit_their_schemas():
     ("envoyfilter.yaml", "workloadSelector:", "selector:", "selector"),
     ("wasmplugin.yaml", "failStrategy:", "failureStrategy:", "failureStrategy"),
     ("access.yaml", "mode: STRICT", "mode: STRICTLY", "STRICTLY"),
+    ("sidecar/deployment.yaml", "readOnlyRootFilesystem:", "readonlyRootFilesystem:", "readonlyRootFilesystem"),
+    ("sidecar/mesh.yaml", "mode: MUTUAL", "mode: MUTUALLY", "MUTUALLY"),
 ])
 def test_mistakes_are_found(tmp_path, name, old, new, said):
     text = (FOLDER / name).read_text()
     assert old in text
-    broken = tmp_path / name
+    broken = tmp_path / Path(name).name
     broken.write_text(text.replace(old, new, 1))
     done = check([broken])
     assert done.returncode == 1 and said in done.stdout, done.stdout + done.stderr
@@ -56,6 +62,54 @@ def test_the_kustomization_lists_what_there_is():
     assert all((FOLDER / resource).exists() for resource in kustomization["resources"])
     alternatives = {"envoyfilter.yaml", "envoyfilter-oci.yaml", "wasmplugin.yaml"}
     assert len(alternatives & set(kustomization["resources"])) == 1
+    resources = set(yaml.safe_load((SIDECAR / "kustomization.yaml").read_text())["resources"])
+    there = {path.name for path in SIDECAR.glob("*.yaml")} - {"kustomization.yaml"}
+    assert resources in (there - {"statefulset.yaml"}, there - {"deployment.yaml", "migrate.yaml"})
+
+
+# === what pods may do ===
+
+
+def pods():
+    """The pods of all workloads, by file and name."""
+    for path in MANIFESTS:
+        for document in documents(path):
+            if document["kind"] in ("Deployment", "StatefulSet", "Job"):
+                yield pytest.param(document["spec"]["template"]["spec"], id=f"{path.name}-{document['kind']}")
+
+
+@pytest.mark.parametrize("pod", list(pods()))
+def test_pods_can_do_nothing_but_their_work(pod):
+    assert pod["automountServiceAccountToken"] is False and pod["serviceAccountName"] != "default"
+    assert pod["securityContext"]["runAsNonRoot"] is True and pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        context = container["securityContext"]
+        assert context == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+        assert "memory" in container["resources"]["limits"] and ":latest" not in container["image"]
+    assert all("hostPath" not in volume for volume in pod.get("volumes", []))
+
+
+def test_no_secret_stands_in_a_manifest():
+    for path in MANIFESTS:
+        assert all(document["kind"] != "Secret" for document in documents(path)), path
+        assert not re.search(r"(?i)(postgres://|\bpassword: |\btoken: )", path.read_text()), path
+
+
+@pytest.mark.parametrize("name", ["deployment.yaml", "statefulset.yaml"])
+def test_the_sidecar_is_found_and_asked_where_it_listens(name):
+    workload = documents(SIDECAR / name)[0]
+    (container,) = workload["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    listens = {arg.rpartition(":")[2] for arg in container["args"] if arg.startswith("--listen-")}
+    assert listens == set(map(str, ports.values()))
+    (service,) = [document for document in documents(SIDECAR / "service.yaml") if document["kind"] == "Service"]
+    assert {port["targetPort"]: port["port"] for port in service["spec"]["ports"]} == ports
+    assert service["spec"]["selector"].items() <= workload["spec"]["template"]["metadata"]["labels"].items()
+    probes = {kind: container[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert {probe["path"] for probe in probes.values()} == {"/health", "/ready"}
+    assert all(probe["scheme"] == "HTTPS" and probe["port"] == "https" for probe in probes.values())
 
 
 # === what Envoy gets ===
@@ -148,6 +202,52 @@ def test_envoy_accepts_the_patched_sidecar(name, tmp_path):
     manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
     assert [item["name"].split(".")[-1] for item in manager["http_filters"]] == ["decompressor", "portcullis", "router"]
     validate(config, tmp_path)
+
+
+def test_envoy_accepts_the_cluster_of_the_sidecar(tmp_path):
+    config = sidecar("envoyfilter-limits.yaml", "envoyfilter.yaml")
+    dev_keys.make(tmp_path)
+    files = {"tls.crt": "server.crt", "tls.key": "server.key", "ca.crt": "ca.crt"}
+    config["static_resources"]["clusters"].append(outbound(lambda name: str(tmp_path / files[name])))
+    filters = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
+    (plugin,) = [item["typed_config"]["config"]["configuration"] for item in filters if item["name"] == "portcullis"]
+    plugin["value"] = json.dumps({**json.loads(plugin["value"]), **the_block()})
+    assert the_block()["sidecar"]["cluster"] == config["static_resources"]["clusters"][-1]["name"]
+    validate(config, tmp_path)
+
+
+def the_block():
+    """What k8s/README.md says that goes into the policy."""
+    return json.loads(re.search(r"```json\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)[1])
+
+
+def outbound(file, port=9443):
+    """Envoy's cluster of the sidecar as Istio makes it of the Service and mesh.yaml."""
+    (rule,) = documents(SIDECAR / "mesh.yaml")
+    spec, traffic = rule["spec"], rule["spec"]["trafficPolicy"]
+    (service,) = [document for document in documents(SIDECAR / "service.yaml") if document["kind"] == "Service"]
+    (grpc,) = [port for port in service["spec"]["ports"] if port["appProtocol"] == "grpc"]
+    metadata = service["metadata"]
+    assert spec["host"] == f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local"
+    tls, http = traffic["tls"], traffic["connectionPool"]["http"]
+    names = [{"san_type": "DNS", "matcher": {"exact": name}} for name in tls["subjectAltNames"]]
+    certificate = {"certificate_chain": {"filename": file(Path(tls["clientCertificate"]).name)},
+                   "private_key": {"filename": file(Path(tls["privateKey"]).name)}}
+    trusted = {"trusted_ca": {"filename": file(Path(tls["caCertificates"]).name)}, "match_typed_subject_alt_names": names}
+    name = f"outbound|{grpc['port']}||{spec['host']}"
+    return {
+        "name": name, "type": "STATIC", "connect_timeout": traffic["connectionPool"]["tcp"]["connectTimeout"],
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {}}}},
+        "circuit_breakers": {"thresholds": [{"max_requests": http["http2MaxRequests"], "max_retries": http["maxRetries"],
+                                             "max_pending_requests": http["http1MaxPendingRequests"]}]},
+        "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", "sni": tls["sni"],
+            "common_tls_context": {"tls_certificates": [certificate], "validation_context": trusted, "alpn_protocols": ["h2"]}}},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {
+            "socket_address": {"address": "127.0.0.1", "port_value": port}}}}]}]},
+    }
 
 
 def wasm_config(name):

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from e2e.harness.envoy import REPOSITORY, Route, sidecar_cluster
+from e2e.harness.envoy import REPOSITORY, Route, Tls, sidecar_cluster
 from e2e.harness.pki import Authority
 from e2e.harness.serve import Serve
 from e2e.harness.wire import call, post, request, send
@@ -211,6 +211,28 @@ def test_a_tool_is_called_through_the_policy(serve, admin, upstream, session_era
             own.start()
             done = ask(own, token(own, "admin-token"), "invoke", {"tool": "echo", "arguments": {"text": "hello"}})
             assert done["error"] is None and "hello" in json.dumps(done["result"]), done
+
+
+def test_a_tool_is_called_over_tls(envoy, upstream, tmp_path):
+    authority = Authority(tmp_path)
+    listener = Tls(*authority.issue("localhost", x509.DNSName("localhost")))
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other", "another authority")
+    with Serve() as own:
+        block = {"cluster": sidecar_cluster(own.port), "token": own.token}
+        gateway = envoy.gateway([Route(upstream.port)], policy(default="allow", sidecar=block), sidecar=own.port, tls=listener)
+        url = f"https://localhost:{gateway.port}/mcp"
+        for ca, works in ((authority, True), (other, False)):
+            own.kill()
+            own.options = ["--invoke-url", url, "--invoke-ca", str(ca.file)]
+            own.start()
+            upstream.reset()
+            if works:
+                done = ask(own, token(own, "admin-token"), "invoke", {"tool": "read"})
+                assert done["error"] is None and done["result"], done
+            else:
+                status, why = refused(own, token(own, "admin-token"), "invoke", {"tool": "read"})
+                assert status == 502 and "certificate" in json.dumps(why) and upstream.untouched
 
 
 def test_schemathesis_finds_nothing(serve, admin, seeded):

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from e2e.harness.browser import Browser, chromium
 from e2e.harness.envoy import REPOSITORY, sidecar_cluster
+from e2e.harness.postgres import Postgres
 from e2e.harness.serve import Serve
 from e2e.harness.wire import call, post, request, send
 from e2e.policies import policy
+from e2e.test_mfa import Authenticator
 from fixtures.upstream import json_reply
 
 pytestmark = pytest.mark.filter
@@ -140,7 +142,7 @@ HOSTILE = [
 ]
 
 
-def test_hostile_names_are_inert_on_every_page(browser, admin, port, upstream):
+def test_hostile_names_are_inert_on_every_page(browser, serve, admin, port, upstream):
     arguments = {f"<b>{name}": name for name in HOSTILE}
     listed = {"tools": [{"name": name, "description": name, "inputSchema": {"type": "object"}} for name in HOSTILE]}
     browser.log_in(admin)
@@ -167,7 +169,18 @@ def test_hostile_names_are_inert_on_every_page(browser, admin, port, upstream):
             answer.result(30)
     browser.until(lambda: browser.open("/tools") or len(browser.all("tbody tr")) >= len(HOSTILE), 20)
     browser.keep("hostile-tools")
-    pages = ["/approvals", "/audit", "/calls", "/tools", "/tokens", "/policy"]
+    add_credential(serve, "hostile")
+    for name in HOSTILE:
+        granted = serve.ask("grants", "add", "--server", name, "--credential", "hostile", "--team", name)
+        assert granted.returncode == 0, granted.stderr
+        browser.open("/codes")
+        browser.fill("Id that the caller has in calls", name)
+        browser.press("Show its code")
+        inert(browser)
+    browser.open("/codes")
+    browser.keep("hostile-codes")
+    assert HOSTILE[0] in browser.text and "\u202e" not in browser.text
+    pages = ["/approvals", "/audit", "/calls", "/tools", "/tokens", "/policy", "/credentials", "/codes"]
     pages += ["/audit?tool=" + urllib.parse.quote(name) for name in HOSTILE]
     pages += [link.get_attribute("href").removeprefix(browser.site) for link in browser.all("tbody a")]
     for path in pages:
@@ -178,7 +191,7 @@ def test_hostile_names_are_inert_on_every_page(browser, admin, port, upstream):
 
 def inert(browser: Browser) -> None:
     assert "pwned" not in browser.chrome.title or "onerror" in browser.chrome.title or "<" in browser.chrome.title
-    assert not browser.all("main img, main svg, main script, main b")
+    assert not browser.all("main img:not(.qr), main svg, main script, main b")
 
 
 def test_a_changed_tool_is_shown_and_acknowledged(browser, anna, port, upstream):
@@ -234,6 +247,98 @@ def test_tokens_are_made_shown_once_and_revoked(browser, admin, serve, site):
     assert {"session.started", "session.ended", "token.created", "token.revoked"} <= actions
 
 
+def test_an_authenticator_is_enrolled_confirmed_and_removed(browser, serve, admin, site):
+    dora = secret(serve, serve.person("dora", "--role", "viewer"))
+    browser.log_in(dora)
+    browser.press("Codes")
+    assert "You have no authenticator." in browser.text and "Everybody's" not in browser.text
+    browser.press("Enrol one")
+    browser.keep("enrol")
+    width = browser.chrome.execute_script("return document.querySelector('img.qr').naturalWidth")
+    assert width > 100, "the picture is blocked, or none"
+    browser.find("summary").click()
+    phone = Authenticator(next(code.text for code in browser.all("details code") if code.text.startswith("otpauth:")))
+    assert phone.text == browser.find("#secret").text
+    browser.fill("The code that it shows", phone.wrong())
+    browser.press("Confirm")
+    assert "the code is wrong" in browser.text
+    # The secret was shown once; the first code may come later.
+    browser.open("/codes")
+    assert "It waits for its first code" in browser.text and phone.text not in browser.chrome.page_source
+    browser.fill("The code that it shows", phone.code(-1))
+    browser.press("Confirm")
+    browser.keep("recovery")
+    recovery = browser.find("#codes").text.split()
+    assert len(recovery) == 10 and all(len(code) == 8 for code in recovery)
+    browser.open("/codes")
+    browser.keep("codes")
+    assert "10 recovery codes are left" in browser.text and recovery[0] not in browser.chrome.page_source
+    with chromium(site) as boss:
+        boss.log_in(admin)
+        boss.open("/codes")
+
+        def row() -> Any:
+            return next((row for row in boss.all("tbody tr") if row.text.startswith("dora")), None)
+
+        boss.keep("codes-of-all")
+        assert "counts" in row().text
+        row().find_element("xpath", ".//button[starts-with(., 'Remove')]").click()
+        boss.until(lambda: boss.path == "/codes" and row() is None)
+    browser.open("/codes")
+    assert "You have no authenticator." in browser.text
+    actions = [row["action"] for row in serve.rows() if row.get("principal") == "dora" and "action" in row]
+    assert actions == ["mfa.enrolled", "mfa.failed", "mfa.confirmed", "mfa.removed"]
+    assert browser.complaints() == []
+
+
+def test_others_authenticators_are_the_admins_business(serve, admin):
+    person, boss = Person(serve), Person(serve)
+    person.log_in(secret(serve, serve.person("emil", "--role", "policy_manager")))
+    boss.log_in(admin)
+    other = {"kind": "human", "principal": "somebody", "csrf": person.csrf()}
+    for path in ("enrol", "confirm", "unlock", "remove"):
+        answer = person.ask("POST", f"/codes/{path}", {**other, "code": "123456"})
+        assert answer.status == 403 and "takes the role admin" in answer.text, path
+    assert boss.ask("POST", "/codes/enrol", {**other, "csrf": boss.csrf()}).status == 200
+    assert boss.ask("POST", "/codes/enrol", {**other, "kind": "robot", "csrf": boss.csrf()}).status == 400
+
+
+def add_credential(serve: Serve, name: str) -> str:
+    kept = f"secret-of-{uuid.uuid4()}"
+    file = serve.data / name
+    file.touch(0o600)
+    file.write_text(kept)
+    added = serve.ask("credentials", "add", name, "--kind", "api_key", "--secret-file", str(file))
+    assert added.returncode == 0, added.stderr
+    return kept
+
+
+def test_credentials_and_grants_are_listed_and_revoked_and_no_secret_is_shown(browser, serve, anna, admin):
+    browser.log_in(admin)
+    browser.open("/credentials")
+    kept = add_credential(serve, "github")
+    for subject in ("--team platform", "--principal anna --principal-kind human"):
+        granted = serve.ask("grants", "add", "--server", "github", "--credential", "github", *subject.split())
+        assert granted.returncode == 0, granted.stderr
+    browser.open("/credentials")
+    browser.keep("credentials")
+    assert "team platform" in browser.text and "anna (human)" in browser.text and "api_key" in browser.text
+    assert kept not in browser.chrome.page_source
+    row = next(row for row in browser.all("tbody tr") if "team platform" in row.text)
+    row.find_element("css selector", "button").click()
+    browser.until(lambda: "team platform" not in browser.text)
+    assert "anna (human)" in browser.text
+    [revoked] = serve.rows("--action", "grant.revoked")
+    assert revoked["actor"] == "admin"
+    # Who may read and not revoke has no buttons, and no way around them.
+    manager = Person(serve)
+    manager.log_in(anna)
+    page = manager.ask("GET", "/credentials").text
+    assert "anna (human)" in page and "/grants/revoke" not in page
+    assert manager.ask("POST", "/credentials/grants/revoke", {"csrf": manager.csrf(), "id": "0" * 32}).status == 403
+    assert browser.complaints() == []
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_pages_are_accessible(site, admin, port, dark):
     """By axe-core: labels, names, contrast, structure."""
@@ -246,10 +351,15 @@ def test_pages_are_accessible(site, admin, port, dark):
         held = pool.submit(send, port, post(call("deploy", {"n": 2})), timeout=60)
         browser.until(lambda: "One call waits." in browser.text)
         review = browser.find("article a").get_attribute("href").removeprefix(browser.site)
-        for path in ("/approvals", review, "/audit", "/chain", "/calls", "/tools", "/policy", "/tokens", "/nowhere"):
+        for path in ("/approvals", review, "/audit", "/chain", "/calls", "/tools", "/policy", "/tokens", "/credentials", "/codes", "/nowhere"):
             browser.open(path)
             accessible(browser)
             browser.keep(f"page-{dark}-{path.split('/')[1]}")
+        browser.open("/codes")
+        browser.fill("Id that the caller has in calls", f"somebody-{dark}")
+        browser.press("Show its code")
+        accessible(browser)
+        browser.keep(f"enrol-{dark}")
         browser.open(review)
         browser.press("Deny")
         accessible(browser)
@@ -321,6 +431,36 @@ def test_forms_are_of_the_session_alone(serve, admin):
     assert 'content="0;url=/chain"' in stranger.ask("GET", "/chain", sec_fetch_site="cross-site").text
     for away in ("//attacker.example", "https://attacker.example", "/\\attacker.example"):
         assert stranger.ask("POST", "/login", {"token": admin, "next": away}).getheader("location") == "/approvals"
+
+
+def test_a_session_outlives_the_process_and_its_token_ends_it(serve):
+    with Serve() as own:
+        person = Person(own)
+        person.log_in(secret(own, own.person("flora", "--role", "admin")))
+        csrf = person.csrf()
+        own.kill()
+        own.start()
+        assert person.ask("GET", "/chain").status == 200 and person.csrf() == csrf
+        value = person.cookie.split("=")[1]
+        kept = b"".join(file.read_bytes() for file in (own.data / "state").glob("portcullis.db*"))
+        assert value.encode() not in kept and csrf.encode() not in kept
+        assert value not in json.dumps(own.rows()) and value not in own.log()
+        assert own.ask("tokens", "revoke", "flora").returncode == 0
+        assert person.ask("GET", "/chain").status == 303
+
+
+def test_a_session_holds_at_every_replica_until_it_is_ended_at_one():
+    with Postgres() as database, Serve(database=database) as first, Serve(database=database, replica_of=first) as second:
+        here, there = Person(first), Person(second)
+        here.log_in(secret(first, "admin-token"))
+        there.cookie = here.cookie
+        csrf = here.csrf()
+        assert there.csrf() == csrf
+        # The tenant that is looked at is the session's, not the process's.
+        assert there.ask("POST", "/tenant", {"csrf": csrf, "tenant": "acme"}).status == 303
+        assert 'value="acme"' in here.ask("GET", "/chain").text
+        assert there.ask("POST", "/logout", {"csrf": csrf}).status == 303
+        assert here.ask("GET", "/chain").status == 303
 
 
 def test_answers_say_what_browsers_may_do_with_them(serve, admin):

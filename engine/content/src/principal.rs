@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::glob::{Globs, globs, not_empty};
-use crate::settings::ConfigError;
+use crate::settings::{ConfigError, Settings};
 
 /// A caller whose identity Envoy verified (a JWT, an mTLS peer, a key of the static table).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Principal {
 }
 
 /// The four kinds of callers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PrincipalKind {
@@ -59,7 +59,7 @@ impl PrincipalKind {
 }
 
 /// Who calls. A field that is left out fits everybody; an attribute a principal lacks fits no glob.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PrincipalMatch {

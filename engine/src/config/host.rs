@@ -1,9 +1,11 @@
 //! What the host of the engine does besides deciding: limits, headers, audit.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::Settings;
 
 /// Bounds on what is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
@@ -23,7 +25,7 @@ impl Default for LimitsConfig {
 
 /// What is done to request headers before they are forwarded. `cookie` and `x-portcullis-*` are
 /// always removed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HeadersConfig {
@@ -34,7 +36,7 @@ pub struct HeadersConfig {
 }
 
 /// The audit record of every message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditConfig {
@@ -53,7 +55,7 @@ impl Default for AuditConfig {
 }
 
 /// A fact of filter state: `decision` is `%FILTER_STATE(wasm.portcullis.decision:PLAIN)%`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StateName {
@@ -113,7 +115,7 @@ impl StateName {
 }
 
 /// Which audit records go to the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AuditLog {

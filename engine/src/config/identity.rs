@@ -1,11 +1,13 @@
 //! How a verified identity becomes a principal.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::Settings;
 
 use crate::principal::PrincipalKind;
 
 /// Where identity comes from. The first source that verified somebody is used: JWT, key, mTLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct IdentityConfig {
@@ -22,7 +24,7 @@ pub struct IdentityConfig {
 }
 
 /// Claims of a token that Envoy's `jwt_authn` filter verified.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JwtConfig {
@@ -37,7 +39,7 @@ pub struct JwtConfig {
 }
 
 /// Which claim says what; dots lead into nested objects (`realm.roles`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct JwtClaims {
@@ -67,7 +69,7 @@ impl Default for JwtClaims {
 }
 
 /// A peer by its client certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MtlsEntry {
@@ -94,7 +96,7 @@ pub struct MtlsEntry {
 }
 
 /// Static keys, known by their SHA-256 only.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KeysConfig {
@@ -106,7 +108,7 @@ pub struct KeysConfig {
 }
 
 /// A static key and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KeyEntry {

@@ -67,7 +67,7 @@ mod tests {
                 "/rules/0/match/principal/kind/0: unknown value `robot`; expected one of `human`, `agent`, `service`, `workflow`",
             ),
             (r#"{"version":"1","limits":{"max_depth":"s3cret"}}"#, "/limits/max_depth: found a string, expected usize"),
-            (r#"{"version":"1","servers":{"a/b":1}}"#, "/servers: found an object, expected a sequence"),
+            (r#"{"version":"1","servers":{"a/b":1}}"#, "/servers: found an object, expected an array"),
         ] {
             assert_eq!(error(text), expected, "{text}");
         }

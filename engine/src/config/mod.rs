@@ -16,13 +16,13 @@ mod rule;
 mod server;
 mod sidecar;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::scan::ScannersConfig;
 
 pub use portcullis_content::principal::PrincipalMatch;
-pub use portcullis_content::settings::{ConfigError, Literal};
-pub(crate) use portcullis_content::settings::{from_value, nearest};
+pub use portcullis_content::settings::{ConfigError, Literal, from_json};
+pub(crate) use portcullis_content::settings::{Reader, Settings, from_value, nearest};
 
 pub use canonical::canonical_json;
 pub(crate) use canonical::{canonical_string, sha256_hex};
@@ -45,7 +45,7 @@ pub use server::{CredentialsConfig, ServerConfig, ServerMatch};
 pub use sidecar::{ApprovalConfig, AuditDelivery, OnUnavailable, Secret, SidecarConfig};
 
 /// The whole plugin configuration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -143,7 +143,7 @@ pub fn config_schema() -> serde_json::Value {
 }
 
 /// Version of the configuration's format.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Version {
     /// The only one so far.
@@ -153,7 +153,7 @@ pub enum Version {
 }
 
 /// What becomes of decisions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -167,7 +167,7 @@ pub enum Mode {
 }
 
 /// What happens to a call that no rule matches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Fallback {
@@ -179,7 +179,7 @@ pub enum Fallback {
 }
 
 /// What happens to an HTTP request that belongs to none of the servers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Unmatched {

@@ -1,14 +1,14 @@
 //! Obligations: what must be done to the calls that pass. And the clearance of callers, which one of them asks for.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::Literal;
 use super::Mode;
 use super::rule::{MatchConfig, PredicateConfig};
+use super::{Literal, Settings};
 use crate::principal::PrincipalMatch;
 
 /// What must be done to calls and their results, beside the decision whether they pass.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ObligationConfig {
@@ -70,7 +70,7 @@ pub struct ObligationConfig {
 }
 
 /// The hosts that a call may refer to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EgressConfig {
@@ -92,7 +92,7 @@ pub struct EgressConfig {
 }
 
 /// What is done about a reference to a host that is not allowed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EgressAction {
@@ -106,7 +106,7 @@ pub enum EgressAction {
 }
 
 /// What is done about findings of the scanners in the calls of an obligation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DlpConfig {
@@ -122,7 +122,7 @@ pub struct DlpConfig {
 }
 
 /// What is done about a finding. The order is the order of restriction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DlpAction {
@@ -135,7 +135,7 @@ pub enum DlpAction {
 }
 
 /// The clearance of callers, for obligations with `require_clearance`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ClearanceConfig {
@@ -149,7 +149,7 @@ pub struct ClearanceConfig {
 }
 
 /// The level of some callers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClearanceEntry {

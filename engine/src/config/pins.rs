@@ -1,10 +1,12 @@
 //! What is remembered of the tools that servers describe, and what follows from a change or a risk.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::Settings;
 
 /// Fingerprints of tool definitions and server instructions. Given at all, even as `{}`, the block is on:
 /// the first definition of a tool that is seen is trusted, every change of it is refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PinsConfig {
@@ -29,7 +31,7 @@ pub struct PinsConfig {
 }
 
 /// What a definition is compared with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PinMode {
@@ -43,7 +45,7 @@ pub enum PinMode {
 }
 
 /// A definition of a tool that is trusted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApprovedTool {
@@ -59,7 +61,7 @@ pub struct ApprovedTool {
 }
 
 /// The instructions of a server that are trusted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApprovedInstructions {
@@ -73,7 +75,7 @@ pub struct ApprovedInstructions {
 }
 
 /// From which severity on a change is refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DriftThreshold {
@@ -91,7 +93,7 @@ pub enum DriftThreshold {
 }
 
 /// Whether lists show a tool whose change is refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Drifted {
@@ -103,7 +105,7 @@ pub enum Drifted {
 }
 
 /// On which side a check errs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -114,7 +116,7 @@ pub enum Side {
 }
 
 /// What follows where two servers have tools of the same or nearly the same name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Collisions {
@@ -127,7 +129,7 @@ pub enum Collisions {
 
 /// What the scanners found in the definition of a tool, and what follows from it. Given at all, even as `{}`, the
 /// block is on: tools with a flag of severity `high` or `critical` are refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RiskConfig {
@@ -138,7 +140,7 @@ pub struct RiskConfig {
 }
 
 /// From which severity on a flag refuses a tool.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RiskThreshold {
@@ -156,7 +158,7 @@ pub enum RiskThreshold {
 }
 
 /// Flags of one definition that somebody has looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledged {
@@ -178,7 +180,7 @@ pub struct Acknowledged {
 
 /// Checks of arguments and results against the schemas that tools declare (JSON Schema 2020-12). Given at all, even
 /// as `{}`, the block is on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SchemasConfig {
@@ -208,7 +210,7 @@ impl Default for SchemasConfig {
 }
 
 /// What follows where a value does not fit its schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SchemaMode {
@@ -221,7 +223,7 @@ pub enum SchemaMode {
 }
 
 /// What becomes of members that a schema says nothing about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownProperties {

@@ -1,12 +1,12 @@
 //! Quotas: how many calls, or how much of something, in how much time.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{MatchConfig, Mode, PredicateConfig};
+use super::{MatchConfig, Mode, PredicateConfig, Settings};
 
 /// A limit on calls, or on the sum of an argument of calls, in a span of time. Every quota that fits a
 /// call counts it, and one that is used up refuses it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct QuotaConfig {
@@ -65,7 +65,7 @@ pub struct QuotaConfig {
 }
 
 /// How the time of a quota is measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaAlgorithm {
@@ -79,7 +79,7 @@ pub enum QuotaAlgorithm {
 }
 
 /// What has a count of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaPer {
@@ -98,7 +98,7 @@ pub enum QuotaPer {
 }
 
 /// What a tool's own error does to a quota.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaOnToolError {
@@ -110,7 +110,7 @@ pub enum QuotaOnToolError {
 }
 
 /// Who counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaStore {

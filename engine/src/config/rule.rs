@@ -1,16 +1,16 @@
 //! Rules: who may do what, under which conditions.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::Literal;
-use super::Mode;
 use super::sidecar::ApprovalConfig;
+use super::{Literal, Mode, Reader, Settings};
+use crate::json::Value;
 use crate::mcp::Capability;
 use crate::principal::PrincipalMatch;
 use crate::scan::SuppressConfig;
 
 /// One rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleConfig {
@@ -55,7 +55,7 @@ pub struct RuleConfig {
 }
 
 /// What a rule decides. The order is the order of restriction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -89,7 +89,7 @@ impl Action {
 }
 
 /// What a rule is about. A field that is left out fits everything; an empty list is refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct MatchConfig {
@@ -113,7 +113,7 @@ pub struct MatchConfig {
 }
 
 /// A condition on the call's arguments.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PredicateConfig {
@@ -131,7 +131,7 @@ pub struct PredicateConfig {
 }
 
 /// What a condition on an absent value comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
@@ -142,7 +142,7 @@ pub enum Missing {
 }
 
 /// The comparisons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
@@ -183,6 +183,6 @@ pub enum Op {
 }
 
 /// Keeps an explicit `null` apart from an absent member.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Literal>, D::Error> {
-    Literal::deserialize(deserializer).map(Some)
+fn present(value: Option<Value<'_>>, reader: &mut Reader) -> Option<Literal> {
+    value.map(|_| Literal::read(value, reader))
 }

@@ -1,11 +1,11 @@
 //! The MCP servers behind the filter, and how a request is recognised as theirs.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::Side;
+use super::{Settings, Side};
 
 /// One MCP server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ServerConfig {
@@ -21,7 +21,7 @@ pub struct ServerConfig {
 }
 
 /// How credentials of the sidecar reach a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct CredentialsConfig {
@@ -43,7 +43,7 @@ impl Default for CredentialsConfig {
 }
 
 /// Which requests belong to a server. A field that is left out fits everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerMatch {

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::Side;
+use super::{Settings, Side};
 
 /// The sidecar (`portcullis serve`): what is left to it, and what happens where it does not answer. Without this block
 /// calls that need an approval are refused, and records go to the log alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SidecarConfig {
@@ -33,7 +33,7 @@ pub struct SidecarConfig {
 }
 
 /// When audit records go to the sidecar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AuditDelivery {
@@ -48,7 +48,7 @@ pub enum AuditDelivery {
 }
 
 /// What becomes of calls that need the sidecar while it is away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct OnUnavailable {
@@ -66,7 +66,7 @@ pub struct OnUnavailable {
 
 /// How a call is held for an approval. What is left out in a rule is as in `approval` of the configuration, and there
 /// it has the default said here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ApprovalConfig {
@@ -90,7 +90,7 @@ pub struct ApprovalConfig {
 }
 
 /// A text that does not print.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Secret(String);

@@ -277,8 +277,8 @@ mod tests {
 
     fn selector(matcher: &str, arguments: &str, side: Side) -> Selector {
         let config = Config::from_json(br#"{"version": "1", "environment": "prod", "servers": [{"name": "files"}]}"#);
-        let matcher: MatchConfig = serde_json::from_str(matcher).unwrap();
-        let arguments: Vec<PredicateConfig> = serde_json::from_str(arguments).unwrap();
+        let matcher: MatchConfig = crate::config::from_json(matcher.as_bytes()).unwrap();
+        let arguments: Vec<PredicateConfig> = crate::config::from_json(arguments.as_bytes()).unwrap();
         Selector::compile(&matcher, &arguments, side, &config.unwrap(), "/quotas/0").unwrap()
     }
 

@@ -12,7 +12,7 @@ mod verify;
 
 pub(crate) use key::{AuditKey, PublicKey};
 pub(crate) use record::{Refused, canonical, is_id};
-pub(crate) use row::{Hash, Row, hex};
+pub(crate) use row::{Hash, Row, hex, unhex, unhex_all};
 pub(crate) use statement::{Kind, Signed, Statement};
 #[cfg(test)]
 pub(crate) use verify::Fault;

@@ -57,16 +57,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The bytes that hexadecimal digits stand for, where there are exactly `N`.
-pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    let digits = text.as_bytes();
-    if digits.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    unhex_all(text)?.try_into().ok()
+}
+
+/// The bytes that hexadecimal digits stand for.
+pub(crate) fn unhex_all(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(pair).collect()
 }
 
 /// A string by RFC 8785 section 3.2.2.2, which is how `serde_json` escapes.
@@ -102,6 +104,10 @@ mod tests {
     fn hexadecimal_goes_both_ways() {
         assert_eq!(hex(&[0, 0x9f, 0xff]), "009fff");
         assert_eq!(unhex::<3>("009fff"), Some([0, 0x9f, 0xff]));
-        assert_eq!((unhex::<2>("009fff"), unhex::<1>("g0"), unhex::<1>("é")), (None, None, None));
+        assert_eq!(
+            (unhex::<2>("009fff"), unhex::<1>("g0"), unhex::<1>("+f"), unhex::<1>("é")),
+            (None, None, None, None)
+        );
+        assert_eq!((unhex_all("009F"), unhex_all(""), unhex_all("0")), (Some(vec![0, 0x9f]), Some(Vec::new()), None));
     }
 }

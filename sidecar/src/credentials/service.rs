@@ -16,6 +16,7 @@ use super::oauth;
 use super::outgoing::Outgoing;
 use super::seal::{Dek, Keyring, SealError};
 use crate::audit::action::{Action, new_record};
+use crate::audit::unhex_all;
 use crate::clock;
 use crate::store::{ItemKind, NewRecord, Store, StoreError, Tenant, Tx};
 
@@ -288,7 +289,11 @@ impl Credentials {
     pub(crate) fn finish(&self, state: &str, answer: Result<&str, &str>) -> Result<Credential, Refused> {
         let unknown = || Refused::Invalid("the authorization is unknown, was used, or took too long".to_owned());
         let mut parts = state.splitn(2, '.');
-        let tenant = parts.next().and_then(unhex).and_then(|name| Tenant::new(&name)).ok_or_else(unknown)?;
+        let tenant = parts
+            .next()
+            .and_then(unhex_all)
+            .and_then(|name| Tenant::new(std::str::from_utf8(&name).ok()?))
+            .ok_or_else(unknown)?;
         let name = parts.next().and_then(|rest| rest.rsplit_once('.')).map(|(name, _)| name).ok_or_else(unknown)?;
         if !is_name(name) {
             return Err(unknown());
@@ -609,11 +614,6 @@ pub(super) fn record(action: Action, actor: &str, now: u64, details: Value) -> R
 /// Compares in a time that does not depend on where they differ.
 fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
-}
-
-fn unhex(text: &str) -> Option<String> {
-    let bytes = (0..text.len() / 2).map(|at| u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok());
-    String::from_utf8(bytes.collect::<Option<Vec<u8>>>().filter(|_| text.len().is_multiple_of(2))?).ok()
 }
 
 impl From<StoreError> for Refused {

@@ -27,15 +27,15 @@ pub(crate) enum Kind {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Authenticator")]
 pub(crate) struct Described {
-    principal: String,
-    kind: Kind,
+    pub(crate) principal: String,
+    pub(crate) kind: Kind,
     /// A first code was right: codes count.
-    confirmed: bool,
+    pub(crate) confirmed: bool,
     /// RFC 3339.
-    created: String,
-    recovery_codes_left: usize,
+    pub(crate) created: String,
+    pub(crate) recovery_codes_left: usize,
     /// After too many wrong codes; null: it is not.
-    locked_until: Option<String>,
+    pub(crate) locked_until: Option<String>,
 }
 
 /// Whose authenticator it is.
@@ -203,19 +203,20 @@ pub(crate) fn list(store: &Store, tenant: &Tenant, after: &str, limit: u64) -> R
     let after = after.to_owned();
     store.read(tenant, move |tx| {
         let now = tx.now();
-        let all = tx.items(ItemKind::Mfa, &after, limit)?.into_iter().filter_map(|(id, body)| {
-            let Holder { kind, principal } = Holder::of_id(&id)?;
-            let enrolment: Enrolment = serde_json::from_str(&body).ok()?;
-            Some(Described {
-                principal,
-                kind,
-                confirmed: enrolment.confirmed,
-                created: clock::rfc3339(enrolment.created),
-                recovery_codes_left: enrolment.recovery_left(),
-                locked_until: (now < enrolment.locked_until).then(|| clock::rfc3339(enrolment.locked_until)),
-            })
-        });
+        let all = tx
+            .items(ItemKind::Mfa, &after, limit)?
+            .into_iter()
+            .filter_map(|(id, body)| Some(Described::of(Holder::of_id(&id)?, &serde_json::from_str(&body).ok()?, now)));
         Ok(all.collect())
+    })
+}
+
+/// A holder's, without the secret; `None` where none is enrolled.
+pub(crate) fn show(store: &Store, tenant: &Tenant, holder: &Holder) -> Result<Option<Described>, StoreError> {
+    let of = holder.clone();
+    store.read(tenant, move |tx| {
+        let now = tx.now();
+        Ok(read(tx, &of)?.map(|enrolment| Described::of(of, &enrolment, now)))
     })
 }
 
@@ -317,8 +318,21 @@ fn record(tx: &mut dyn Tx, action: Action, actor: &str, details: Map<String, Val
     tx.record(record)
 }
 
+impl Described {
+    fn of(holder: Holder, enrolment: &Enrolment, now: u64) -> Self {
+        Self {
+            principal: holder.principal,
+            kind: holder.kind,
+            confirmed: enrolment.confirmed,
+            created: clock::rfc3339(enrolment.created),
+            recovery_codes_left: enrolment.recovery_left(),
+            locked_until: (now < enrolment.locked_until).then(|| clock::rfc3339(enrolment.locked_until)),
+        }
+    }
+}
+
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Human => "human",
             Self::Agent => "agent",
@@ -327,7 +341,7 @@ impl Kind {
         }
     }
 
-    const ALL: [Self; 4] = [Self::Human, Self::Agent, Self::Service, Self::Workflow];
+    pub(crate) const ALL: [Self; 4] = [Self::Human, Self::Agent, Self::Service, Self::Workflow];
 }
 
 impl From<StoreError> for Refused {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, Path, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 
 use super::{Shared, blocking};
@@ -63,7 +64,7 @@ async fn decide(
                 shared.hub.tell(&tenant, &approval.id);
                 shared.deliver.wake(&tenant);
             }
-            let text = format!("<p>The approval is now <b>{}</b>.</p>", approval.state.as_str());
+            let text = html! { p { "The approval is now " b { (approval.state.as_str()) } "." } };
             page(StatusCode::OK, "Thank you", &text)
         }
         Ok(Some(Err(refused @ (VoteRefused::Ended(_) | VoteRefused::Again)))) => {
@@ -76,16 +77,10 @@ async fn decide(
 }
 
 /// What the link is about, and the two buttons. Nothing of it is loaded from elsewhere, and no script runs.
-fn form(linked: &Linked) -> String {
+fn form(linked: &Linked) -> Markup {
     let ask = &linked.approval.ask;
-    let mut rows = String::new();
-    let mut row = |name: &str, value: &str| {
-        if !value.is_empty() {
-            rows += &format!("<tr><th scope=\"row\">{name}</th><td>{}</td></tr>", escaped(value));
-        }
-    };
     let expires = clock::rfc3339(linked.approval.expires);
-    for (name, value) in [
+    let rows = [
         ("Tool", ask.name.as_str()),
         ("Server", &ask.server),
         ("Method", &ask.method),
@@ -98,14 +93,21 @@ fn form(linked: &Linked) -> String {
         ("Approval", &linked.approval.id),
         ("Expires", &expires),
         ("You decide as", &linked.voter.person),
-    ] {
-        row(name, value);
+    ];
+    html! {
+        table {
+            @for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+                tr { th scope="row" { (name) } td { (visible(value)) } }
+            }
+        }
+        form method="post" {
+            p { label { "Why, for the audit chain" br; input name="note" maxlength="500" autocomplete="off"; } }
+            p {
+                button name="decision" value="approve" { "Let it go on, once" } " "
+                button name="decision" value="deny" { "Refuse it" }
+            }
+        }
     }
-    format!(
-        "<table>{rows}</table><form method=\"post\"><p><label>Why, for the audit chain<br><input name=\"note\" \
-         maxlength=\"500\" autocomplete=\"off\"></label></p><p><button name=\"decision\" value=\"approve\">Let it go on, \
-         once</button> <button name=\"decision\" value=\"deny\">Refuse it</button></p></form>"
-    )
 }
 
 fn over() -> Response {
@@ -119,38 +121,28 @@ fn failed(shared: &Shared, error: &StoreError) -> Response {
 }
 
 /// A whole page, which nobody may keep, frame or learn the address of.
-fn page(status: StatusCode, title: &str, body: &str) -> Response {
-    let text = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\"><title>{title} · \
-         Portcullis</title></head><body><main><h1>{title}</h1>{body}</main></body></html>\n"
-    );
-    let mut response = (status, text).into_response();
+fn page(status: StatusCode, title: &str, body: &Markup) -> Response {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Portcullis" }
+            }
+            body { main { h1 { (title) } (body) } }
+        }
+    };
+    let mut response = (status, Html(page.into_string())).into_response();
     for (name, value) in HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response
 }
 
-fn paragraph(text: &str) -> String {
-    format!("<p>{}</p>", escaped(text))
-}
-
-/// Text as HTML shows it, in elements and in quoted attributes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in visible(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
+fn paragraph(text: &str) -> Markup {
+    html! { p { (visible(text)) } }
 }
 
 fn hash(secret: &str) -> String {
@@ -174,16 +166,3 @@ const HEADERS: [(&str, &str); 3] = [
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::escaped;
-
-    #[test]
-    fn text_of_others_is_text() {
-        assert_eq!(
-            escaped("<a href='x' title=\"y\">&\u{202e}"),
-            "&lt;a href=&#39;x&#39; title=&quot;y&quot;&gt;&amp;\u{fffd}"
-        );
-    }
-}

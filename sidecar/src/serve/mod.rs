@@ -45,7 +45,7 @@ use crate::store::{Change, Location, Store, StoreError};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, secret_file};
 use api::{Target, Told};
-use console::Sessions;
+use console::Attempts;
 use hub::Hub;
 use metrics::Metrics;
 use places::Places;
@@ -100,9 +100,12 @@ pub(crate) struct Args {
     policy: Option<PathBuf>,
     #[command(flatten)]
     environment: Environment,
-    /// Envoy's MCP endpoint, for POST /api/v1/invoke: http://127.0.0.1:10000/mcp
+    /// Envoy's MCP endpoint, for POST /api/v1/invoke: http://127.0.0.1:10000/mcp, https://mcp.example.com/mcp
     #[arg(long, value_name = "URL")]
     invoke_url: Option<String>,
+    /// Certificate authorities (PEM) of that endpoint, in place of those of the system
+    #[arg(long, value_name = "FILE", requires = "invoke_url")]
+    invoke_ca: Option<PathBuf>,
     #[command(flatten)]
     tls: tls::Certificates,
     #[command(flatten)]
@@ -165,8 +168,8 @@ struct Shared {
     /// Where calls are made for admins.
     invoke: Option<Target>,
     invocations: Semaphore,
-    /// Who is logged in to the console.
-    sessions: Sessions,
+    /// Who failed to log in to the console.
+    attempts: Attempts,
     /// Browsers that are told of changes.
     streams: Arc<Semaphore>,
     tls: Option<Arc<Tls>>,
@@ -188,7 +191,7 @@ impl Shared {
             policy: None,
             invoke: None,
             invocations: Semaphore::new(MAX_INVOCATIONS),
-            sessions: Sessions::default(),
+            attempts: Attempts::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             tls: None,
         }
@@ -200,7 +203,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     prepare(data)?;
     let _lock = lock(data)?;
     let told = args.policy.as_deref().map(|path| Told::read(path, &args.environment)).transpose()?;
-    let invoke = args.invoke_url.as_deref().map(Target::parse).transpose()?;
+    let invoke = args.invoke_url.as_deref().map(|url| Target::parse(url, args.invoke_ca.as_deref())).transpose()?;
     let tls = Tls::load(&args.tls)?.map(Arc::new);
     let token_file = data.join("filter-token");
     let token = secret_file::open_or_create(&token_file)?;

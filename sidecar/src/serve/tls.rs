@@ -16,7 +16,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use crate::failure::Failure;
@@ -102,11 +102,7 @@ fn config(cert: &Path, key: &Path, client_ca: Option<&Path>, protocol: &[u8]) ->
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for root in certificates(path)? {
-                roots.add(root).map_err(|error| Failure::file(path, error))?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), provider);
             builder.with_client_cert_verifier(verifier.build().map_err(|error| Failure::file(path, error))?)
         }
     };
@@ -117,8 +113,36 @@ fn config(cert: &Path, key: &Path, client_ca: Option<&Path>, protocol: &[u8]) ->
     Ok(config)
 }
 
+/// How somebody is spoken to who has a certificate of these authorities.
+pub(crate) fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, Failure> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Failure::new(format!("TLS: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The authorities of a PEM file.
+pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates(path)? {
+        roots.add(root).map_err(|error| Failure::file(path, error))?;
+    }
+    Ok(roots)
+}
+
+/// The authorities that the system trusts.
+pub(crate) fn system_authorities() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    // One that cannot be read is one that is not trusted.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
 /// The certificates of a PEM file, at least one.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let wrong = || Failure::file(path, "holds no certificate in PEM");
     let all = CertificateDer::pem_file_iter(path).map_err(|_| wrong())?;
     let all = all.collect::<Result<Vec<_>, _>>().map_err(|_| wrong())?;

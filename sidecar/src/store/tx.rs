@@ -55,6 +55,8 @@ pub(crate) enum ItemKind {
     ConnectionGrant,
     /// A part of the engine's state, by its name there.
     State,
+    /// A session of the console, by the hash of its cookie, in the default tenant.
+    Session,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -75,6 +77,7 @@ impl ItemKind {
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
             Self::State => "state",
+            Self::Session => "session",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import NoSuchElementException, TimeoutException, WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -56,8 +56,8 @@ class Browser:
         self.until(lambda: self.find("html").id != before)
 
     def until(self, condition, seconds: float = 10) -> None:
-        # A page that gives way to the next one while it is read is read again.
-        wait = WebDriverWait(self.chrome, seconds, 0.05, ignored_exceptions=[NoSuchElementException, StaleElementReferenceException])
+        # A page that gives way to the next one while it is read is read again; the driver has several words for that.
+        wait = WebDriverWait(self.chrome, seconds, 0.05, ignored_exceptions=[NoSuchElementException, WebDriverException])
         try:
             wait.until(lambda _: condition())
         except TimeoutException:

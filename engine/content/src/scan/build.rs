@@ -13,9 +13,8 @@ use super::scanner::{DETECTORS, Head, Running, Scanners};
 use super::short::Short;
 use super::verify::{Compiled, Patterns};
 use super::{Context, Direction, ScanConfigError, ScannerConfig, ScannersConfig, Surface};
-use crate::json::{Document, Limits};
 use crate::packed::unpack;
-use crate::settings::{from_value, nearest};
+use crate::settings::{from_json, nearest};
 
 /// Compiles the scanners of a configuration.
 pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigError> {
@@ -68,8 +67,7 @@ pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigErr
 
 /// Rules out of their JSON.
 fn builtin(json: &[u8]) -> Result<Vec<Rule>, String> {
-    let document = Document::parse(json, &Limits::default()).map_err(|error| error.to_string())?;
-    from_value(document.root()).map_err(|error| error.to_string())
+    from_json(json).map_err(|error| error.to_string())
 }
 
 fn known(member: &str, name: &str, listed: &[String], ids: &[&str]) -> Result<(), ScanConfigError> {

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
 use super::rule::Rule;
 use super::{Direction, ScanAction, Severity, Surface};
+use crate::json::{Kind, Value};
 use crate::principal::PrincipalMatch;
+use crate::settings::{Reader, Settings};
 
 /// The `scanners` object of the plugin configuration. All members are optional; every scanner is on
 /// unless it is switched off.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ScannersConfig {
@@ -42,7 +42,7 @@ pub struct ScannersConfig {
 }
 
 /// What stands in the place of what is redacted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Redaction {
@@ -62,7 +62,7 @@ impl Redaction {
 }
 
 /// Settings of one scanner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ScannerConfig {
@@ -118,7 +118,7 @@ pub enum Actions {
 
 /// Actions by severity. One that is left out is that of the next lower one, and below the lowest
 /// given it is `log`: `{"high": "block"}` blocks what is `high` or `critical` and logs the rest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct BySeverity {
@@ -137,7 +137,7 @@ pub struct BySeverity {
 }
 
 /// An action, or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Choice {
@@ -187,33 +187,21 @@ impl Actions {
     }
 }
 
-impl<'de> Deserialize<'de> for Actions {
-    /// By hand, so that a mistake is named instead of "did not match any variant".
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ActionsVisitor)
-    }
-}
-
-struct ActionsVisitor;
-
-impl<'de> Visitor<'de> for ActionsVisitor {
-    type Value = Actions;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an action or an object of actions by severity")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Actions, E> {
-        Choice::deserialize(serde::de::value::StrDeserializer::new(text)).map(Actions::Same)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Actions, A::Error> {
-        BySeverity::deserialize(MapAccessDeserializer::new(map)).map(Actions::BySeverity)
+impl Settings for Actions {
+    fn read(value: Option<Value<'_>>, reader: &mut Reader) -> Self {
+        match value.map(Value::kind) {
+            Some(Kind::Object) => Self::BySeverity(BySeverity::read(value, reader)),
+            Some(Kind::String) | None => Self::Same(Choice::read(value, reader)),
+            Some(_) => {
+                reader.of_kind(value, Kind::Object, "an action or an object of actions by severity");
+                Self::Same(Choice::Off)
+            }
+        }
     }
 }
 
 /// Another action for some findings. A member that is left out fits everything; an empty list is refused.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OverrideConfig {
@@ -243,7 +231,7 @@ pub struct OverrideConfig {
 }
 
 /// A finding that is none. All members that are given must fit; at least one other than `scanner` must be.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SuppressConfig {

@@ -1,11 +1,12 @@
 //! Rules as data: the schema of `rules/*.json` and of `custom_rules`.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Severity;
+use crate::settings::Settings;
 
 /// One rule: what to look for near which keywords, and how to tell a true find from a false one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -60,7 +61,7 @@ pub struct Rule {
 }
 
 /// How a keyword hit is verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Matcher {
@@ -87,7 +88,7 @@ pub enum Matcher {
 }
 
 /// Checks of a found secret beyond its pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Check {

@@ -1,10 +1,10 @@
 //! A JSON value of the configuration, kept as it was written.
 
-use std::fmt;
-
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use super::{Reader, Settings};
+use crate::json::Value;
 
 /// A JSON value as it was written: numbers keep their digits, which an `f64` would round.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,29 +20,9 @@ impl Literal {
 
 // === impl Literal ===
 
-impl<'de> Deserialize<'de> for Literal {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(NAME, LiteralVisitor)
-    }
-}
-
-struct LiteralVisitor;
-
-impl<'de> Visitor<'de> for LiteralVisitor {
-    type Value = Literal;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    /// The deserializer of [`super::de`] hands over the value as it was written.
-    fn visit_str<E: Error>(self, text: &str) -> Result<Literal, E> {
-        Ok(Literal(text.to_owned()))
-    }
-
-    /// `serde_json` does so under a name of its own.
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Literal, D::Error> {
-        Ok(Literal(Box::<RawValue>::deserialize(deserializer)?.get().to_owned()))
+impl Settings for Literal {
+    fn read(value: Option<Value<'_>>, reader: &mut Reader) -> Self {
+        Self(reader.present(value).map_or_else(String::new, |value| value.raw().to_owned()))
     }
 }
 
@@ -66,6 +46,3 @@ impl schemars::JsonSchema for Literal {
         schemars::Schema::default()
     }
 }
-
-/// The name by which [`super::de`] knows that a value is wanted as it was written.
-pub(super) const NAME: &str = "portcullis::Literal";

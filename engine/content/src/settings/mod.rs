@@ -1,10 +1,10 @@
 //! Reading a configuration strictly: every struct refuses unknown fields, and every error names the place by JSON
 //! Pointer.
 
-mod de;
 mod error;
 mod literal;
+mod read;
 
-pub use de::from_value;
 pub use error::{ConfigError, nearest};
 pub use literal::Literal;
+pub use read::{Fields, Reader, Settings, from_json, from_value};

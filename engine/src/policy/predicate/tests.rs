@@ -7,7 +7,7 @@ fn outcome(path: &str, op: &str, value: &str, arguments: &str) -> Outcome {
     let holds = |side: Side| {
         let value = if value.is_empty() { String::new() } else { format!(r#","value":{value}"#) };
         let config = format!(r#"[{{"path":{path:?},"op":"{op}"{value}}}]"#);
-        let configs: Vec<PredicateConfig> = serde_json::from_str(&config).unwrap();
+        let configs: Vec<PredicateConfig> = crate::config::from_json(config.as_bytes()).unwrap();
         let mut conditions = Conditions::compile(&configs, side, "").unwrap();
         let mut numbers = Numbers::default();
         conditions.number(&mut numbers);
@@ -192,7 +192,7 @@ fn mistakes_are_refused_with_their_place() {
         (r#"{"path":"a","op":"exists","value":1}"#, "/0/value: is no boolean"),
         (r#"{"path":"a","op":"exists","missing":"holds"}"#, "/0/missing: has no meaning with `exists`"),
     ] {
-        let configs: Vec<PredicateConfig> = serde_json::from_str(&format!("[{predicate}]")).unwrap();
+        let configs: Vec<PredicateConfig> = crate::config::from_json(format!("[{predicate}]").as_bytes()).unwrap();
         let error = Conditions::compile(&configs, Side::Permits, "").unwrap_err().to_string();
         assert!(error.starts_with(expected), "{predicate}: {error}");
     }

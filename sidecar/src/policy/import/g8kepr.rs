@@ -1,6 +1,6 @@
 //! G8KEPR `policy.json`: an agent and what it may do tool by tool; a tool that is not listed is denied.
 
-use portcullis_engine::config::{Config, Literal};
+use portcullis_engine::config::{Config, Literal, from_json};
 use portcullis_engine::policy::size;
 
 use super::draft::{Draft, Effect, condition, hosts_in, is_valid, paths_within, quota, rate, rule};
@@ -37,7 +37,7 @@ pub(super) fn translate(node: &Node, mut draft: Draft) -> Result<Draft, Failure>
 fn largest_body(rules: &Node, draft: &mut Draft) {
     let usual = Config::default().limits.max_body_bytes;
     let of = |entry: &Node| {
-        let literal: Literal = serde_json::from_str(&entry.get("maxSize")?.to_json()).ok()?;
+        let literal: Literal = from_json(entry.get("maxSize")?.to_json().as_bytes()).ok()?;
         usize::try_from(size(&literal)?).ok()
     };
     let rules = rules.elements().iter().enumerate();

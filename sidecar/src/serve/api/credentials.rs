@@ -39,45 +39,45 @@ pub(super) struct RotationDone {
 
 /// Credentials, by name.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Credentials {
-    credentials: Vec<Described>,
+pub(crate) struct Credentials {
+    pub(crate) credentials: Vec<Described>,
 }
 
 /// A credential without what is secret.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Credential")]
-pub(super) struct Described {
-    name: String,
-    kind: &'static str,
+pub(crate) struct Described {
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
     /// The one principal that may use it; null: whoever has a grant.
-    owner: Option<Owner>,
-    created: String,
-    created_by: String,
-    changed: String,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) created: String,
+    pub(crate) created_by: String,
+    pub(crate) changed: String,
     /// Headers that it sets.
     #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<Vec<String>>,
+    pub(crate) headers: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    authorize_url: Option<String>,
+    pub(crate) authorize_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    redirect_uri: Option<String>,
+    pub(crate) redirect_uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    token_url: Option<String>,
+    pub(crate) token_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
+    pub(crate) client_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scopes: Option<Vec<String>>,
+    pub(crate) scopes: Option<Vec<String>>,
     /// Why renewing it last failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    failed: Option<Failed>,
+    pub(crate) failed: Option<Failed>,
 }
 
 /// That a token could not be renewed.
 #[derive(Serialize, JsonSchema)]
-struct Failed {
-    time: String,
+pub(crate) struct Failed {
+    pub(crate) time: String,
     /// The endpoint's code.
-    error: String,
+    pub(crate) error: String,
 }
 
 /// Where a person goes.
@@ -95,7 +95,7 @@ pub(super) struct Callback {
     error: Option<String>,
 }
 
-pub(super) async fn list(call: Call) -> Result<Credentials, Refusal> {
+pub(crate) async fn list(call: Call) -> Result<Credentials, Refusal> {
     let all = blocking(move || Ok(call.shared.credentials.list(&call.tenant)?)).await?;
     Ok(Credentials { credentials: all.iter().map(Described::of).collect() })
 }

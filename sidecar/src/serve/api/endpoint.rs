@@ -32,6 +32,7 @@ pub(crate) struct Api {
 }
 
 /// One request, by somebody who may make it.
+#[derive(Clone)]
 pub(crate) struct Call<P = Nothing, Q = Nothing, B = Nothing> {
     pub(crate) caller: Caller,
     pub(crate) shared: Arc<Shared>,
@@ -45,12 +46,12 @@ pub(crate) struct Call<P = Nothing, Q = Nothing, B = Nothing> {
 }
 
 /// Nothing is expected there.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
 /// Answered with 201 instead of 200.
-pub(super) struct Created<T>(pub(super) T);
+pub(crate) struct Created<T>(pub(crate) T);
 
 /// A body that is no JSON, of one of the declared media types.
 pub(super) struct Raw(pub(super) Response);

@@ -13,26 +13,26 @@ use crate::credentials::grants::{Grant, Subject};
 
 /// Grants, by id.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Grants {
-    grants: Vec<Described>,
+pub(crate) struct Grants {
+    pub(crate) grants: Vec<Described>,
 }
 
 /// That somebody may use a credential.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Grant")]
-pub(super) struct Described {
-    id: String,
-    server: String,
-    subject: Subject,
-    credential: String,
-    scopes: Vec<String>,
-    created: String,
-    created_by: String,
+pub(crate) struct Described {
+    pub(crate) id: String,
+    pub(crate) server: String,
+    pub(crate) subject: Subject,
+    pub(crate) credential: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) created: String,
+    pub(crate) created_by: String,
     /// Null: it does not end by itself.
-    expires: Option<String>,
+    pub(crate) expires: Option<String>,
 }
 
-pub(super) async fn list(call: Call) -> Result<Grants, Refusal> {
+pub(crate) async fn list(call: Call) -> Result<Grants, Refusal> {
     let all = blocking(move || Ok(call.shared.credentials.grants(&call.tenant)?)).await?;
     Ok(Grants { grants: all.iter().map(Described::of).collect() })
 }
@@ -43,7 +43,7 @@ pub(super) async fn create(call: Call<Nothing, Nothing, NewGrant>) -> Result<Cre
     Ok(Created(Described::of(&made)))
 }
 
-pub(super) async fn revoke(call: Call<ById>) -> Result<Described, Refusal> {
+pub(crate) async fn revoke(call: Call<ById>) -> Result<Described, Refusal> {
     let person = call.caller.0.person;
     let gone = blocking(move || Ok(call.shared.credentials.revoke(&call.tenant, &person, &call.path.id.0)?)).await?;
     Ok(Described::of(&gone))

@@ -1,5 +1,6 @@
 //! `POST /api/v1/invoke`: one call of a tool through Envoy, so that the policy decides about it as about any other.
 
+use std::path::Path;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -7,12 +8,15 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::blocking;
 use super::endpoint::{Call, Nothing};
@@ -21,12 +25,15 @@ use super::types::Text;
 use crate::audit::action::{Action, new_record};
 use crate::clock;
 use crate::failure::Failure;
+use crate::serve::tls::{authorities, system_authorities, trusting};
 
 /// Envoy's listener, as an MCP endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Target {
     authority: String,
     path: String,
+    /// Whose certificate it has to have, and who vouches for it; `None`: it is spoken to without TLS.
+    tls: Option<(ServerName<'static>, TlsConnector)>,
 }
 
 /// The call to make.
@@ -101,17 +108,26 @@ async fn record<P, Q, B>(call: &Call<P, Q, B>, action: Action, person: &str, det
 }
 
 impl Target {
-    /// Of `http://HOST:PORT/PATH`.
-    pub(crate) fn parse(url: &str) -> Result<Self, Failure> {
-        let wrong = || Failure::new(format!("--invoke-url {url}: an address looks like http://127.0.0.1:10000/mcp"));
+    /// Of `http://HOST:PORT/PATH`, or https; then `ca` is a PEM file of authorities in place of those of the system.
+    pub(crate) fn parse(url: &str, ca: Option<&Path>) -> Result<Self, Failure> {
+        let wrong = || Failure::new(format!("--invoke-url {url}: an address looks like https://mcp.example.com/mcp"));
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
-        if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) {
-            return Err(wrong());
-        }
-        let port = authority.port_u16().unwrap_or(80);
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
+        let (tls, port) = match uri.scheme_str() {
+            Some("http") if ca.is_some() => return Err(Failure::new("--invoke-ca is for an address with https")),
+            Some("http") => (None, 80),
+            Some("https") => {
+                let name = host.trim_matches(['[', ']']).to_owned();
+                let name = ServerName::try_from(name).map_err(|_| wrong())?;
+                let roots = ca.map_or_else(|| Ok(system_authorities()), authorities)?;
+                (Some((name, TlsConnector::from(trusting(roots)?))), 443)
+            }
+            _ => return Err(wrong()),
+        };
+        let port = authority.port_u16().unwrap_or(port);
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { authority: format!("{}:{port}", authority.host()), path })
+        Ok(Self { authority: format!("{host}:{port}"), path, tls })
     }
 }
 
@@ -193,8 +209,15 @@ impl Client {
     ) -> Result<hyper::Response<Incoming>, Refusal> {
         let failed = || Refusal::Upstream("Envoy does not answer".to_owned());
         let stream = TcpStream::connect(&self.target.authority).await.map_err(|_| failed())?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| failed())?;
-        tokio::spawn(connection);
+        let mut sender = match self.target.tls.clone() {
+            None => speak(stream).await,
+            Some((name, connector)) => {
+                let strange =
+                    || Refusal::Upstream("Envoy has no certificate of an authority that is trusted".to_owned());
+                speak(connector.connect(name, stream).await.map_err(|_| strange())?).await
+            }
+        }
+        .ok_or_else(failed)?;
         let mut request = hyper::Request::builder()
             .method(method)
             .uri(&self.target.path)
@@ -210,6 +233,13 @@ impl Client {
         let request = request.body(Full::new(body)).map_err(|_| failed())?;
         sender.send_request(request).await.map_err(|_| failed())
     }
+}
+
+/// HTTP/1.1 over a connection.
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Option<SendRequest<Full<Bytes>>> {
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    tokio::spawn(connection);
+    Some(sender)
 }
 
 /// A name as a header's value: what other characters there are travels as base64 (MCP 2026-07-28, "Header Encoding").
@@ -344,12 +374,17 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_addresses_are_taken() {
-        let target = Target::parse("http://127.0.0.1:10000/mcp?a=b").unwrap();
+    fn only_addresses_of_http_are_taken() {
+        let parse = |url| Target::parse(url, None);
+        let target = parse("http://127.0.0.1:10000/mcp?a=b").unwrap();
         assert_eq!((target.authority.as_str(), target.path.as_str()), ("127.0.0.1:10000", "/mcp?a=b"));
-        assert_eq!(Target::parse("http://envoy").unwrap().authority, "envoy:80");
-        for url in ["https://envoy/mcp", "envoy:10000", "http://a@envoy/", "/mcp", "http://"] {
-            assert!(Target::parse(url).is_err(), "{url}");
+        assert!(target.tls.is_none());
+        assert_eq!(parse("http://envoy").unwrap().authority, "envoy:80");
+        let target = parse("https://envoy/mcp").unwrap();
+        assert_eq!((target.authority.as_str(), target.tls.is_some()), ("envoy:443", true));
+        for url in ["ftp://envoy/mcp", "envoy:10000", "http://a@envoy/", "/mcp", "http://", "https://not a name/"] {
+            assert!(parse(url).is_err(), "{url}");
         }
+        assert!(Target::parse("http://envoy", Some(Path::new("ca.pem"))).is_err());
     }
 }

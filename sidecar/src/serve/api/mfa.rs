@@ -19,30 +19,30 @@ use crate::mfa::qr;
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "NewAuthenticator")]
 #[serde(deny_unknown_fields)]
-pub(super) struct New {
+pub(crate) struct New {
     /// The id that the caller has in calls.
     #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"))]
-    principal: String,
+    pub(crate) principal: String,
     /// The kind that the caller has in calls.
     #[serde(default)]
-    kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// Whose.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct ByHolder {
-    kind: Kind,
+pub(crate) struct ByHolder {
+    pub(crate) kind: Kind,
     #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"))]
-    principal: String,
+    pub(crate) principal: String,
 }
 
 /// A code that an authenticator shows.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Code {
+pub(crate) struct Code {
     /// Six digits.
     #[schemars(regex(pattern = "^[0-9 ]{6,16}$"))]
-    code: String,
+    pub(crate) code: String,
 }
 
 /// Which.
@@ -64,29 +64,29 @@ pub(super) struct Authenticators {
 
 /// A new authenticator, this once.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Offered {
-    principal: String,
-    kind: Kind,
+pub(crate) struct Offered {
+    pub(crate) principal: String,
+    pub(crate) kind: Kind,
     /// Base32 (RFC 4648), to be typed in where nothing can be scanned.
-    secret: String,
+    pub(crate) secret: String,
     /// `otpauth://totp/…`, for the authenticator.
-    uri: String,
+    pub(crate) uri: String,
     /// The same as a QR code for a terminal.
     qr_text: String,
     /// The same as a QR code, PNG in base64.
-    qr_png: String,
+    pub(crate) qr_png: String,
 }
 
 /// What counts in place of codes, each once.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Recovery {
-    recovery_codes: Vec<String>,
+pub(crate) struct Recovery {
+    pub(crate) recovery_codes: Vec<String>,
 }
 
 /// Whose authenticator it was.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Holder")]
-pub(super) struct Named {
+pub(crate) struct Named {
     principal: String,
     kind: Kind,
 }
@@ -98,7 +98,7 @@ pub(super) async fn list(call: Call<Nothing, Which>) -> Result<Authenticators, R
     Ok(Authenticators { mfa: mfa.await? })
 }
 
-pub(super) async fn enrol(call: Call<Nothing, Nothing, New>) -> Result<Created<Offered>, Refusal> {
+pub(crate) async fn enrol(call: Call<Nothing, Nothing, New>) -> Result<Created<Offered>, Refusal> {
     let holder = holder(&call.caller, call.body.kind, &call.body.principal)?;
     blocking(move || {
         let shared = Arc::clone(&call.shared);
@@ -115,7 +115,7 @@ pub(super) async fn enrol(call: Call<Nothing, Nothing, New>) -> Result<Created<O
     .await
 }
 
-pub(super) async fn confirm(call: Call<ByHolder, Nothing, Code>) -> Result<Recovery, Refusal> {
+pub(crate) async fn confirm(call: Call<ByHolder, Nothing, Code>) -> Result<Recovery, Refusal> {
     let holder = holder(&call.caller, call.path.kind, &call.path.principal)?;
     let code: String = call.body.code.chars().filter(|c| *c != ' ').collect();
     blocking(move || {
@@ -126,7 +126,7 @@ pub(super) async fn confirm(call: Call<ByHolder, Nothing, Code>) -> Result<Recov
     .await
 }
 
-pub(super) async fn unlock(call: Call<ByHolder>) -> Result<Named, Refusal> {
+pub(crate) async fn unlock(call: Call<ByHolder>) -> Result<Named, Refusal> {
     let holder = holder(&call.caller, call.path.kind, &call.path.principal)?;
     blocking(move || {
         kept::unlock(&call.shared.store, &call.tenant, &holder, &call.caller.0.person)?;
@@ -135,7 +135,7 @@ pub(super) async fn unlock(call: Call<ByHolder>) -> Result<Named, Refusal> {
     .await
 }
 
-pub(super) async fn remove(call: Call<ByHolder>) -> Result<Named, Refusal> {
+pub(crate) async fn remove(call: Call<ByHolder>) -> Result<Named, Refusal> {
     let holder = holder(&call.caller, call.path.kind, &call.path.principal)?;
     blocking(move || {
         kept::remove(&call.shared.store, &call.tenant, &holder, &call.caller.0.person)?;

@@ -4,9 +4,9 @@
 pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod caller;
-mod credentials;
-mod endpoint;
-mod grants;
+pub(crate) mod credentials;
+pub(crate) mod endpoint;
+pub(crate) mod grants;
 mod invoke;
 pub(crate) mod mfa;
 mod openapi;

@@ -11,7 +11,7 @@ use http_body_util::channel::{Channel, Sender};
 use tokio::time::Instant;
 
 use super::approvals::fingerprint;
-use super::{Shown, Visit};
+use super::{Shown, Visit, session};
 use crate::clock;
 use crate::serve::api::{Refusal, blocking};
 use crate::serve::ended;
@@ -47,8 +47,10 @@ async fn tell(visit: &Visit, mut sender: Sender<Bytes, Infallible>) {
             }
         }
         if said.elapsed() > ALIVE {
-            let session = visit.shared.sessions.peek(&visit.cookie, clock::now());
-            if !session || sender.send_data(": still here\n\n".into()).await.is_err() {
+            let (store, cookie) = (Arc::clone(&visit.shared.store), visit.cookie.clone());
+            // Where the store does not answer nobody knows, and the browser asks again.
+            let open = blocking(move || Ok(session::is_open(&store, &cookie, clock::now())?)).await;
+            if !open.unwrap_or(false) || sender.send_data(": still here\n\n".into()).await.is_err() {
                 return;
             }
             said = Instant::now();

@@ -170,13 +170,15 @@ pub(super) async fn script() -> impl IntoResponse {
 /// Nothing at all.
 pub(super) const NOTHING: PreEscaped<String> = PreEscaped(String::new());
 
-const LINKS: [(&str, &str, Operation); 7] = [
+const LINKS: [(&str, &str, Operation); 9] = [
     ("/approvals", "Approvals", Operation::ReadApprovals),
     ("/audit", "Audit", Operation::ReadAudit),
     ("/chain", "Chain", Operation::ReadAudit),
     ("/calls", "Calls", Operation::ReadStats),
     ("/tools", "Tools", Operation::ReadTools),
     ("/policy", "Policy", Operation::ReadPolicy),
+    ("/credentials", "Credentials", Operation::ReadCredentials),
+    ("/codes", "Codes", Operation::EnrolMfa),
     ("/tokens", "Tokens", Operation::ManageTokens),
 ];
 

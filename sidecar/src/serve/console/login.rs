@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use serde_json::json;
 
-use super::session::LONGEST_US;
+use super::session::{self, LONGEST_US};
 use super::{Peer, Sent, Shown, Visit, address, as_page, back_to, cookie_name, is_same_origin, layout};
 use crate::audit::action::{Action, new_record};
 use crate::serve::Shared;
@@ -32,7 +32,7 @@ pub(super) async fn login(
     if !is_same_origin(&headers) {
         return page(StatusCode::FORBIDDEN, next, "The form was not of this site. Try again from here.");
     }
-    if !shared.sessions.may_try(from, now) {
+    if !shared.attempts.may_try(from, now) {
         let words = "Too many attempts have failed. Wait a minute, then try again.";
         let mut response = page(StatusCode::TOO_MANY_REQUESTS, next, words);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
@@ -46,7 +46,7 @@ pub(super) async fn login(
     };
     let Some(token) = found else {
         shared.metrics.unauthenticated.add(1);
-        shared.sessions.failed(from, now);
+        shared.attempts.failed(from, now);
         let _ = record(&shared, "", Action::LoginFailed, "", json!({"address": from.to_string()})).await;
         return page(StatusCode::UNAUTHORIZED, next, "The token is unknown. It may have been revoked.");
     };
@@ -54,8 +54,10 @@ pub(super) async fn login(
     if let Err(refusal) = record(&shared, &token.tenant, Action::SessionStarted, &token.person, details).await {
         return page(refusal.status(), next, &refusal.detail());
     }
-    let Ok(cookie) = shared.sessions.start(hash, now) else {
-        return page(StatusCode::SERVICE_UNAVAILABLE, next, "There are no random numbers.");
+    let store = Arc::clone(&shared.store);
+    let cookie = match blocking(move || Ok(session::start(&store, hash, now)?)).await {
+        Ok(cookie) => cookie,
+        Err(refusal) => return page(refusal.status(), next, &refusal.detail()),
     };
     let secure = shared.tls.is_some();
     let cookie = set_cookie(secure, &cookie, LONGEST_US / 1_000_000);
@@ -66,7 +68,8 @@ pub(super) async fn login(
 }
 
 pub(super) async fn logout(visit: Visit, _: Sent) -> Result<Shown, Refusal> {
-    visit.shared.sessions.end(&visit.cookie);
+    let (store, cookie) = (Arc::clone(&visit.shared.store), visit.cookie.clone());
+    blocking(move || Ok(session::end(&store, &cookie)?)).await?;
     let token = &visit.caller.0;
     record(&visit.shared, &token.tenant, Action::SessionEnded, &token.person, json!({"name": token.name})).await?;
     let cookie = set_cookie(visit.shared.tls.is_some(), "", 0);
@@ -75,7 +78,7 @@ pub(super) async fn logout(visit: Visit, _: Sent) -> Result<Shown, Refusal> {
 
 pub(super) async fn tenant(visit: Visit, sent: Sent) -> Result<Shown, Refusal> {
     let tenant = visit.caller.tenant(Some(sent.get("tenant")))?;
-    visit.shared.sessions.look_at(&visit.cookie, tenant.as_str());
+    blocking(move || Ok(session::look_at(&visit.shared.store, &visit.cookie, tenant.as_str())?)).await?;
     Ok(back_to("/approvals"))
 }
 

@@ -5,9 +5,11 @@
 
 mod approvals;
 mod audit;
+mod credentials;
 mod events;
 mod layout;
 mod login;
+mod mfa;
 mod policy;
 mod session;
 #[cfg(test)]
@@ -31,11 +33,12 @@ use maud::{Markup, html};
 
 use super::Shared;
 use super::api::caller::{Caller, Operation};
+use super::api::endpoint::Call;
 use super::api::{Refusal, blocking};
 use super::tls::Connections;
 use crate::clock;
 use crate::store::Tenant;
-pub(super) use session::Sessions;
+pub(super) use session::Attempts;
 
 /// The address that a connection came from.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +81,13 @@ fn pages() -> Pages {
         .page("/tokens", Operation::ManageTokens, tokens::list)
         .form("/tokens", Operation::ManageTokens, tokens::create)
         .form("/tokens/revoke", Operation::ManageTokens, tokens::revoke)
+        .page("/credentials", Operation::ReadCredentials, credentials::list)
+        .form("/credentials/grants/revoke", Operation::ManageGrants, credentials::revoke)
+        .page("/codes", Operation::EnrolMfa, mfa::show)
+        .form("/codes/enrol", Operation::EnrolMfa, mfa::enrol)
+        .form("/codes/confirm", Operation::EnrolMfa, mfa::confirm)
+        .form("/codes/unlock", Operation::ManageMfa, mfa::unlock)
+        .form("/codes/remove", Operation::ManageMfa, mfa::remove)
         .page("/events", Operation::ReadApprovals, events::events)
         .form("/tenant", Operation::ReadSelf, login::tenant)
         .form("/logout", Operation::ReadSelf, login::logout)
@@ -196,11 +206,13 @@ impl Visit {
         params: &RawPathParams,
     ) -> Result<Self, Refusal> {
         let cookie = cookie(headers, shared.tls.is_some()).ok_or(Refusal::Unauthenticated)?;
-        let session = shared.sessions.find(&cookie, clock::now()).ok_or(Refusal::Unauthenticated)?;
-        let (store, token) = (Arc::clone(&shared.store), session.token);
-        // Asked every time: a token that was revoked ends its sessions.
-        let token = blocking(move || Ok(store.find_token(&token)?)).await?.ok_or(Refusal::Unauthenticated)?;
-        let caller = Caller(token);
+        let (store, of) = (Arc::clone(&shared.store), cookie.clone());
+        let found = blocking(move || {
+            let Some(session) = session::find(&store, &of, clock::now())? else { return Ok(None) };
+            // Asked every time: a token that was revoked ends its sessions.
+            Ok(store.find_token(&session.token)?.map(|token| (session, Caller(token))))
+        });
+        let (session, caller) = found.await?.ok_or(Refusal::Unauthenticated)?;
         let asked = Some(session.tenant.as_str()).filter(|tenant| !tenant.is_empty());
         let tenant = caller.tenant(asked)?;
         let id = params.iter().next().map(|(_, id)| id.to_owned()).unwrap_or_default();
@@ -221,6 +233,11 @@ impl Visit {
 
     fn frame(&self) -> layout::Frame {
         layout::Frame::of(self)
+    }
+
+    /// The same as a request to the API, whose functions do what pages show.
+    fn call<P, Q, B>(self, path: P, query: Q, body: B) -> Call<P, Q, B> {
+        Call { caller: self.caller, shared: self.shared, tenant: self.tenant, path, query, body }
     }
 
     fn may(&self, operation: Operation) -> bool {
