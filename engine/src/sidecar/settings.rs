@@ -29,6 +29,10 @@ pub struct Sidecar {
     keys_side: Side,
     stale_us: u64,
     heard: Cache,
+    quota_side: Side,
+    flow_side: Side,
+    /// It keeps state that is shared.
+    pub(crate) shares: bool,
 }
 
 impl Sidecar {
@@ -63,6 +67,9 @@ impl Sidecar {
             keys_side: config.on_unavailable.keys,
             stale_us: u64::from(config.stale_after_ms) * 1000,
             heard: Cache::default(),
+            quota_side: config.on_unavailable.quota,
+            flow_side: config.on_unavailable.flow,
+            shares: false,
         })
     }
 
@@ -100,6 +107,12 @@ impl Sidecar {
         self.audit != AuditDelivery::Log
     }
 
+    /// True where anything is sent to it that waits in the outbox.
+    #[must_use]
+    pub fn takes_anything(&self) -> bool {
+        self.takes_records() || self.shares
+    }
+
     /// Whether a call goes on whose record finds no room, or is not acknowledged.
     pub(crate) fn audit_side(&self) -> Side {
         self.audit_side
@@ -118,6 +131,16 @@ impl Sidecar {
     /// Whether a call goes on that nobody can be asked about.
     pub(crate) fn approval_side(&self) -> Side {
         self.approval_side
+    }
+
+    /// Whether a call goes on of whose caller only this Envoy is asked.
+    pub(crate) fn flow_side(&self) -> Side {
+        self.flow_side
+    }
+
+    /// Whether a call goes on that is not counted.
+    pub(crate) fn quota_side(&self) -> Side {
+        self.quota_side
     }
 }
 

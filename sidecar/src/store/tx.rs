@@ -60,6 +60,8 @@ pub(crate) enum ItemKind {
     CallerKey,
     /// When a caller's key was used last.
     KeyUse,
+    /// A part of the engine's state, by its name there.
+    State,
     /// A session of the console, by the hash of its cookie, in the default tenant.
     Session,
     /// How far a sink has got in the chain, by its name.
@@ -94,6 +96,7 @@ impl ItemKind {
             Self::Stop => "stop",
             Self::CallerKey => "caller_key",
             Self::KeyUse => "key_use",
+            Self::State => "state",
             Self::Session => "session",
             Self::Sink => "sink",
             Self::Seen => "seen",
