@@ -1096,10 +1096,13 @@ impl Counting {
         self.driver.run(&call(tool), |_| Response::json(answer))
     }
 
+    fn outbox(&self) -> Outbox<'_> {
+        self.firewall.sidecar.as_ref().unwrap().outbox(&*self.store)
+    }
+
     /// What is said to the sidecar of the last calls.
     fn settlements(&self) -> Vec<v1::QuotaSettlement> {
-        let outbox = self.firewall.sidecar.as_ref().unwrap().outbox(&*self.store);
-        let Some(batch) = outbox.take(self.driver.now_us, SECOND) else { return Vec::new() };
+        let Some(batch) = self.outbox().take(self.driver.now_us, SECOND) else { return Vec::new() };
         v1::RecordRequest::decode(&*batch.message).unwrap().settlements
     }
 }
@@ -1212,7 +1215,7 @@ fn what_cannot_wait_is_not_counted_by_the_sidecar() {
     }
     // Where there is no room to tell its end, a call does not begin.
     let mut counting = Counting::new(&counted(SHARED, ""), over(true, &[]));
-    let outbox = counting.sidecar.outbox(&*counting.store);
+    let outbox = counting.outbox();
     for unique in 0..2000 {
         while outbox.has_room(unique) && outbox.push(unique, Entry::Record, &record_of(60 << 10)).is_ok() {}
     }
@@ -1260,7 +1263,7 @@ impl Mesh {
         let response = AdmitResponse { known: Some(known), ..response(verdict) };
         counting.driver.answer = Answer::Admitted(response);
         let outcome = counting.run(tool, DONE);
-        if let Some(batch) = counting.sidecar.outbox(&*counting.store).take(counting.driver.now_us, SECOND) {
+        if let Some(batch) = counting.outbox().take(counting.driver.now_us, SECOND) {
             let mut told = Vec::new();
             for gain in v1::RecordRequest::decode(&*batch.message).unwrap().gains {
                 told.push(gain.id.clone());
@@ -1270,7 +1273,7 @@ impl Mesh {
                 let gain = Gain { bearer: bearer.clone(), labels: gain.labels, prints, ..Gain::default() };
                 flow::gain(&self.sidecar, &gain, counting.driver.now_us).unwrap();
             }
-            counting.sidecar.outbox(&*counting.store).settle(&batch, Some(&accepted(&told)), counting.driver.now_us);
+            counting.outbox().settle(&batch, Some(&accepted(&told)), counting.driver.now_us);
         }
         outcome
     }
@@ -1363,7 +1366,7 @@ fn who_is_not_known_sends_nothing() {
 fn an_answer_whose_labels_nobody_could_be_told_of_is_withheld() {
     let mut mesh = Mesh::new("", "");
     let [counting, _] = &mut mesh.envoys;
-    let outbox = counting.sidecar.outbox(&*counting.store);
+    let outbox = counting.outbox();
     for unique in 0..2000 {
         while outbox.push(unique, Entry::Record, &record_of(60 << 10)).is_ok() {}
         while outbox.push(unique, Entry::Record, &record_of(10)).is_ok() {}
