@@ -477,7 +477,7 @@ proptest! {
                 prop_assert_eq!(read.headers.len(), 1);
                 prop_assert_eq!(&read.headers[0].name, &name);
                 read.headers.clear();
-                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, link, reserved, known: held.then(|| Known { carried: later.clone(), session: held }) });
+                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, link, reserved, known: held.then(|| Box::new(Known { carried: later.clone(), session: held })) });
             }
             Err(_) => prop_assert!(!fits || reason.len() > 1024),
         }
@@ -1239,7 +1239,7 @@ impl Mesh {
         let bearer = self.bearer();
         let counting = &mut self.envoys[envoy];
         let known = flow::carried(&self.sidecar, &bearer, false, counting.driver.now_us).unwrap();
-        let response = AdmitResponse { known: Some(known), ..response(verdict) };
+        let response = AdmitResponse { known: Some(Box::new(known)), ..response(verdict) };
         counting.driver.answer = Answer::Admitted(response);
         let outcome = counting.run(tool, DONE);
         if let Some(batch) = counting.sidecar.outbox(&*counting.store).take(counting.driver.now_us, SECOND) {
@@ -1318,7 +1318,7 @@ fn who_is_not_known_sends_nothing() {
             Answer::Unavailable,
             verdict(Verdict::Allow),
             Answer::Admitted(AdmitResponse {
-                known: Some(Known { carried: vec![9], session: false }),
+                known: Some(Box::new(Known { carried: vec![9], session: false })),
                 ..response(Verdict::Allow)
             }),
         ] {

@@ -191,7 +191,7 @@ impl Exchange {
             Some(true) => return self.hear(&Asked { mfa: None, ..asked.clone() }, Answer::Unavailable, now_us),
             Some(false) => self.calls.iter_mut().for_each(|call| call.charge.waive()),
         }
-        let told = self.take_known(asked, response.known.as_ref(), now_us);
+        let told = self.take_known(asked, response.known.as_deref(), now_us);
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
         // A sidecar that knows nothing of credentials allows without one.
         let missing = asked.credential == Some(true) && response.headers.is_empty();

@@ -159,7 +159,7 @@ impl Gain {
     /// The fingerprints in the bytes of the contract; `None` where these are none.
     #[must_use]
     pub fn read_prints(bytes: &[u8]) -> Option<Vec<u64>> {
-        if bytes.len() % PRINT_BYTES != 0 || bytes.len() > MAX_PRINTS * PRINT_BYTES {
+        if !bytes.len().is_multiple_of(PRINT_BYTES) || bytes.len() > MAX_PRINTS * PRINT_BYTES {
             return None;
         }
         let read = |print: &[u8]| print.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));

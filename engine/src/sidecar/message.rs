@@ -121,7 +121,7 @@ pub struct AdmitResponse {
     /// What came of the demands.
     pub reserved: Reserved,
     /// What the caller carries, where that was asked for.
-    pub known: Option<Known>,
+    pub known: Option<Box<Known>>,
 }
 
 /// What became of a one-time code.
@@ -321,7 +321,7 @@ impl AdmitResponse {
                 (8, value) => response.link = value.text(MAX_LINK)?.to_owned(),
                 (9, Value::Bytes(reserved)) => response.reserved = decode_reserved(reserved)?,
                 (9, _) => return Err(Malformed),
-                (10, Value::Bytes(known)) => response.known = Some(decode_known(known)?),
+                (10, Value::Bytes(known)) => response.known = Some(Box::new(decode_known(known)?)),
                 (10, _) => return Err(Malformed),
                 _ => {}
             }
