@@ -470,14 +470,14 @@ proptest! {
         let mfa = match mfa { 0 => Mfa::Unknown, 1 => Mfa::Verified, _ => Mfa::Refused };
         let fits = may_be_injected(&name) && is_header_value(&value) && !forms.is_empty() && forms.iter().all(|form| form.len() >= 8);
         let why = match why { 1 => Why::For(retry_us), 2 => Why::Forever, _ => Why::Unavailable };
-        let reserved = Reserved { held, refusals: vec![Refusal { index, why }] };
+        let reserved = Box::new(Reserved { held, refusals: vec![Refusal { index, why }] });
         match read {
             Ok(mut read) => {
                 prop_assert!(fits);
                 prop_assert_eq!(read.headers.len(), 1);
                 prop_assert_eq!(&read.headers[0].name, &name);
                 read.headers.clear();
-                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, link, reserved, known: held.then(|| Box::new(Known { carried: later.clone(), session: held })) });
+                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, rule: String::new(), link, reserved, known: held.then(|| Box::new(Known { carried: later.clone(), session: held })) });
             }
             Err(_) => prop_assert!(!fits || reason.len() > 1024),
         }
@@ -994,6 +994,23 @@ fn a_call_that_comes_back_is_the_same_call() {
 }
 
 #[test]
+fn a_call_that_comes_back_names_the_request_that_was_answered() {
+    let policy = policy("{}", "");
+    let mut driver = Driver::new(Arc::new(Firewall::from_json(policy.as_bytes(), [7; 32]).unwrap()));
+    driver.answer = pending(LINK);
+    let first = driver.run(&modern("", URL).header("x-request-id", "request-1"), |_| panic!("nobody decided"));
+    let said: serde_json::Value = serde_json::from_str(&first.client.text()).unwrap();
+    let back = format!(r#","requestState":{}"#, said.pointer("/result/requestState").unwrap());
+    driver.answer = verdict(Verdict::Allow);
+    let second = driver.run(&modern(&back, URL).header("x-request-id", "request-2"), |_| Response::json("{}"));
+    assert_eq!((first.records[0].parent.as_deref(), second.records[0].parent.as_deref()), (None, Some("request-1")));
+    // One that makes the same call again without a state goes back to the first one by the approval.
+    let again = modern("", "").header("x-request-id", "request-3");
+    let third = driver.run(&again, |_| Response::json("{}"));
+    assert_eq!(third.records[0].parent.as_deref(), Some("request-1"));
+}
+
+#[test]
 fn what_a_client_brings_back_is_judged_like_anything_else() {
     let policy = policy("{}", "");
     let back = |carried: &str| {
@@ -1063,16 +1080,20 @@ fn counted(quotas: &str, more: &str) -> String {
 struct Counting {
     driver: Driver,
     store: Arc<MemoryStore>,
-    sidecar: portcullis_engine::sidecar::Sidecar,
+    firewall: Arc<Firewall>,
 }
 
 impl Counting {
     fn new(policy: &str, answer: Answer) -> Self {
         let firewall = Arc::new(Firewall::from_json(policy.as_bytes(), [7; 32]).unwrap());
-        let (store, sidecar) = (Arc::new(MemoryStore::default()), firewall.sidecar.clone().unwrap());
-        let mut driver = Driver::with_store(firewall, Arc::clone(&store) as Arc<dyn Store>);
+        let store = Arc::new(MemoryStore::default());
+        let mut driver = Driver::with_store(Arc::clone(&firewall), Arc::clone(&store) as Arc<dyn Store>);
         driver.answer = answer;
-        Self { driver, store, sidecar }
+        Self { driver, store, firewall }
+    }
+
+    fn outbox(&self) -> Outbox<'_> {
+        self.firewall.sidecar.as_ref().unwrap().outbox(&*self.store)
     }
 
     fn run(&mut self, tool: &str, answer: &str) -> Outcome {
@@ -1081,7 +1102,7 @@ impl Counting {
 
     /// What is said to the sidecar of the last calls.
     fn settlements(&self) -> Vec<v1::QuotaSettlement> {
-        let Some(batch) = self.sidecar.outbox(&*self.store).take(self.driver.now_us, SECOND) else { return Vec::new() };
+        let Some(batch) = self.outbox().take(self.driver.now_us, SECOND) else { return Vec::new() };
         v1::RecordRequest::decode(&*batch.message).unwrap().settlements
     }
 }
@@ -1089,7 +1110,11 @@ impl Counting {
 fn over(held: bool, refusals: &[(u32, Why)]) -> Answer {
     let refusals = refusals.iter().map(|(index, why)| Refusal { index: *index, why: *why }).collect();
     let verdict = if held { Verdict::Allow } else { Verdict::OverQuota };
-    Answer::Admitted(AdmitResponse { verdict, reserved: Reserved { held, refusals }, ..AdmitResponse::default() })
+    Answer::Admitted(AdmitResponse {
+        verdict,
+        reserved: Box::new(Reserved { held, refusals }),
+        ..AdmitResponse::default()
+    })
 }
 
 const DONE: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
@@ -1194,7 +1219,7 @@ fn what_cannot_wait_is_not_counted_by_the_sidecar() {
     }
     // Where there is no room to tell its end, a call does not begin.
     let mut counting = Counting::new(&counted(SHARED, ""), over(true, &[]));
-    let outbox = counting.sidecar.outbox(&*counting.store);
+    let outbox = counting.outbox();
     for unique in 0..2000 {
         while outbox.has_room(unique) && outbox.push(unique, Entry::Record, &record_of(60 << 10)).is_ok() {}
     }
@@ -1242,7 +1267,7 @@ impl Mesh {
         let response = AdmitResponse { known: Some(Box::new(known)), ..response(verdict) };
         counting.driver.answer = Answer::Admitted(response);
         let outcome = counting.run(tool, DONE);
-        if let Some(batch) = counting.sidecar.outbox(&*counting.store).take(counting.driver.now_us, SECOND) {
+        if let Some(batch) = counting.outbox().take(counting.driver.now_us, SECOND) {
             let mut told = Vec::new();
             for gain in v1::RecordRequest::decode(&*batch.message).unwrap().gains {
                 told.push(gain.id.clone());
@@ -1252,7 +1277,7 @@ impl Mesh {
                 let gain = Gain { bearer: bearer.clone(), labels: gain.labels, prints, ..Gain::default() };
                 flow::gain(&self.sidecar, &gain, counting.driver.now_us).unwrap();
             }
-            counting.sidecar.outbox(&*counting.store).settle(&batch, Some(&accepted(&told)), counting.driver.now_us);
+            counting.outbox().settle(&batch, Some(&accepted(&told)), counting.driver.now_us);
         }
         outcome
     }
@@ -1345,7 +1370,7 @@ fn who_is_not_known_sends_nothing() {
 fn an_answer_whose_labels_nobody_could_be_told_of_is_withheld() {
     let mut mesh = Mesh::new("", "");
     let [counting, _] = &mut mesh.envoys;
-    let outbox = counting.sidecar.outbox(&*counting.store);
+    let outbox = counting.outbox();
     for unique in 0..2000 {
         while outbox.push(unique, Entry::Record, &record_of(60 << 10)).is_ok() {}
         while outbox.push(unique, Entry::Record, &record_of(10)).is_ok() {}

@@ -13,7 +13,7 @@ use super::client::{Client, Judged, NEEDS_MFA};
 use super::content::{self, Block};
 use super::credential::NONE;
 use super::form::{self, Form};
-use super::{Answer, Ask, Asked, Call, Exchange, Forward, RequestStep, State};
+use super::{Answer, Ask, Asked, Call, Exchange, Forward, Refusal, RequestStep, State};
 use crate::answer::{self, CODE_APPROVAL, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Record};
 use crate::config::{Action, AuditDelivery, Side, canonical_json, canonical_string, sha256_hex};
@@ -52,6 +52,19 @@ impl Exchange {
                 self.state = other;
                 return RequestStep::Hold;
             }
+        };
+        self.hear_told();
+        let answer = match self.lost_key(now_us) {
+            // Whatever was decided meanwhile.
+            Some(Refusal { rule, reason, .. }) => {
+                if parked.asked.quota.is_some() {
+                    // It may be reserved.
+                    self.give_back();
+                }
+                let (rule, reason) = (rule.to_owned(), reason);
+                Answer::Admitted(AdmitResponse { verdict: Verdict::Deny, rule, reason, ..AdmitResponse::default() })
+            }
+            None => answer,
         };
         let heard = self.hear(&parked.asked, answer, now_us);
         let heard = heard.and_then(|told| self.reconsider_told(&parked, told, now_us));
@@ -193,6 +206,9 @@ impl Exchange {
         }
         let told = self.take_known(asked, response.known.as_deref(), now_us);
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
+        if let Some(id) = approval {
+            self.attach(id);
+        }
         // A sidecar that knows nothing of credentials allows without one.
         let missing = asked.credential == Some(true) && response.headers.is_empty();
         let verdict = match response.verdict {
@@ -216,6 +232,12 @@ impl Exchange {
                 let asked = Asked { rule: Arc::from(NONE), reason: Arc::default(), ..asked.clone() };
                 self.note(&asked.rule, Decided::Deny, "There is no credential for it.", approval);
                 return Err(self.tell(&asked, &denied(&response.reason), Some(&response)));
+            }
+            Verdict::Deny if !response.rule.is_empty() => {
+                let rule = Arc::from(response.rule.as_str());
+                let asked = Asked { rule, reason: Arc::default(), ..asked.clone() };
+                self.note(&asked.rule, Decided::Deny, &response.reason, approval);
+                return Err(self.tell(&asked, &response.reason, Some(&response)));
             }
             Verdict::Pending if asked.held => (
                 Decided::RequireApproval,

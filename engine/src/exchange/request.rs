@@ -37,6 +37,10 @@ impl Exchange {
             }
         };
         self.scene.request_bytes = body.len() as u64;
+        self.hear_told();
+        if let Some(refusal) = self.lost_key(now_us) {
+            return self.refuse(refusal, now_us);
+        }
         match self.judge_body(&mut awaited, body, now_us) {
             Ok(step) => self.fetch_credential(step),
             Err(refusal) => self.refuse(refusal, now_us),
@@ -56,6 +60,7 @@ impl Exchange {
         let firewall = self.firewall.clone();
         let limits = firewall.json_limits();
         let document = Document::parse(body, &limits).map_err(|error| self.unreadable(&error))?;
+        self.scene.parent = self.parent_of(document.root(), now_us);
         let back = firewall.sidecar.as_ref().and_then(|_| form::come_back(document.root(), body, &limits));
         if let Some((returned, body)) = back {
             self.scene.returned = Some(returned);

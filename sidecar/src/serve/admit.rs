@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_engine::json::{Document, Limits};
+use portcullis_engine::sidecar::Stop;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
@@ -24,8 +25,25 @@ use crate::{clock, secret_file, tokens};
 /// or about to be.
 pub(super) async fn admit(shared: &Arc<Shared>, mut request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let tenant = Tenant::new(&request.tenant).ok_or_else(|| invalid("the tenant has no valid name"))?;
+    // A kill switch is looked at before anything else, and again when everything else is settled.
+    if let Some(stop) = shared.watching.stop(&request).await? {
+        return Ok(stopped(&stop, ""));
+    }
+    let what = AdmitRequest {
+        tenant: request.tenant.clone(),
+        principal: request.principal.clone(),
+        call: request.call.clone(),
+        ..AdmitRequest::default()
+    };
     let flow = request.flow.take();
-    let mut answer = judge(shared, &tenant, request).await?;
+    let quotas = quotas::Wanted::of(&mut request, &tenant)?;
+    let mut answer = judge(shared, &tenant, request, &what, quotas.as_ref()).await?;
+    if let Some(stop) = shared.watching.stop(&what).await? {
+        if let Some(quotas) = quotas.filter(|_| answer.quotas.is_some()) {
+            quotas.give_back(shared).await?;
+        }
+        answer = stopped(&stop, &answer.approval_id);
+    }
     if let Some(ask) = flow {
         // Asked last: while people decided the caller may have read more.
         answer.flow = flow::known(shared, &tenant, ask).await?;
@@ -33,12 +51,17 @@ pub(super) async fn admit(shared: &Arc<Shared>, mut request: AdmitRequest) -> Re
     Ok(answer)
 }
 
-async fn judge(shared: &Arc<Shared>, tenant: &Tenant, mut request: AdmitRequest) -> Result<AdmitResponse, Status> {
+async fn judge(
+    shared: &Arc<Shared>,
+    tenant: &Tenant,
+    mut request: AdmitRequest,
+    what: &AdmitRequest,
+    quotas: Option<&quotas::Wanted>,
+) -> Result<AdmitResponse, Status> {
     let need = request.credential.take();
     let credential = credential::Wanted::of(&request);
-    let quotas = quotas::Wanted::of(&mut request, tenant)?;
     // Nobody is asked about a call that would be refused. While people decide nothing is held: others may use it.
-    if let Some(quotas) = quotas.as_ref().filter(|_| request.approval.is_some() && request.mfa.is_none())
+    if let Some(quotas) = quotas.filter(|_| request.approval.is_some() && request.mfa.is_none())
         && let Some(refused) = quotas.look(shared).await?
     {
         return Ok(refused);
@@ -49,8 +72,11 @@ async fn judge(shared: &Arc<Shared>, tenant: &Tenant, mut request: AdmitRequest)
     {
         return Ok(refused);
     }
-    let mut admitted = decide(shared, tenant, request).await?;
-    if let Some(quotas) = quotas.as_ref().filter(|_| admitted.verdict() == Verdict::Allow) {
+    let mut admitted = tokio::select! {
+        admitted = decide(shared, tenant, request) => admitted?,
+        stop = shared.watching.stopped(what) => return Ok(stopped(&stop, "")),
+    };
+    if let Some(quotas) = quotas.filter(|_| admitted.verdict() == Verdict::Allow) {
         admitted = quotas.reserve(shared, admitted).await?;
     }
     let Some(need) = need.filter(|_| admitted.verdict() == Verdict::Allow) else { return Ok(admitted) };
@@ -60,6 +86,11 @@ async fn judge(shared: &Arc<Shared>, tenant: &Tenant, mut request: AdmitRequest)
         quotas.give_back(shared).await?;
     }
     added
+}
+
+/// Refused by a kill switch.
+fn stopped(stop: &Stop, approval_id: &str) -> AdmitResponse {
+    AdmitResponse { rule: stop.rule.to_string(), ..answer(Verdict::Deny, approval_id, &stop.reason) }
 }
 
 /// Whether the call may go on, whatever it takes for it.

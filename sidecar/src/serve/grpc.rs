@@ -12,14 +12,16 @@ use tonic::{Request, Response, Status};
 
 use super::tls::{Client, Connections};
 use super::{Shared, admit, ended, flow, quotas};
+use crate::audit::action::Action;
 use crate::audit::{self, Refused};
 use crate::failure::Failure;
 use crate::proto::portcullis_server::{Portcullis, PortcullisServer};
 use crate::proto::{
-    AdmitRequest, AdmitResponse, AuditRecord, CONTRACT, RecordRequest, RecordResponse, Rejected, Verdict,
+    AdmitRequest, AdmitResponse, AuditRecord, CONTRACT, RecordRequest, RecordResponse, Rejected, Verdict, WatchRequest,
+    WatchResponse,
 };
 use crate::store::{NewRecord, StoreError, Tenant, Tx};
-use crate::{catalogue, clock};
+use crate::{caller_keys, catalogue, clock};
 
 /// Serves until the sidecar ends.
 pub(super) fn serve(
@@ -38,6 +40,7 @@ pub(super) fn serve(
             return Ok(request);
         }
         counted.metrics.unauthenticated.add(1);
+        counted.attempts.note(Action::FilterRefused, "");
         Err(Status::unauthenticated("the filter's token is missing or wrong"))
     };
     async move {
@@ -114,6 +117,12 @@ impl Portcullis for Service {
         }
         Ok(Response::new(response))
     }
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<WatchResponse>, Status> {
+        let request = request.into_inner();
+        speaks(request.contract)?;
+        self.shared.watching.answer(&self.shared, request).await.map(Response::new)
+    }
 }
 
 impl Service {
@@ -128,7 +137,10 @@ impl Service {
             for (tenant, records) in tenants {
                 let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
                 let kept = records.clone();
-                let observe = move |tx: &mut dyn Tx| catalogue::observe(tx, &kept);
+                let observe = move |tx: &mut dyn Tx| {
+                    catalogue::observe(tx, &kept)?;
+                    caller_keys::observe(tx, &kept)
+                };
                 match store.tenant(&tenant).append_and(records, now, observe) {
                     Ok(_) => accepted.extend(ids),
                     Err(error) => failed = Some(error),

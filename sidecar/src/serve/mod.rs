@@ -2,6 +2,7 @@
 
 mod admit;
 mod api;
+mod attempts;
 mod checkpoints;
 mod console;
 mod credential;
@@ -15,9 +16,12 @@ mod metrics;
 mod places;
 mod quotas;
 mod reload;
+mod seen;
+mod sinks;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+mod watching;
 mod webhooks;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -40,16 +44,18 @@ use crate::credentials::outgoing::Outgoing;
 use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
+use crate::sinks::Sink;
 use crate::state::{self, Shared as State};
-use crate::store::{Change, Location, Store, StoreError};
+use crate::store::{Change, Location, Store, StoreError, Tenant};
 use crate::tokens::{self, Role, Token};
-use crate::{Report, clock, secret_file};
+use crate::{Report, clock, sanitise, secret_file};
 use api::{Target, Told};
-use console::Attempts;
+use console::Logins;
 use hub::Hub;
 use metrics::Metrics;
 use places::Places;
 use tls::{Connections, Port, Tls};
+use watching::Watching;
 use webhooks::Deliver;
 
 /// Where to listen, and where to keep things.
@@ -112,6 +118,8 @@ pub(crate) struct Args {
     keys: Keys,
     #[command(flatten)]
     redis: state::RedisServer,
+    #[command(flatten)]
+    sinks: crate::sinks::Options,
 }
 
 /// Who wraps the keys that credentials are sealed with, and who may be asked for tokens.
@@ -154,7 +162,13 @@ struct Shared {
     /// Where quotas are counted.
     state: State,
     metrics: Metrics,
+    /// Refused attempts that are to be recorded.
+    attempts: attempts::Attempts,
+    /// How far sinks are.
+    progress: sinks::Progress,
     hub: Hub,
+    /// What filters are told.
+    watching: Watching,
     /// Where people find us.
     places: Places,
     deliver: Deliver,
@@ -169,7 +183,7 @@ struct Shared {
     invoke: Option<Target>,
     invocations: Semaphore,
     /// Who failed to log in to the console.
-    attempts: Attempts,
+    logins: Logins,
     /// Browsers that are told of changes.
     streams: Arc<Semaphore>,
     tls: Option<Arc<Tls>>,
@@ -185,15 +199,31 @@ impl Shared {
             places: Places::default(),
             deliver: Deliver::default(),
             metrics: Metrics::default(),
+            attempts: attempts::Attempts::default(),
+            progress: sinks::Progress::default(),
             hub: Hub::default(),
+            watching: Watching::default(),
             ending,
             heavy: Arc::new(Semaphore::new(MAX_HEAVY)),
             policy: None,
             invoke: None,
             invocations: Semaphore::new(MAX_INVOCATIONS),
-            attempts: Attempts::default(),
+            logins: Logins::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             tls: None,
+        }
+    }
+
+    /// Records what the sidecar itself did, in the default tenant's chain. Where that fails it is said: nothing waits for it.
+    fn record(&self, action: Action, details: serde_json::Value) {
+        let now = clock::now();
+        let recorded = new_record(action, "portcullis", now, details).and_then(|record| {
+            let tenant = Tenant::new("").ok_or_else(|| Failure::new("no tenant"))?;
+            Ok(self.store.tenant(&tenant).append(vec![record], now)?)
+        });
+        if let Err(failure) = recorded {
+            self.metrics.store_errors.add(1);
+            say(&format!("portcullis serve: {} is not recorded: {failure}", action.as_str()));
         }
     }
 }
@@ -213,6 +243,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let places = Places::new(args.approval_link.as_deref(), args.public_url.as_deref())?;
     let credentials = Arc::new(args.keys.open(data, &store)?);
     webhooks::check(&hooks, credentials.outgoing(), &places)?;
+    let sinks = args.sinks.open(credentials.outgoing(), args.keys.trust_ca.as_deref())?;
     store.tell(hooks);
     let redis = args.redis.open(&store)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -223,7 +254,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let shared = Shared::new(store, credentials, ending);
     let state = redis.map_or_else(|| shared.state.clone(), |redis| State::Redis(Arc::new(redis)));
     let shared = Shared { state, places, policy: told.map(RwLock::new), invoke, tls, ..shared };
-    let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
+    let outcome = runtime.block_on(serve(args, Arc::new(shared), sinks, end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
@@ -232,6 +263,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
 async fn serve(
     args: &Args,
     shared: Arc<Shared>,
+    sinks: Vec<Sink>,
     end: watch::Sender<bool>,
     token: &str,
     token_file: &Path,
@@ -251,6 +283,7 @@ async fn serve(
     };
     hear(&shared)?;
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
+    tokio::spawn(watching::keep(Arc::clone(&shared)));
     tokio::spawn(webhooks::keep(Arc::clone(&shared)));
     tokio::spawn(reload::keep(Arc::clone(&shared), args.policy.clone(), args.environment.clone()));
     tokio::spawn(checkpoints::keep(
@@ -258,6 +291,18 @@ async fn serve(
         args.checkpoint_rows,
         Duration::from_secs(args.checkpoint_seconds),
     ));
+    let (here, names) = (Arc::clone(&shared), sinks.iter().map(Sink::name).collect::<Vec<_>>());
+    let started = json!({"version": env!("CARGO_PKG_VERSION"), "tls": shared.tls.is_some()});
+    let noted = move || {
+        here.record(Action::ServeStarted, started);
+        seen::at_start(&here, &names);
+    };
+    // Nobody waits for a store that is away.
+    tokio::task::spawn_blocking(noted);
+    let attempts = tokio::spawn(attempts::keep(Arc::clone(&shared)));
+    for sink in sinks {
+        tokio::spawn(sinks::keep(Arc::clone(&shared), sink));
+    }
     let connections = |listener, port| {
         Connections::accept(listener, shared.tls.clone(), port).map_err(|error| Failure::new(error.to_string()))
     };
@@ -275,12 +320,20 @@ async fn serve(
     }
     let _ = end.send(true);
     // Answers under way are finished, but nobody can keep the sidecar from ending.
-    let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await) }).await;
+    let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await, attempts.await) }).await;
+    let stopped = tokio::task::spawn_blocking(move || shared.record(Action::ServeStopped, json!({})));
+    let _ = tokio::time::timeout(GRACE, stopped).await;
     Ok(())
 }
 
 /// Wakes who waits for what another replica decides.
 fn hear(shared: &Arc<Shared>) -> Result<(), Failure> {
+    let telling = Arc::downgrade(shared);
+    shared.store.on_told(move |tenant| {
+        if let Some(shared) = telling.upgrade() {
+            shared.watching.changed(tenant);
+        }
+    });
     let hearing = Arc::downgrade(shared);
     let told = shared.store.listen(move |change| {
         if let Some(shared) = hearing.upgrade() {
@@ -290,7 +343,11 @@ fn hear(shared: &Arc<Shared>) -> Result<(), Failure> {
                     // Whoever changed it may have ended before it told anybody.
                     shared.deliver.wake(&tenant);
                 }
-                Change::Unknown => shared.hub.tell_all(),
+                Change::Told(tenant) => shared.watching.changed(&tenant),
+                Change::Unknown => {
+                    shared.hub.tell_all();
+                    shared.watching.unknown();
+                }
             }
         }
     });
@@ -316,9 +373,9 @@ where
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
 }
 
-/// A line for whoever started it.
+/// A line for whoever started it, or for a log.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", sanitise::text(line));
 }
 
 fn prepare(data: &Path) -> Result<(), Failure> {
@@ -353,9 +410,11 @@ fn first_admin(store: &Store, data: &Path) -> Result<(), Failure> {
         // Another replica was first; its secret counts.
         return fs::remove_file(&path).map_err(|error| Failure::file(&path, error));
     }
+    say(&format!("portcullis serve: the first admin token is in {}", path.display()));
     // Never into a log.
-    let shown = if io::stderr().is_terminal() { format!(": {secret}") } else { String::new() };
-    say(&format!("portcullis serve: the first admin token is in {}{shown}", path.display()));
+    if io::stderr().is_terminal() {
+        let _ = writeln!(io::stderr().lock(), "{secret}");
+    }
     Ok(())
 }
 

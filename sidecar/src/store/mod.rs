@@ -16,6 +16,7 @@ pub(crate) mod sqlite;
 pub(crate) mod suite;
 mod tables;
 mod tokens;
+mod tree;
 mod tx;
 
 use std::fmt;
@@ -33,6 +34,7 @@ pub(crate) use links::Linked;
 pub(crate) use location::Location;
 pub(crate) use scope::Scope;
 use tables::{Database, Tables};
+pub(crate) use tree::{Branch, Tree};
 use tx::Work;
 pub(crate) use tx::{ItemKind, Tx};
 
@@ -64,16 +66,26 @@ pub(crate) struct Store {
     key: Option<Arc<AuditKey>>,
     /// Who is told of approvals.
     hooks: OnceLock<Arc<[Hook]>>,
+    /// Told of each tenant of which something has changed that filters are told of.
+    told: OnceLock<Tell>,
 }
+
+type Tell = Box<dyn Fn(&Tenant) + Send + Sync>;
 
 impl Store {
     fn new(database: Box<dyn Database>, key: Option<AuditKey>) -> Self {
-        Self { database, key: key.map(Arc::new), hooks: OnceLock::new() }
+        Self { database, key: key.map(Arc::new), hooks: OnceLock::new(), told: OnceLock::new() }
     }
 
     /// From now on these are told of approvals. Only the first call counts.
     pub(crate) fn tell(&self, hooks: Vec<Hook>) {
         let _ = self.hooks.set(hooks.into());
+    }
+
+    /// From now on `tell` hears of each tenant of which this process has changed something that filters are told of. Only the
+    /// first call counts.
+    pub(crate) fn on_told(&self, tell: impl Fn(&Tenant) + Send + Sync + 'static) {
+        let _ = self.told.set(Box::new(tell));
     }
 
     /// Who is told of approvals.
@@ -119,6 +131,11 @@ impl Store {
         self.database.ready()
     }
 
+    /// The version of the tables.
+    pub(crate) fn schema(&self) -> usize {
+        self.database.schema()
+    }
+
     /// Tells from now on what other replicas change, from a thread of its own.
     pub(crate) fn listen(&self, tell: impl Fn(Change) + Send + 'static) -> Result<(), StoreError> {
         self.database.listen(Box::new(tell))
@@ -139,11 +156,19 @@ impl Store {
             tx.hooks = hooks;
             let value = work(&mut tx)?;
             tx.seal()?;
+            let told = tx.told;
+            if told {
+                tables.tell()?;
+            }
             // Read only once the transaction is on disk.
-            send.send(value).map_err(|_| StoreError::Closed)
+            send.send((value, told)).map_err(|_| StoreError::Closed)
         };
         self.database.write(tenant, Box::new(job))?;
-        receive.try_recv().map_err(|_| StoreError::Closed)
+        let (value, told) = receive.try_recv().map_err(|_| StoreError::Closed)?;
+        if let Some(tell) = self.told.get().filter(|_| told) {
+            tell(tenant);
+        }
+        Ok(value)
     }
 
     /// As [`Store::change`], for reading.
@@ -167,6 +192,8 @@ impl Store {
 pub(crate) enum Change {
     /// An approval moved on.
     Approval(Tenant, String),
+    /// Something that filters are told of.
+    Told(Tenant),
     /// It is not known what: whoever waits looks again.
     Unknown,
 }
@@ -231,10 +258,11 @@ pub(crate) enum Column {
     Action,
     Rule,
     Approval,
+    Parent,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Correlation,
         Self::Decision,
         Self::Server,
@@ -244,6 +272,7 @@ impl Column {
         Self::Action,
         Self::Rule,
         Self::Approval,
+        Self::Parent,
     ];
 
     /// The record's member.
@@ -258,6 +287,7 @@ impl Column {
             Self::Action => "action",
             Self::Rule => "rule",
             Self::Approval => "approval_id",
+            Self::Parent => "parent",
         }
     }
 }

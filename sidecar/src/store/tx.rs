@@ -12,7 +12,6 @@ use crate::webhooks::Hook;
 ///
 /// Everything that needs no index of its own is an item: a JSON body under a kind and an id.
 pub(crate) trait Tx {
-    #[allow(dead_code, reason = "nothing but the tests asks, so far")]
     fn tenant(&self) -> &Tenant;
 
     /// The transaction's time, microseconds since the Unix epoch.
@@ -43,6 +42,8 @@ pub(crate) enum ItemKind {
     Mfa,
     /// A tool that a server listed, by a hash of both names.
     Tool,
+    /// What filters trust of a tool, under the id of the tool.
+    Pin,
     /// Numbers that something else counts, by what it is.
     Count,
     /// A tenant's key, wrapped: one, under the id `dek`.
@@ -55,8 +56,18 @@ pub(crate) enum ItemKind {
     ConnectionGrant,
     /// A part of the engine's state, by its name there.
     State,
+    /// A kill switch that is on.
+    Stop,
+    /// A caller's key, by its id.
+    CallerKey,
+    /// When a caller's key was used last.
+    KeyUse,
     /// A session of the console, by the hash of its cookie, in the default tenant.
     Session,
+    /// How far a sink has got in the chain, by its name.
+    Sink,
+    /// What the sidecar was told, by what it is: so that a change is noticed.
+    Seen,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -65,19 +76,30 @@ pub(crate) enum ItemKind {
 }
 
 impl ItemKind {
+    /// Filters are told of them.
+    fn is_told(self) -> bool {
+        matches!(self, Self::Stop | Self::CallerKey | Self::Pin)
+    }
+
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Delivery => "delivery",
             Self::Mfa => "mfa",
             Self::Tool => "tool",
+            Self::Pin => "pin",
             Self::Count => "count",
             Self::CredentialKey => "credential_key",
             Self::KeyRotation => "key_rotation",
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
             Self::State => "state",
+            Self::Stop => "stop",
+            Self::CallerKey => "caller_key",
+            Self::KeyUse => "key_use",
             Self::Session => "session",
+            Self::Sink => "sink",
+            Self::Seen => "seen",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]
@@ -96,11 +118,13 @@ pub(super) struct Work<'w> {
     pub(super) head: Option<Head>,
     /// Who is told of approvals.
     pub(super) hooks: Option<Arc<[Hook]>>,
+    /// Something was changed that filters are told of.
+    pub(super) told: bool,
 }
 
 impl<'w> Work<'w> {
     pub(super) fn new(tables: &'w mut dyn Tables, tenant: &'w Tenant, now: u64, key: Option<&'w AuditKey>) -> Self {
-        Self { tables, tenant, now, key, head: None, hooks: None }
+        Self { tables, tenant, now, key, head: None, hooks: None, told: false }
     }
 
     /// The key, which readers have not.
@@ -132,11 +156,13 @@ impl Tx for Work<'_> {
 
     fn put(&mut self, kind: ItemKind, id: &str, body: &str) -> Result<(), StoreError> {
         self.key()?;
+        self.told |= kind.is_told();
         self.tables.put_item(kind, id, body)
     }
 
     fn remove(&mut self, kind: ItemKind, id: &str) -> Result<bool, StoreError> {
         self.key()?;
+        self.told |= kind.is_told();
         self.tables.remove_item(kind, id)
     }
 }

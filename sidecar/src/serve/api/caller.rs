@@ -7,6 +7,7 @@ use axum::http::header::AUTHORIZATION;
 
 use super::blocking;
 use super::refusal::Refusal;
+use crate::audit::action::Action;
 use crate::serve::Shared;
 use crate::store::Tenant;
 use crate::tokens::{self, Role, Token};
@@ -40,6 +41,11 @@ pub(crate) enum Operation {
     ReadGrants,
     ManageGrants,
     RotateKeys,
+    ReadKillSwitch,
+    ManageKillSwitch,
+    /// Whose there are, never a key.
+    ReadKeys,
+    ManageKeys,
 }
 
 impl Operation {
@@ -53,14 +59,19 @@ impl Operation {
             | Self::ReadStats
             | Self::ReadPolicy
             | Self::ReadTools
-            | Self::EnrolMfa => Role::Viewer,
-            Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
+            | Self::EnrolMfa
+            | Self::ReadKillSwitch => Role::Viewer,
+            Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants | Self::ReadKeys => {
+                Role::PolicyManager
+            }
             Self::Invoke
             | Self::ManageTokens
             | Self::ManageMfa
             | Self::ManageCredentials
             | Self::ManageGrants
-            | Self::RotateKeys => Role::Admin,
+            | Self::RotateKeys
+            | Self::ManageKillSwitch
+            | Self::ManageKeys => Role::Admin,
         }
     }
 
@@ -82,7 +93,11 @@ impl Operation {
             | Self::ReadCredentials
             | Self::ManageCredentials
             | Self::ReadGrants
-            | Self::ManageGrants => true,
+            | Self::ManageGrants
+            | Self::ReadKillSwitch
+            | Self::ManageKillSwitch
+            | Self::ReadKeys
+            | Self::ManageKeys => true,
         }
     }
 }
@@ -99,6 +114,7 @@ impl Caller {
         };
         found.map(Self).ok_or_else(|| {
             shared.metrics.unauthenticated.add(1);
+            shared.attempts.note(Action::TokenRefused, "");
             Refusal::Unauthenticated
         })
     }
@@ -109,6 +125,11 @@ impl Caller {
             return Ok(());
         }
         Err(Refusal::Forbidden(format!("this takes the role {}", operation.role().as_str())))
+    }
+
+    /// As [`Caller::may`], of something that was wanted: that it was refused is recorded.
+    pub(crate) fn wants(&self, operation: Operation, shared: &Shared) -> Result<(), Refusal> {
+        self.may(operation).inspect_err(|_| shared.attempts.note(Action::AccessDenied, &self.0.person))
     }
 
     /// The tenant of a request: the token's own, or the one that is asked for where the token is for all.

@@ -28,6 +28,12 @@ impl Transaction<'_> {
         self.connection.query(sql, values)?.first().map(|row| get(row, 0)).transpose()
     }
 
+    /// Other replicas hear of it when this is committed. `what` is an approval, or nothing: what filters are told of.
+    fn notify(&mut self, what: &str) -> Result<(), StoreError> {
+        let what = listen::Change::of(self.tenant, what);
+        self.connection.execute("SELECT pg_notify($1, $2)", &[&listen::CHANNEL, &what]).map(drop)
+    }
+
     fn texts(&mut self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<String>, StoreError> {
         self.connection.query(sql, values)?.iter().map(|row| get(row, 0)).collect()
     }
@@ -173,10 +179,16 @@ impl Tables for Transaction<'_> {
         self.one(sql, &[&value])
     }
 
-    fn approvals(&mut self, state: Option<State>, limit: u64) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT body FROM approval WHERE $1::text IS NULL OR state = $1
-            ORDER BY created DESC, id LIMIT $2";
-        self.texts(sql, &[&state.map(State::as_str), &signed(limit)])
+    fn approvals(
+        &mut self,
+        state: Option<State>,
+        after: Option<(u64, &str)>,
+        limit: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT body FROM approval WHERE ($1::text IS NULL OR state = $1)
+            AND (created < $2 OR (created = $2 AND id > $3)) ORDER BY created DESC, id LIMIT $4";
+        let (created, id) = after.unwrap_or((u64::MAX, ""));
+        self.texts(sql, &[&state.map(State::as_str), &signed(created), &id, &signed(limit)])
     }
 
     fn pending(&mut self) -> Result<u64, StoreError> {
@@ -201,9 +213,7 @@ impl Tables for Transaction<'_> {
         self.connection.execute(sql, &[&due])?;
         let sql = "UPDATE approval SET state = $2, due = $3, used_by = $4, body = $5 WHERE id = $1";
         if self.connection.execute(sql, &[&row.id, &state, &due, &row.used_by, &row.body])? > 0 {
-            // Other replicas hear of it when this is committed.
-            let what = listen::Change::of(self.tenant, row.id);
-            return self.connection.execute("SELECT pg_notify($1, $2)", &[&listen::CHANNEL, &what]).map(drop);
+            return self.notify(row.id);
         }
         let sql =
             "INSERT INTO approval (id, key, state, created, due, used_by, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -232,6 +242,10 @@ impl Tables for Transaction<'_> {
 
     fn remove_item(&mut self, kind: ItemKind, id: &str) -> Result<bool, StoreError> {
         Ok(self.connection.execute("DELETE FROM item WHERE kind = $1 AND id = $2", &[&kind.as_str(), &id])? > 0)
+    }
+
+    fn tell(&mut self) -> Result<(), StoreError> {
+        self.notify("")
     }
 
     fn named_token(&mut self, name: &str) -> Result<Option<String>, StoreError> {

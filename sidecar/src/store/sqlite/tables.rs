@@ -173,9 +173,16 @@ impl Tables for Transaction<'_> {
         self.one(sql, [value])
     }
 
-    fn approvals(&mut self, state: Option<State>, limit: u64) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT body FROM own_approval WHERE ?1 IS NULL OR state = ?1 ORDER BY created DESC, id LIMIT ?2";
-        self.texts(sql, params![state.map(State::as_str), signed(limit)])
+    fn approvals(
+        &mut self,
+        state: Option<State>,
+        after: Option<(u64, &str)>,
+        limit: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT body FROM own_approval WHERE (?1 IS NULL OR state = ?1)
+            AND (created < ?2 OR (created = ?2 AND id > ?3)) ORDER BY created DESC, id LIMIT ?4";
+        let (created, id) = after.unwrap_or((u64::MAX, ""));
+        self.texts(sql, params![state.map(State::as_str), signed(created), id, signed(limit)])
     }
 
     fn pending(&mut self) -> Result<u64, StoreError> {
@@ -228,6 +235,11 @@ impl Tables for Transaction<'_> {
         let there = self.item(kind, id)?.is_some();
         self.execute("DELETE FROM own_item WHERE kind = ?1 AND id = ?2", [kind.as_str(), id])?;
         Ok(there)
+    }
+
+    fn tell(&mut self) -> Result<(), StoreError> {
+        // One process uses the file.
+        Ok(())
     }
 
     fn named_token(&mut self, name: &str) -> Result<Option<String>, StoreError> {
