@@ -470,14 +470,14 @@ proptest! {
         let mfa = match mfa { 0 => Mfa::Unknown, 1 => Mfa::Verified, _ => Mfa::Refused };
         let fits = may_be_injected(&name) && is_header_value(&value) && !forms.is_empty() && forms.iter().all(|form| form.len() >= 8);
         let why = match why { 1 => Why::For(retry_us), 2 => Why::Forever, _ => Why::Unavailable };
-        let reserved = Reserved { held, refusals: vec![Refusal { index, why }] };
+        let reserved = Box::new(Reserved { held, refusals: vec![Refusal { index, why }] });
         match read {
             Ok(mut read) => {
                 prop_assert!(fits);
                 prop_assert_eq!(read.headers.len(), 1);
                 prop_assert_eq!(&read.headers[0].name, &name);
                 read.headers.clear();
-                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, rule: String::new(), link, reserved, known: held.then(|| Known { carried: later.clone(), session: held }) });
+                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, rule: String::new(), link, reserved, known: held.then(|| Box::new(Known { carried: later.clone(), session: held })) });
             }
             Err(_) => prop_assert!(!fits || reason.len() > 1024),
         }
@@ -1092,6 +1092,10 @@ impl Counting {
         Self { driver, store, firewall }
     }
 
+    fn outbox(&self) -> Outbox<'_> {
+        self.firewall.sidecar.as_ref().unwrap().outbox(&*self.store)
+    }
+
     fn run(&mut self, tool: &str, answer: &str) -> Outcome {
         self.driver.run(&call(tool), |_| Response::json(answer))
     }
@@ -1110,7 +1114,11 @@ impl Counting {
 fn over(held: bool, refusals: &[(u32, Why)]) -> Answer {
     let refusals = refusals.iter().map(|(index, why)| Refusal { index: *index, why: *why }).collect();
     let verdict = if held { Verdict::Allow } else { Verdict::OverQuota };
-    Answer::Admitted(AdmitResponse { verdict, reserved: Reserved { held, refusals }, ..AdmitResponse::default() })
+    Answer::Admitted(AdmitResponse {
+        verdict,
+        reserved: Box::new(Reserved { held, refusals }),
+        ..AdmitResponse::default()
+    })
 }
 
 const DONE: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
@@ -1260,7 +1268,7 @@ impl Mesh {
         let bearer = self.bearer();
         let counting = &mut self.envoys[envoy];
         let known = flow::carried(&self.sidecar, &bearer, false, counting.driver.now_us).unwrap();
-        let response = AdmitResponse { known: Some(known), ..response(verdict) };
+        let response = AdmitResponse { known: Some(Box::new(known)), ..response(verdict) };
         counting.driver.answer = Answer::Admitted(response);
         let outcome = counting.run(tool, DONE);
         if let Some(batch) = counting.outbox().take(counting.driver.now_us, SECOND) {
@@ -1339,7 +1347,7 @@ fn who_is_not_known_sends_nothing() {
             Answer::Unavailable,
             verdict(Verdict::Allow),
             Answer::Admitted(AdmitResponse {
-                known: Some(Known { carried: vec![9], session: false }),
+                known: Some(Box::new(Known { carried: vec![9], session: false })),
                 ..response(Verdict::Allow)
             }),
         ] {

@@ -58,6 +58,7 @@ impl Exchange {
             // Whatever was decided meanwhile.
             Some(Refusal { rule, reason, .. }) => {
                 if parked.asked.quota.is_some() {
+                    // It may be reserved.
                     self.give_back();
                 }
                 let (rule, reason) = (rule.to_owned(), reason);
@@ -66,7 +67,7 @@ impl Exchange {
             None => answer,
         };
         let heard = self.hear(&parked.asked, answer, now_us);
-        let heard = heard.and_then(|learnt| self.reconsider_learnt(&parked, learnt, now_us));
+        let heard = heard.and_then(|told| self.reconsider_told(&parked, told, now_us));
         if let Err(refusal) = heard {
             // What was reserved meanwhile comes back.
             self.settle_all(End::Failed, now_us);
@@ -203,7 +204,7 @@ impl Exchange {
             Some(true) => return self.hear(&Asked { mfa: None, ..asked.clone() }, Answer::Unavailable, now_us),
             Some(false) => self.calls.iter_mut().for_each(|call| call.charge.waive()),
         }
-        let learnt = self.take_known(asked, response.known.as_ref(), now_us);
+        let told = self.take_known(asked, response.known.as_deref(), now_us);
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
         if let Some(id) = approval {
             self.attach(id);

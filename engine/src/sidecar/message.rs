@@ -119,12 +119,12 @@ pub struct AdmitResponse {
     pub state: String,
     /// Where people decide about the approval; empty where nobody said.
     pub link: String,
+    /// What came of the demands.
+    pub reserved: Box<Reserved>,
+    /// What the caller carries, where that was asked for.
+    pub known: Option<Box<Known>>,
     /// The rule that refuses, where it is another than the one that asked; empty otherwise.
     pub rule: String,
-    /// What came of the demands.
-    pub reserved: Reserved,
-    /// What the caller carries, where that was asked for.
-    pub known: Option<Known>,
 }
 
 /// What became of a one-time code.
@@ -322,11 +322,11 @@ impl AdmitResponse {
                 (6, _) => return Err(Malformed),
                 (7, value) => response.state = id(value)?.to_owned(),
                 (8, value) => response.link = value.text(MAX_LINK)?.to_owned(),
-                (15, value) => response.rule = rule(value)?.to_owned(),
-                (9, Value::Bytes(reserved)) => response.reserved = decode_reserved(reserved)?,
+                (9, Value::Bytes(reserved)) => *response.reserved = decode_reserved(reserved)?,
                 (9, _) => return Err(Malformed),
-                (10, Value::Bytes(known)) => response.known = Some(decode_known(known)?),
+                (10, Value::Bytes(known)) => response.known = Some(Box::new(decode_known(known)?)),
                 (10, _) => return Err(Malformed),
+                (15, value) => response.rule = rule(value)?.to_owned(),
                 _ => {}
             }
         }

@@ -1,9 +1,8 @@
 //! What the filter says to the sidecar (`portcullis serve`), and what its answers mean.
 //!
 //! Three calls of `portcullis.v1`: before a call of a client goes on, at most one [`AdmitRequest`] (a one-time code, an
-//! approval, an intent row on disk, a credential, shared quotas and labels); afterwards the records and what else became of
-//! calls, from the [`Outbox`]; and all the time one [`Watch`], which brings what changes. The host makes the calls and
-//! brings the answers.
+//! approval, an intent row on disk, a credential); afterwards the records and what else
+//! became of calls, from the [`Outbox`]; and all the time one [`Watch`], which brings what changes. The host makes the calls and brings the answers.
 
 mod credential;
 mod lease;

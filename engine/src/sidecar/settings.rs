@@ -25,14 +25,14 @@ pub struct Sidecar {
     name: String,
     audit_side: Side,
     approval_side: Side,
-    kill_switch_side: Side,
-    keys_side: Side,
-    stale_us: u64,
-    heard: Cache,
     quota_side: Side,
     flow_side: Side,
     /// It keeps state that is shared.
     pub(crate) shares: bool,
+    kill_switch_side: Side,
+    keys_side: Side,
+    stale_us: u64,
+    heard: Cache,
 }
 
 impl Sidecar {
@@ -63,13 +63,13 @@ impl Sidecar {
             queue_bytes: config.queue_bytes,
             audit_side: config.on_unavailable.audit,
             approval_side: config.on_unavailable.approval,
+            quota_side: config.on_unavailable.quota,
+            flow_side: config.on_unavailable.flow,
+            shares: false,
             kill_switch_side: config.on_unavailable.kill_switch,
             keys_side: config.on_unavailable.keys,
             stale_us: u64::from(config.stale_after_ms) * 1000,
             heard: Cache::default(),
-            quota_side: config.on_unavailable.quota,
-            flow_side: config.on_unavailable.flow,
-            shares: false,
         })
     }
 

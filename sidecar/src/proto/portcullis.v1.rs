@@ -209,15 +209,15 @@ pub struct AdmitResponse {
     /// Where people decide about the approval; empty where the sidecar was told of no such place.
     #[prost(string, tag = "8")]
     pub link: ::prost::alloc::string::String,
-    /// Of VERDICT_DENY, where it is not the rule that asked that refuses: which one it is, `kill_switch:` and an id.
-    #[prost(string, tag = "15")]
-    pub rule: ::prost::alloc::string::String,
     /// What came of the demands.
     #[prost(message, optional, tag = "9")]
     pub quotas: ::core::option::Option<QuotaAnswer>,
     /// What the caller carries, whatever the verdict; without it the filter refuses a call that had to know.
     #[prost(message, optional, tag = "10")]
     pub flow: ::core::option::Option<FlowKnown>,
+    /// Of VERDICT_DENY, where it is not the rule that asked that refuses: which one it is, `kill_switch:` and an id.
+    #[prost(string, tag = "15")]
+    pub rule: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FlowKnown {

@@ -37,26 +37,13 @@ pub(super) async fn admit(shared: &Arc<Shared>, mut request: AdmitRequest) -> Re
     };
     let flow = request.flow.take();
     let quotas = quotas::Wanted::of(&mut request, &tenant)?;
-    let judged = tokio::select! {
-        judged = judge(shared, &tenant, request, quotas.as_ref()) => Ok(judged?),
-        stop = shared.watching.stopped(&what) => Err((stop, String::new())),
-    };
-    let judged = match judged {
-        Ok(judged) => match shared.watching.stop(&what).await? {
-            Some(stop) => Err((stop, judged.approval_id)),
-            None => Ok(judged),
-        },
-        stopped => stopped,
-    };
-    let mut answer = match judged {
-        Ok(judged) => judged,
-        Err((stop, approval_id)) => {
-            if let Some(quotas) = &quotas {
-                quotas.give_back(shared).await?;
-            }
-            stopped(&stop, &approval_id)
+    let mut answer = judge(shared, &tenant, request, &what, quotas.as_ref()).await?;
+    if let Some(stop) = shared.watching.stop(&what).await? {
+        if let Some(quotas) = quotas.filter(|_| answer.quotas.is_some()) {
+            quotas.give_back(shared).await?;
         }
-    };
+        answer = stopped(&stop, &answer.approval_id);
+    }
     if let Some(ask) = flow {
         // Asked last: while people decided the caller may have read more.
         answer.flow = flow::known(shared, &tenant, ask).await?;
@@ -64,15 +51,11 @@ pub(super) async fn admit(shared: &Arc<Shared>, mut request: AdmitRequest) -> Re
     Ok(answer)
 }
 
-/// Refused by a kill switch.
-fn stopped(stop: &Stop, approval_id: &str) -> AdmitResponse {
-    AdmitResponse { rule: stop.rule.to_string(), ..answer(Verdict::Deny, approval_id, &stop.reason) }
-}
-
 async fn judge(
     shared: &Arc<Shared>,
     tenant: &Tenant,
     mut request: AdmitRequest,
+    what: &AdmitRequest,
     quotas: Option<&quotas::Wanted>,
 ) -> Result<AdmitResponse, Status> {
     let need = request.credential.take();
@@ -89,7 +72,10 @@ async fn judge(
     {
         return Ok(refused);
     }
-    let mut admitted = decide(shared, tenant, request).await?;
+    let mut admitted = tokio::select! {
+        admitted = decide(shared, tenant, request) => admitted?,
+        stop = shared.watching.stopped(what) => return Ok(stopped(&stop, "")),
+    };
     if let Some(quotas) = quotas.filter(|_| admitted.verdict() == Verdict::Allow) {
         admitted = quotas.reserve(shared, admitted).await?;
     }
@@ -100,6 +86,11 @@ async fn judge(
         quotas.give_back(shared).await?;
     }
     added
+}
+
+/// Refused by a kill switch.
+fn stopped(stop: &Stop, approval_id: &str) -> AdmitResponse {
+    AdmitResponse { rule: stop.rule.to_string(), ..answer(Verdict::Deny, approval_id, &stop.reason) }
 }
 
 /// Whether the call may go on, whatever it takes for it.

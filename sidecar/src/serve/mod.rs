@@ -117,9 +117,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     keys: Keys,
     #[command(flatten)]
-    sinks: crate::sinks::Options,
-    #[command(flatten)]
     redis: state::RedisServer,
+    #[command(flatten)]
+    sinks: crate::sinks::Options,
 }
 
 /// Who wraps the keys that credentials are sealed with, and who may be asked for tokens.

@@ -54,14 +54,14 @@ pub(crate) enum ItemKind {
     Credential,
     /// Who may use a credential for which server.
     ConnectionGrant,
+    /// A part of the engine's state, by its name there.
+    State,
     /// A kill switch that is on.
     Stop,
     /// A caller's key, by its id.
     CallerKey,
     /// When a caller's key was used last.
     KeyUse,
-    /// A part of the engine's state, by its name there.
-    State,
     /// A session of the console, by the hash of its cookie, in the default tenant.
     Session,
     /// How far a sink has got in the chain, by its name.
@@ -93,10 +93,10 @@ impl ItemKind {
             Self::KeyRotation => "key_rotation",
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
+            Self::State => "state",
             Self::Stop => "stop",
             Self::CallerKey => "caller_key",
             Self::KeyUse => "key_use",
-            Self::State => "state",
             Self::Session => "session",
             Self::Sink => "sink",
             Self::Seen => "seen",

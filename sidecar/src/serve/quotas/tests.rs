@@ -7,7 +7,8 @@ use tokio::task::JoinSet;
 
 use super::super::tests::{Bench, call};
 use crate::proto::{
-    AdmitRequest, AdmitResponse, QuotaAlgorithm, QuotaDemand, QuotaSettlement, RecordRequest, Verdict, quota_refusal,
+    AdmitRequest, AdmitResponse, FlowAsk, FlowBearer, FlowGain, QuotaAlgorithm, QuotaDemand, QuotaSettlement,
+    RecordRequest, Verdict, quota_refusal,
 };
 use crate::state::Shared as State;
 use crate::state::suite;
@@ -55,6 +56,7 @@ on_each! {
     callers_of_all_tenants_count_together_where_they_should
     what_is_no_demand_is_refused
     two_replicas_never_exceed_and_never_leak
+    what_callers_gained_is_known_at_every_replica
 }
 
 fn demand(key: u8, limit: u64) -> QuotaDemand {
@@ -229,6 +231,66 @@ async fn two_replicas_never_exceed_and_never_leak(place: Place) {
         left += 1;
     }
     assert_eq!(done + left, 20);
+}
+
+/// Labels are kept in the store, wherever quotas are counted.
+async fn what_callers_gained_is_known_at_every_replica(place: Place) {
+    let first = place.bench().await;
+    let replica = if place.bed.backing == Backing::Sqlite { None } else { Some(place.bench().await) };
+    let second = replica.as_ref().unwrap_or(&first);
+    let bearer = |caller: u8, session: Option<u8>| FlowBearer {
+        session: session.map_or(Vec::new(), |session| vec![session; 32]),
+        caller: vec![caller; 32],
+        decay_us: 3_600_000_000,
+        decay_calls: 0,
+    };
+    let knows = async |bench: &Bench, tenant: &str, bearer: FlowBearer| {
+        let flow = Some(FlowAsk { bearer: Some(bearer), counted: false });
+        let answer = bench.admit(AdmitRequest { tenant: tenant.into(), flow, ..asks("a", &[]) }).await.unwrap();
+        let known = answer.flow.unwrap();
+        (
+            ["private", "untrusted"]
+                .map(|label| known.carried.windows(label.len()).any(|part| part == label.as_bytes())),
+            known.session,
+        )
+    };
+    let gain = |id: &str, bearer: FlowBearer, label: &str| FlowGain {
+        id: id.into(),
+        tenant: "x".into(),
+        bearer: Some(bearer),
+        labels: vec![label.into()],
+        prints: vec![1, 2, 3, 4, 5],
+        ..Default::default()
+    };
+    let send = async |bench: &Bench, gains: Vec<FlowGain>| {
+        let answer = bench.send(RecordRequest { gains, ..Default::default() }).await.unwrap();
+        (answer.accepted.len(), answer.rejected.len())
+    };
+    assert_eq!(knows(&first, "x", bearer(1, None)).await, ([false, false], false));
+    let one = gain("g1", bearer(1, None), "private");
+    assert_eq!(send(&first, vec![one.clone(), gain("g2", bearer(2, None), "untrusted")]).await, (2, 0));
+    assert_eq!(send(second, vec![one, gain("g3", bearer(1, None), "untrusted")]).await, (2, 0));
+    assert_eq!(knows(second, "x", bearer(1, None)).await.0, [true, true]);
+    assert_eq!(knows(&first, "x", bearer(2, None)).await.0, [false, true]);
+    assert_eq!(knows(&first, "y", bearer(1, None)).await.0, [false, false], "another tenant's");
+    let began = FlowGain { labels: Vec::new(), began: true, ..gain("g4", bearer(1, Some(7)), "") };
+    assert_eq!(send(second, vec![began, gain("g5", bearer(1, Some(7)), "private")]).await, (2, 0));
+    assert_eq!(knows(&first, "x", bearer(1, Some(7))).await, ([true, false], true));
+    for bad in [
+        gain("g 6", bearer(1, None), "private"),
+        gain("g6", FlowBearer { caller: vec![1; 31], ..bearer(1, None) }, "private"),
+        gain("g6", FlowBearer { decay_us: 0, ..bearer(1, None) }, "private"),
+        gain("g6", bearer(1, None), ""),
+        FlowGain { prints: vec![1; 6], ..gain("g6", bearer(1, None), "private") },
+        FlowGain { ended: true, ..gain("g6", bearer(1, None), "private") },
+        FlowGain { bearer: None, ..gain("g6", bearer(1, None), "private") },
+    ] {
+        assert_eq!(send(&first, vec![bad.clone()]).await, (0, 1), "{bad:?}");
+    }
+    let names: Vec<_> = (0..32).map(|number| format!("l{number}")).collect();
+    let many = FlowGain { labels: names, ..gain("g7", bearer(1, None), "") };
+    assert_eq!(send(&first, vec![many]).await, (0, 1), "more than can be kept");
+    assert_eq!(knows(second, "x", bearer(1, None)).await.0, [true, true]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
