@@ -1092,10 +1092,6 @@ impl Counting {
         Self { driver, store, firewall }
     }
 
-    fn outbox(&self) -> Outbox<'_> {
-        self.firewall.sidecar.as_ref().unwrap().outbox(&*self.store)
-    }
-
     fn run(&mut self, tool: &str, answer: &str) -> Outcome {
         self.driver.run(&call(tool), |_| Response::json(answer))
     }

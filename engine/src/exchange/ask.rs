@@ -67,7 +67,7 @@ impl Exchange {
             None => answer,
         };
         let heard = self.hear(&parked.asked, answer, now_us);
-        let heard = heard.and_then(|told| self.reconsider_told(&parked, told, now_us));
+        let heard = heard.and_then(|learnt| self.reconsider_learnt(&parked, learnt, now_us));
         if let Err(refusal) = heard {
             // What was reserved meanwhile comes back.
             self.settle_all(End::Failed, now_us);
@@ -204,7 +204,7 @@ impl Exchange {
             Some(true) => return self.hear(&Asked { mfa: None, ..asked.clone() }, Answer::Unavailable, now_us),
             Some(false) => self.calls.iter_mut().for_each(|call| call.charge.waive()),
         }
-        let told = self.take_known(asked, response.known.as_deref(), now_us);
+        let learnt = self.take_known(asked, response.known.as_deref(), now_us);
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
         if let Some(id) = approval {
             self.attach(id);

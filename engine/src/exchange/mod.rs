@@ -350,7 +350,6 @@ pub enum Question {
 
 /// The answer to a [`Question`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Answer {
     /// It may.
     Approved,
