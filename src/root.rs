@@ -5,14 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use portcullis_engine::firewall::Firewall;
-use portcullis_engine::sidecar::Sidecar;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::filter::Filter;
 use crate::host::{self, Level};
 use crate::shared::SharedData;
-use crate::sidecar::{Delivery, TICK};
+use crate::sidecar::{Delivery, TICK, Watcher};
 use crate::telemetry::Telemetry;
 
 /// What all requests of this VM share.
@@ -20,6 +19,7 @@ use crate::telemetry::Telemetry;
 pub struct Root {
     firewall: Option<Arc<Firewall>>,
     delivery: Option<Rc<Delivery>>,
+    watcher: Option<Watcher>,
     telemetry: Rc<Telemetry>,
     store: Arc<SharedData>,
     seed: u64,
@@ -28,6 +28,9 @@ pub struct Root {
 
 impl Context for Root {
     fn on_grpc_call_response(&mut self, token: u32, status: u32, size: usize) {
+        if self.watcher.as_ref().is_some_and(|watcher| watcher.answered(token, status, size)) {
+            return;
+        }
         if let Some(delivery) = &self.delivery {
             delivery.answered(token, status, size);
         }
@@ -50,12 +53,13 @@ impl RootContext for Root {
         match Firewall::from_json(&configuration, key) {
             Ok(firewall) => {
                 self.telemetry.loaded(&firewall);
-                if firewall.sidecar.as_ref().is_some_and(Sidecar::takes_records) {
+                if firewall.sidecar.is_some() {
                     host::tick_every(TICK);
                 }
                 let firewall = Arc::new(firewall);
                 let delivery = Delivery::new(firewall.clone(), self.store.clone(), self.telemetry.clone());
                 self.delivery = Some(Rc::new(delivery));
+                self.watcher = Some(Watcher::new(firewall.clone(), self.store.clone(), self.telemetry.clone()));
                 self.firewall = Some(firewall);
                 self.seed = seed;
                 true
@@ -79,6 +83,9 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         if let Some(delivery) = &self.delivery {
             delivery.send();
+        }
+        if let Some(watcher) = &self.watcher {
+            watcher.tick();
         }
     }
 

@@ -1,13 +1,13 @@
-//! Calls to the sidecar: admissions of calls, and the delivery of audit records.
+//! Calls to the sidecar: admissions of calls, the delivery of audit records, and what it tells.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_engine::audit::Record;
 use portcullis_engine::firewall::Firewall;
-use portcullis_engine::sidecar::{AdmitRequest, AuditRecord, Batch, RecordResponse, Sidecar};
+use portcullis_engine::sidecar::{AdmitRequest, AuditRecord, Batch, RecordResponse, Sidecar, WAIT_MS, Watched};
 use portcullis_engine::state::Store;
 
 use crate::host::{self, Level};
@@ -73,6 +73,52 @@ impl Delivery {
     }
 }
 
+/// Hears what the sidecar of one configuration tells, for all workers.
+pub struct Watcher {
+    firewall: Arc<Firewall>,
+    store: Arc<dyn Store>,
+    telemetry: Rc<Telemetry>,
+    /// The token of the answer that is awaited.
+    asked: Cell<Option<u32>>,
+}
+
+impl Watcher {
+    pub fn new(firewall: Arc<Firewall>, store: Arc<dyn Store>, telemetry: Rc<Telemetry>) -> Self {
+        Self { firewall, store, telemetry, asked: Cell::new(None) }
+    }
+
+    /// Asks, unless another worker does.
+    pub fn tick(&self) {
+        let Some(sidecar) = &self.firewall.sidecar else { return };
+        let (watch, now_us) = (sidecar.watch(&*self.store), host::now_us());
+        if self.asked.get().is_some() {
+            return watch.renew(now_us);
+        }
+        let Some(message) = watch.take(now_us) else { return };
+        let patience = sidecar.timeout + Duration::from_millis(WAIT_MS.into());
+        self.asked.set(call(sidecar, "Watch", &message, patience));
+        if self.asked.get().is_none() {
+            self.telemetry.watched(watch.settle(None, now_us));
+        }
+    }
+
+    /// Takes the answer; false where it is one to something else.
+    pub fn answered(&self, token: u32, status: u32, size: usize) -> bool {
+        let Some(sidecar) = self.firewall.sidecar.as_ref().filter(|_| self.asked.get() == Some(token)) else {
+            return false;
+        };
+        self.asked.set(None);
+        let message = if status == 0 { host::call_answer(size) } else { None };
+        let watched = sidecar.watch(&*self.store).settle(message.as_deref(), host::now_us());
+        self.telemetry.watched(watched);
+        if watched == Watched::Failed(1) {
+            let line = format!("portcullis: the sidecar does not tell what has changed (gRPC status {status})");
+            host::log(Level::Warn, &line);
+        }
+        true
+    }
+}
+
 /// Asks whether a call may go on; the token of the answer, `None` where nobody can be asked.
 pub fn admit(sidecar: &Sidecar, request: &AdmitRequest) -> Option<u32> {
     // While a person decides the sidecar holds the call; the time it may take beyond that is its own.
@@ -84,5 +130,5 @@ fn call(sidecar: &Sidecar, method: &str, message: &[u8], timeout: Duration) -> O
     host::call(&sidecar.cluster, method, sidecar.authorization().as_deref(), message, timeout)
 }
 
-/// How often a worker looks whether records wait.
+/// How often a worker looks whether records wait, and whether somebody hears what the sidecar tells.
 pub const TICK: Duration = Duration::from_millis(200);

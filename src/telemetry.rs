@@ -8,7 +8,7 @@ use portcullis_engine::audit::{Decided, Record};
 use portcullis_engine::config::{AuditLog, StateName};
 use portcullis_engine::exchange::Answer;
 use portcullis_engine::firewall::Firewall;
-use portcullis_engine::sidecar::Settled;
+use portcullis_engine::sidecar::{Settled, Watched};
 use portcullis_engine::telemetry::{self, Kind, Sample};
 
 use crate::host::{self, Level, Metric};
@@ -89,6 +89,11 @@ impl Telemetry {
     /// A batch of records was handed to the sidecar, or could not be.
     pub fn delivered(&self, settled: Settled) {
         telemetry::of_delivery(settled, &mut |sample| self.count(&sample));
+    }
+
+    /// The sidecar was asked what holds now.
+    pub fn watched(&self, watched: Watched) {
+        telemetry::of_watch(watched, &mut |sample| self.count(&sample));
     }
 
     /// A record found no room on its way to the sidecar.

@@ -21,6 +21,8 @@ pub struct Record {
     pub direction: Direction,
     /// The caller.
     pub principal: Arc<Principal>,
+    /// Id of the key that was made at the sidecar, by which the caller is known.
+    pub key: Option<Arc<str>>,
     /// Keyed hash of the session's id, which itself is as good as a password; `None` where there is no session.
     pub session: Option<Arc<str>>,
     /// The configured server's name; empty where none matched.
@@ -209,6 +211,9 @@ impl Record {
             line.list("roles", &self.principal.roles);
             line.list("teams", &self.principal.teams);
             line.optional("agent", self.principal.agent.as_deref());
+        }
+        if let Some(key) = &self.key {
+            line.text("key_id", key);
         }
         if let Some(session) = &self.session {
             line.text("session", session);

@@ -8,7 +8,7 @@ use crate::audit::{Decided, Record};
 use crate::exchange::Answer;
 use crate::firewall::Firewall;
 use crate::scan::Direction;
-use crate::sidecar::{Settled, Verdict};
+use crate::sidecar::{KILL_SWITCH, Settled, Verdict, Watched};
 
 /// One change of one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,9 @@ pub fn of_record(record: &Record, count: &mut dyn FnMut(Sample<'_>)) {
         [("direction", direction), ("server", server), ("capability", record.capability), ("decision", decision)];
     add(count, "portcullis_messages_total", &labels);
     if record.decision.is_refusal() {
-        add(count, "portcullis_refused_total", &[("server", server), ("rule", &record.rule)]);
+        // Kill switches come and go: each with a metric of its own would leave it behind.
+        let rule = if record.rule.starts_with(KILL_SWITCH) { "kill_switch" } else { &record.rule };
+        add(count, "portcullis_refused_total", &[("server", server), ("rule", rule)]);
     }
     if record.decision == Decided::Malformed {
         add(count, "portcullis_malformed_total", &[("direction", direction), ("reason", &record.rule)]);
@@ -147,6 +149,16 @@ pub fn of_delivery(settled: Settled, count: &mut dyn FnMut(Sample<'_>)) {
     if settled.failed {
         add(count, "portcullis_audit_failures_total", &[]);
     }
+}
+
+/// The sidecar told what holds now, or did not.
+pub fn of_watch(watched: Watched, count: &mut dyn FnMut(Sample<'_>)) {
+    let outcome = match watched {
+        Watched::Changed => "changed",
+        Watched::Same => "same",
+        Watched::Failed(_) => "failed",
+    };
+    add(count, "portcullis_watch_total", &[("outcome", outcome)]);
 }
 
 /// A record found no room on its way to the sidecar.

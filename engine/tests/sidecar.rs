@@ -310,7 +310,7 @@ proptest! {
                 prop_assert_eq!(read.headers.len(), 1);
                 prop_assert_eq!(&read.headers[0].name, &name);
                 read.headers.clear();
-                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, link });
+                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, rule: String::new(), link });
             }
             Err(_) => prop_assert!(!fits || reason.len() > 1024),
         }

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod audit;
+mod caller_keys;
 mod catalogue;
 mod client;
 mod clock;
@@ -11,6 +12,7 @@ mod credentials;
 mod eval;
 mod failure;
 mod input;
+mod kill_switch;
 mod mfa;
 mod policy;
 mod proto;
@@ -66,6 +68,12 @@ enum Command {
     /// Say who may use which credential for which server
     #[command(subcommand)]
     Grants(credentials::command::GrantsCommand),
+    /// Make keys for callers, and revoke them
+    #[command(subcommand)]
+    Keys(caller_keys::command::Command),
+    /// Stop calls at every filter, and let them go on
+    #[command(subcommand)]
+    KillSwitch(kill_switch::command::Command),
     /// Make and revoke tokens of people
     #[command(subcommand)]
     Tokens(tokens::command::Command),
@@ -89,6 +97,8 @@ fn main() -> ExitCode {
         Command::Approvals(command) => approvals::command::run(&command),
         Command::Credentials(command) => credentials::command::run(&command),
         Command::Grants(command) => credentials::command::run_grants(&command),
+        Command::Keys(command) => caller_keys::command::run(&command),
+        Command::KillSwitch(command) => kill_switch::command::run(&command),
         Command::Tokens(command) => tokens::command::run(&command),
         Command::Mfa(command) => mfa::command::run(&command),
         Command::Store(command) => store::command::run(&command),

@@ -6,7 +6,8 @@ use super::Settings;
 
 use crate::principal::PrincipalKind;
 
-/// Where identity comes from. The first source that verified somebody is used: JWT, key, mTLS.
+/// Where identity comes from. The first source that verified somebody is used: JWT, key, mTLS. Where there is a sidecar,
+/// the keys that it made for callers count as well: as `Bearer` in `authorization`, and in the header that `keys` names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Settings)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -103,7 +104,8 @@ pub struct KeysConfig {
     /// The request header that carries the key; with `authorization` as `Bearer <key>`.
     #[serde(default = "authorization")]
     pub header: String,
-    /// The keys.
+    /// The keys; none where all are made at the sidecar.
+    #[serde(default)]
     pub entries: Vec<KeyEntry>,
 }
 

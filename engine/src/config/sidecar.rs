@@ -27,6 +27,10 @@ pub struct SidecarConfig {
     /// Most bytes of records that wait in Envoy's memory while the sidecar is away (4,194,304 to 1,073,741,824).
     #[serde(default = "queue_bytes")]
     pub queue_bytes: usize,
+    /// How long what the sidecar told by Watch counts as fresh, in milliseconds (15,000 to 3,600,000): see
+    /// `on_unavailable`.
+    #[serde(default = "stale_after_ms")]
+    pub stale_after_ms: u32,
     /// What becomes of calls that need the sidecar while it is away or answers what it should not.
     #[serde(default)]
     pub on_unavailable: OnUnavailable,
@@ -57,6 +61,13 @@ pub struct OnUnavailable {
     pub audit: Side,
     /// Calls that need an approval.
     pub approval: Side,
+    /// All calls, while it is not known for sure which kill switches are on: nothing was heard of the sidecar for
+    /// `stale_after_ms`, or nothing at all since Envoy started. Where they are allowed, the kill switches that were on when
+    /// it was last heard of stay on.
+    pub kill_switch: Side,
+    /// Calls with a key of a caller that the sidecar made, while it is not known for sure which keys count. Where they
+    /// are allowed, those go on counting that did when the sidecar was last heard of.
+    pub keys: Side,
 }
 
 /// How a call is held for an approval. What is left out in a rule is as in `approval` of the configuration, and there
@@ -113,7 +124,7 @@ impl fmt::Debug for Secret {
 
 impl Default for OnUnavailable {
     fn default() -> Self {
-        Self { audit: Side::Deny, approval: Side::Deny }
+        Self { audit: Side::Deny, approval: Side::Deny, kill_switch: Side::Allow, keys: Side::Deny }
     }
 }
 
@@ -123,6 +134,10 @@ fn cluster() -> String {
 
 fn timeout_ms() -> u32 {
     2000
+}
+
+fn stale_after_ms() -> u32 {
+    30_000
 }
 
 fn queue_bytes() -> usize {

@@ -12,7 +12,7 @@ use super::client::{Client, Judged, NEEDS_MFA};
 use super::content::{self, Block};
 use super::credential::NONE;
 use super::form::{self, Form};
-use super::{Answer, Ask, Asked, Call, Exchange, Forward, RequestStep, State};
+use super::{Answer, Ask, Asked, Call, Exchange, Forward, Refusal, RequestStep, State};
 use crate::answer::{self, CODE_APPROVAL, CODE_MFA, CODE_POLICY, Denial};
 use crate::audit::{Decided, Record};
 use crate::config::{Action, AuditDelivery, Side, canonical_json, canonical_string, sha256_hex};
@@ -50,6 +50,15 @@ impl Exchange {
                 self.state = other;
                 return RequestStep::Hold;
             }
+        };
+        self.hear_told();
+        let answer = match self.lost_key(now_us) {
+            // Whatever was decided meanwhile.
+            Some(Refusal { rule, reason, .. }) => {
+                let (rule, reason) = (rule.to_owned(), reason);
+                Answer::Admitted(AdmitResponse { verdict: Verdict::Deny, rule, reason, ..AdmitResponse::default() })
+            }
+            None => answer,
         };
         if let Err(refusal) = self.hear(&parked.asked, answer) {
             if parked.reserved {
@@ -159,6 +168,12 @@ impl Exchange {
                 let asked = Asked { rule: Arc::from(NONE), reason: Arc::default(), ..asked.clone() };
                 self.note(&asked.rule, Decided::Deny, "There is no credential for it.", approval);
                 return Err(self.tell(&asked, &denied(&response.reason), Some(&response)));
+            }
+            Verdict::Deny if !response.rule.is_empty() => {
+                let rule = Arc::from(response.rule.as_str());
+                let asked = Asked { rule, reason: Arc::default(), ..asked.clone() };
+                self.note(&asked.rule, Decided::Deny, &response.reason, approval);
+                return Err(self.tell(&asked, &response.reason, Some(&response)));
             }
             Verdict::Pending if asked.held => (
                 Decided::RequireApproval,

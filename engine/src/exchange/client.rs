@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ask::{CONTENT, Pending};
 use super::check_obligations::SecondFactor;
-use super::checks::{self, Called};
+use super::checks::{self, Called, Ruling};
 use super::content::{self, Content};
 use super::request::reads_as;
 use super::{Ask, Call, Exchange, form};
@@ -204,7 +204,19 @@ impl Client<'_> {
         };
         let arguments = mcp::arguments(method, params);
         self.describe_input(arguments, record);
-        let names = match mcp::names(method, params) {
+        let names = mcp::names(method, params);
+        let name = names.as_ref().ok().and_then(|names| names.first()).map(AsRef::as_ref);
+        let stopped = self.exchange.stopped(method, capability, name, self.now_us);
+        let scoped = self.exchange.scoped(method, capability, name);
+        if let Some(Ruling { verdict, shadow: false, .. }) = &stopped {
+            record.name = name.map(|name| self.recordable(name));
+            let (action, rule, reason) = (verdict.action, verdict.rule.clone(), verdict.reason.clone());
+            let decision = Decision { action, rule, reason, hide: false, would: None };
+            note(record, &decision);
+            let refuse = |id| self.refuse_call(id, method, capability, record, &decision, &SecondFactor::NotNeeded);
+            return (capability, id.map_or(Judged::Drop, refuse));
+        }
+        let names = match names {
             Ok(names) => names,
             Err(_) if !self.exchange.enforcing() => {
                 record.would = Some((Decided::Malformed, "json-rpc:invalid".to_owned()));
@@ -223,7 +235,8 @@ impl Client<'_> {
             capability = Capability::Resource;
         }
         record.name = names.first().map(|name| self.recordable(name));
-        let mut decision = self.decide(method, capability, &names, arguments);
+        let decision = self.decide(method, capability, &names, arguments);
+        let mut decision = checks::restrict(decision, stopped.into_iter().chain(scoped));
         let mut factor = SecondFactor::NotNeeded;
         // An approval may still come: what checks refuse, nobody is asked about.
         if decision.action != Action::Deny {
@@ -300,7 +313,11 @@ impl Client<'_> {
             Message::Result { result, .. } => answered_capability(*result),
             _ => Capability::Protocol,
         };
-        let decision = self.decide(answered_method(capability), capability, &[], None);
+        let method = answered_method(capability);
+        let decision = self.decide(method, capability, &[], None);
+        let stopped = self.exchange.stopped(method, capability, None, self.now_us);
+        let scoped = self.exchange.scoped(method, Capability::Protocol, None);
+        let decision = checks::restrict(decision, stopped.into_iter().chain(scoped));
         note(record, &decision);
         let id = message.id().map_or("null", Value::raw);
         if !decision.action.lets_through() {

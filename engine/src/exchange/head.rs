@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use std::sync::Arc;
 
+use super::checks::restrict;
 use super::{Call, Exchange, Forward, Refusal, RequestStep, State};
 use crate::answer::INVALID_REQUEST;
 use crate::audit::Decided;
@@ -71,6 +72,7 @@ impl Exchange {
         let path = headers.get(":path").unwrap_or_default();
         self.scene.get = method != "POST";
 
+        self.hear_told();
         let mut identity = facts.identity.clone();
         if let Some(name) = &firewall.needs.key_header {
             let value = headers.items_named(name);
@@ -84,7 +86,9 @@ impl Exchange {
             }
             identity.key = value.first().and_then(|value| std::str::from_utf8(value).ok());
         }
-        self.scene.principal = policy.identify(&identity);
+        let key = self.told_key(headers, &identity, now_us);
+        let (key, unknown_key) = key.map_or_else(|refusal| (None, Some(refusal)), |key| (key, None));
+        self.scene.principal = key.unwrap_or_else(|| policy.identify(&identity));
 
         let ops = self.hygiene(headers);
         if end && (method == "OPTIONS" || (matches!(method, "GET" | "HEAD") && is_well_known(path))) {
@@ -109,6 +113,10 @@ impl Exchange {
         if self.is_plaintext() {
             let reason = "The way to the server has no TLS, and no credential may travel it.";
             return Err(Refusal::http(502, super::credential::PLAINTEXT, reason));
+        }
+        // Falling back to who connects would give a revoked key the rights of a proxy on the way.
+        if let Some(refusal) = unknown_key.filter(|_| self.enforcing()) {
+            return Err(refusal);
         }
         if policy.config().identity.required && self.scene.principal.is_anonymous() {
             let mut refusal = Refusal::http(401, "identity:required", "A verified identity is required.");
@@ -216,6 +224,8 @@ impl Exchange {
             arguments: None,
         };
         let decision = self.firewall.policy.decide_at(&self.scene.principal, &call, &self.moment(now_us));
+        let decision = restrict(decision, self.stopped(method, Capability::Protocol, None, now_us));
+        let decision = restrict(decision, self.scoped(method, Capability::Protocol, None));
         let mut record = self.record(Direction::Request, now_us);
         record.method = method.to_owned();
         record.capability = Capability::Protocol.as_str();
@@ -262,6 +272,10 @@ impl Exchange {
             }
         };
         let mut names: Vec<&str> = headers.iter().map(|(name, _)| name).filter(|name| unwanted(name)).collect();
+        let own = self.scene.own_keys.iter().map(|op| match op {
+            HeaderOp::Remove(name) | HeaderOp::Set(name, _) => name.as_str(),
+        });
+        names.extend(own);
         names.arrange();
         names.dedup();
         names.into_iter().map(|name| HeaderOp::Remove(name.to_owned())).collect()

@@ -29,7 +29,9 @@ pub(super) fn visible<'d>(exchange: &Exchange, result: Value<'d>) -> Vec<List<'d
                 "uriTemplate" => policy.template_visible(&scene.principal, &scene.server, &name),
                 _ => policy.visible(&scene.principal, &scene.server, capability, &name),
             };
-            shown && exchange.firewall.obligations.visible(&scene.principal, &scene.server, capability, &name)
+            shown
+                && exchange.key_shows(capability, &name)
+                && exchange.firewall.obligations.visible(&scene.principal, &scene.server, capability, &name)
         };
         lists.push(List { member, array, named, kept: array.elements().map(visible).collect() });
     }
@@ -49,7 +51,8 @@ pub(super) fn filter(exchange: &Exchange, result: Value<'_>, lists: &[List<'_>],
     }
     // A shared cache must not serve one caller's list to another, nor keep it past a change of policy
     // (2026-07-28, "Caching": `cacheScope`, `ttlMs`).
-    if !lists.is_empty() && (hidden > 0 || exchange.firewall.lists_depend_on_caller()) {
+    let depends = exchange.firewall.lists_depend_on_caller() || exchange.scene.heard.told.has_keys();
+    if !lists.is_empty() && (hidden > 0 || depends) {
         if result.get("cacheScope").is_some_and(|scope| !scope.is_str("private")) {
             edits.set_member(result, "cacheScope", "\"private\"");
         }

@@ -17,6 +17,7 @@ mod check_flow;
 mod check_obligations;
 mod check_pins;
 mod check_schema;
+mod check_told;
 mod checks;
 mod client;
 mod content;
@@ -44,8 +45,9 @@ use crate::obligations::Held;
 use crate::principal::Principal;
 use crate::quota::{Charge, End};
 use crate::scan::Direction;
-use crate::sidecar::{AdmitRequest, AdmitResponse, Injected};
+use crate::sidecar::{AdmitRequest, AdmitResponse, CallerKey, Heard, Injected};
 use crate::state::Store;
+use checks::Ruling;
 use stream::Stream;
 
 pub use crate::obligations::Code;
@@ -193,6 +195,7 @@ impl Exchange {
             correlation_id: self.scene.correlation_id.clone(),
             direction,
             principal: self.scene.principal.clone(),
+            key: self.scene.key.as_ref().map(|(_, key)| Arc::clone(&key.id)),
             session: self.scene.session.hash.clone(),
             server: self.scene.server.clone(),
             method: String::new(),
@@ -252,23 +255,30 @@ impl Exchange {
         let mut record = self.record(Direction::Request, now_us);
         record.method = refusal.method;
         record.capability = Capability::of_client_method(&record.method).as_str();
-        record.reason = Arc::from(refusal.reason.as_str());
-        if self.enforcing() {
+        let (mut reason, mut enforcing) = (refusal.reason, self.enforcing());
+        let stopped = if enforcing { None } else { self.stopped_unread(now_us) };
+        if let Some(Ruling { verdict, .. }) = stopped {
+            record.decision = Decided::Deny;
+            record.rule = verdict.rule;
+            reason = verdict.reason.to_string();
+            enforcing = true;
+        } else if enforcing {
             record.decision = refusal.decided;
             record.rule = Arc::from(refusal.rule);
         } else {
             record.decision = Decided::Pass;
             record.would = Some((refusal.decided, refusal.rule.to_owned()));
         }
+        record.reason = Arc::from(reason.as_str());
         self.calls.push(Call::plain("", record));
-        if !self.enforcing() {
+        if !enforcing {
             self.state = State::Bypass;
-            return RequestStep::Forward(Forward::default());
+            return RequestStep::Forward(Forward { headers: std::mem::take(&mut self.scene.own_keys), body: None });
         }
         self.state = State::Ended;
         let body = match refusal.json_rpc {
-            Some(code) => answer::malformed(refusal.id.as_deref(), code, &refusal.reason),
-            None => return RequestStep::Reply(self.plain_reply(refusal.status, &refusal.reason, refusal.headers)),
+            Some(code) => answer::malformed(refusal.id.as_deref(), code, &reason),
+            None => return RequestStep::Reply(self.plain_reply(refusal.status, &reason, refusal.headers)),
         };
         RequestStep::Reply(answer::json_reply(refusal.status, body, &self.scene.correlation_id))
     }
@@ -381,6 +391,12 @@ struct Scene {
     /// How many records were begun.
     records: Cell<u32>,
     correlation_id: String,
+    /// What the sidecar told beside the configuration.
+    heard: Heard,
+    /// The key by which the caller is known, and its SHA-256.
+    key: Option<([u8; 32], Arc<CallerKey>)>,
+    /// Headers with keys that the sidecar made: they go no further, whatever becomes of the request.
+    own_keys: Vec<HeaderOp>,
     principal: Arc<Principal>,
     server: Arc<str>,
     /// How the server takes credentials, if it does.

@@ -37,6 +37,10 @@ impl Exchange {
             }
         };
         self.scene.request_bytes = body.len() as u64;
+        self.hear_told();
+        if let Some(refusal) = self.lost_key(now_us) {
+            return self.refuse(refusal, now_us);
+        }
         match self.judge_body(&mut awaited, body, now_us) {
             Ok(step) => self.fetch_credential(step),
             Err(refusal) => self.refuse(refusal, now_us),

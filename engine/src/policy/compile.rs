@@ -27,7 +27,7 @@ pub(super) fn compile(config: Config, version: String) -> Result<Policy, ConfigE
     check_audit(&config.audit)?;
     let servers = servers(&config.servers)?;
     let names: Vec<Arc<str>> = servers.iter().map(|server| Arc::clone(&server.name)).collect();
-    let identity = identity(&config.identity)?;
+    let identity = identity(&config.identity, config.sidecar.is_some())?;
     let rules = rules(&config)?;
     let fallbacks = Fallbacks::new(config.mode, config.default, config.hide_denied);
     Ok(Policy {
@@ -107,7 +107,7 @@ fn authorities(patterns: &[String], at: &str) -> Result<Vec<AuthorityGlob>, Conf
 
 // === identity ===
 
-fn identity(config: &IdentityConfig) -> Result<Identity, ConfigError> {
+fn identity(config: &IdentityConfig, has_sidecar: bool) -> Result<Identity, ConfigError> {
     let jwt = match &config.jwt {
         Some(jwt) => Some(self::jwt(jwt)?),
         None => None,
@@ -118,7 +118,8 @@ fn identity(config: &IdentityConfig) -> Result<Identity, ConfigError> {
     };
     let mtls = config.mtls.iter().enumerate().map(|(index, entry)| peer(entry, &format!("/identity/mtls/{index}")));
     let identity = Identity { jwt, mtls: mtls.collect::<Result<_, _>>()?, keys };
-    if config.required && identity.jwt.is_none() && identity.mtls.is_empty() && identity.keys.is_none() {
+    let known = identity.jwt.is_some() || !identity.mtls.is_empty() || identity.keys.is_some() || has_sidecar;
+    if config.required && !known {
         return Err(ConfigError::new("/identity/required", "no request could ever be answered")
             .remedy("configure `jwt`, `mtls` or `keys`, or leave `required` out"));
     }
@@ -314,5 +315,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// What the ids of built-in rules and of checks begin with: a record must not leave open which of them decided.
-const OURS: [&str; 7] = ["builtin:", "quota:", "obligation:", "schema:", "pins:", "risk:", "flow:"];
+const OURS: [&str; 9] =
+    ["builtin:", "quota:", "obligation:", "schema:", "pins:", "risk:", "flow:", "kill_switch:", "grant:"];
 const MAX_PRIORITY: i32 = 1_000_000;

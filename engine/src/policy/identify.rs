@@ -110,7 +110,7 @@ impl Keys {
 }
 
 /// The token of `Bearer <token>` (RFC 6750 section 2.1; the scheme ignores case, RFC 9110 section 11.1).
-fn bearer(value: &str) -> Option<&str> {
+pub(crate) fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

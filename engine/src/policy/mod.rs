@@ -44,6 +44,7 @@ pub use crate::glob::{Glob, GlobError};
 pub(crate) use compile::name;
 pub use decide::{Decision, Verdict};
 pub use facts::{Call, Claim, FactNeeds, IdentityFacts, JwtFacts, JwtNeeds, MtlsFacts, RouteFacts};
+pub(crate) use identify::bearer;
 pub use predicate::size;
 pub(crate) use predicate::{Decimal, HostIn, Sum, same_but_for_case};
 pub use route::{Routed, Server};

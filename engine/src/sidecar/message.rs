@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::credential::Injected;
+use super::told::KILL_SWITCH;
 use super::wire::{Malformed, Reader, Value, Writer};
 use crate::audit::Record;
 use crate::obligations::Code;
@@ -112,6 +113,8 @@ pub struct AdmitResponse {
     pub state: String,
     /// Where people decide about the approval; empty where nobody said.
     pub link: String,
+    /// The rule that refuses, where it is another than the one that asked; empty otherwise.
+    pub rule: String,
 }
 
 /// What became of a one-time code.
@@ -300,6 +303,7 @@ impl AdmitResponse {
                 (6, _) => return Err(Malformed),
                 (7, value) => response.state = id(value)?.to_owned(),
                 (8, value) => response.link = value.text(MAX_LINK)?.to_owned(),
+                (15, value) => response.rule = rule(value)?.to_owned(),
                 _ => {}
             }
         }
@@ -366,12 +370,19 @@ fn rejected_id(message: &[u8]) -> Result<&str, Malformed> {
 }
 
 /// An id, as the contract writes ids: it gets into answers and records.
-fn id(value: Value<'_>) -> Result<&str, Malformed> {
+pub(super) fn id(value: Value<'_>) -> Result<&str, Malformed> {
     let text = value.text(MAX_ID)?;
     match text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
         true => Ok(text),
         false => Err(Malformed),
     }
+}
+
+/// A rule of the sidecar's own: it gets into answers and records.
+fn rule(value: Value<'_>) -> Result<&str, Malformed> {
+    let text = value.text(KILL_SWITCH.len() + MAX_ID)?;
+    let name = text.strip_prefix(KILL_SWITCH).unwrap_or("?");
+    id(Value::Bytes(name.as_bytes())).map(|_| text)
 }
 
 /// The version of the contract.

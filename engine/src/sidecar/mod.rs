@@ -1,13 +1,16 @@
 //! What the filter says to the sidecar (`portcullis serve`), and what its answers mean.
 //!
-//! Two calls of `portcullis.v1`: before a call of a client goes on, at most one [`AdmitRequest`] (a one-time code, an
-//! approval, an intent row on disk, a credential); afterwards the records, from the [`Outbox`]. The host makes the calls and
-//! brings the answers.
+//! Three calls of `portcullis.v1`: before a call of a client goes on, at most one [`AdmitRequest`] (a one-time code, an
+//! approval, an intent row on disk, a credential); afterwards the records, from the [`Outbox`]; and all the time one
+//! [`Watch`], which brings what changes. The host makes the calls and brings the answers.
 
 mod credential;
+mod lease;
 mod message;
 mod outbox;
 mod settings;
+mod told;
+mod watch;
 pub mod wire;
 
 pub use credential::{Injected, is_header_value, may_be_injected};
@@ -17,6 +20,9 @@ pub use message::{
 pub use outbox::{Batch, Full, Outbox, Settled};
 pub(crate) use settings::Approvals;
 pub use settings::Sidecar;
+pub(crate) use told::KILL_SWITCH;
+pub use told::{CallerKey, Deed, KEY_PREFIX, Stop, Told, Tool};
+pub use watch::{Heard, WAIT_MS, Watch, Watched};
 
 /// The gRPC service.
 pub const SERVICE: &str = "portcullis.v1.Portcullis";

@@ -5,6 +5,7 @@
 //! over a fixed number of segments, each a value that is swapped. Whoever takes the lease sends; one that dies with it
 //! is succeeded when the lease runs out.
 
+use super::lease::{self, Lease};
 use super::message::{CONTRACT, RecordResponse};
 use super::wire::{Reader, Value, Writer};
 use crate::sort::Arrange;
@@ -93,9 +94,7 @@ impl<'s> Outbox<'s> {
     #[must_use]
     pub fn take(&self, now_us: u64, patience_us: u64) -> Option<Batch> {
         let (lease, revision) = self.lease()?;
-        // A clock that was put back must not stop the delivery for ever.
-        let far = now_us.saturating_add(patience_us.max(MAX_BACKOFF_US)).saturating_add(2 * LEASE_SLACK_US);
-        if lease.until_us > now_us && lease.until_us <= far {
+        if lease.is_held(now_us, patience_us.max(MAX_BACKOFF_US).saturating_add(2 * LEASE_SLACK_US)) {
             return None;
         }
         let batch = self.gather(lease.failures)?;
@@ -122,7 +121,7 @@ impl<'s> Outbox<'s> {
         }
         if let Some((lease, revision)) = self.lease() {
             let failures = if settled.failed { lease.failures.saturating_add(1) } else { 0 };
-            let pause = if settled.failed { backoff_us(failures) } else { 0 };
+            let pause = if settled.failed { lease::backoff_us(failures, MAX_BACKOFF_US) } else { 0 };
             let given = Lease { until_us: if pause == 0 { 0 } else { now_us.saturating_add(pause) }, failures };
             // Where somebody was faster it had run out, and is theirs now.
             let _ = self.store.swap(&self.lease_name(), &given.encode(), revision);
@@ -179,8 +178,7 @@ impl<'s> Outbox<'s> {
     }
 
     fn lease(&self) -> Option<(Lease, Revision)> {
-        let kept = self.store.read(&self.lease_name()).ok()?;
-        Some((Lease::decode(&kept.value), kept.revision))
+        Lease::read(self.store, &self.lease_name())
     }
 
     fn lease_name(&self) -> String {
@@ -207,33 +205,6 @@ fn place_of(batch: &Batch, id: &str) -> Option<usize> {
     batch.ids.binary_search_by(|known| known.as_str().cmp(id)).ok()
 }
 
-/// Who sends, and how it goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Lease {
-    /// Until when nobody else sends, microseconds since the Unix epoch.
-    until_us: u64,
-    /// Failures since the last success.
-    failures: u32,
-}
-
-impl Lease {
-    fn encode(self) -> Vec<u8> {
-        let mut bytes = self.until_us.to_le_bytes().to_vec();
-        bytes.extend_from_slice(&self.failures.to_le_bytes());
-        bytes
-    }
-
-    /// What is no lease is none that anybody holds.
-    fn decode(bytes: &[u8]) -> Self {
-        let read = || {
-            let (until, rest) = bytes.split_first_chunk::<8>()?;
-            let (failures, _) = rest.split_first_chunk::<4>()?;
-            Some(Self { until_us: u64::from_le_bytes(*until), failures: u32::from_le_bytes(*failures) })
-        };
-        read().unwrap_or_default()
-    }
-}
-
 /// The records of a segment, each with its id. What is no record ends them.
 fn records(segment: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
     Reader::new(segment).map_while(Result::ok).filter_map(|field| match field.value {
@@ -251,11 +222,6 @@ fn place(unique: u64) -> u8 {
     (unique.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 % SEGMENTS
 }
 
-/// How long to wait after so many failures: 0.25 s, then twice as long each time, up to 15 s.
-fn backoff_us(failures: u32) -> u64 {
-    (FIRST_BACKOFF_US << failures.saturating_sub(1).min(16)).min(MAX_BACKOFF_US)
-}
-
 /// Number of segments.
 const SEGMENTS: u8 = 64;
 /// The field of `RecordRequest` that holds the records.
@@ -268,7 +234,6 @@ const MAX_RECORDS: usize = 1000;
 const MAX_BATCH_BYTES: usize = 3 << 20;
 /// Tag and length of an entry, at most.
 const ENTRY_HEAD: usize = 6;
-const FIRST_BACKOFF_US: u64 = 250_000;
 const MAX_BACKOFF_US: u64 = 15_000_000;
 /// How much longer than the call the lease holds.
 const LEASE_SLACK_US: u64 = 1_000_000;

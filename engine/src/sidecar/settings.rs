@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::outbox::Outbox;
+use super::watch::{Cache, Heard, Watch};
 use crate::config::{
     Action, ApprovalConfig, AuditDelivery, Config, ConfigError, Secret, Side, SidecarConfig, sha256_hex,
 };
@@ -10,7 +11,7 @@ use crate::quota::duration;
 use crate::state::Store;
 
 /// How the sidecar is reached, and what is left to it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Sidecar {
     /// Envoy's name of its cluster; never empty.
     pub cluster: String,
@@ -20,10 +21,14 @@ pub struct Sidecar {
     pub audit: AuditDelivery,
     token: Option<Secret>,
     queue_bytes: usize,
-    /// Name of the outbox.
-    outbox: String,
+    /// What entries of the store are called by.
+    name: String,
     audit_side: Side,
     approval_side: Side,
+    kill_switch_side: Side,
+    keys_side: Side,
+    stale_us: u64,
+    heard: Cache,
 }
 
 impl Sidecar {
@@ -42,8 +47,11 @@ impl Sidecar {
         if !(MIN_QUEUE..=MAX_QUEUE).contains(&config.queue_bytes) {
             return refuse("queue_bytes", "must be 4194304 to 1073741824");
         }
+        if !(MIN_STALE_MS..=MAX_STALE_MS).contains(&config.stale_after_ms) {
+            return refuse("stale_after_ms", "must be 15000 to 3600000");
+        }
         Ok(Self {
-            outbox: sha256_hex(config.cluster.as_bytes()).get(..16).unwrap_or_default().to_owned(),
+            name: sha256_hex(config.cluster.as_bytes()).get(..16).unwrap_or_default().to_owned(),
             cluster: config.cluster.clone(),
             token: config.token.clone(),
             timeout: Duration::from_millis(config.timeout_ms.into()),
@@ -51,6 +59,10 @@ impl Sidecar {
             queue_bytes: config.queue_bytes,
             audit_side: config.on_unavailable.audit,
             approval_side: config.on_unavailable.approval,
+            kill_switch_side: config.on_unavailable.kill_switch,
+            keys_side: config.on_unavailable.keys,
+            stale_us: u64::from(config.stale_after_ms) * 1000,
+            heard: Cache::default(),
         })
     }
 
@@ -63,7 +75,23 @@ impl Sidecar {
     /// The records that wait for it.
     #[must_use]
     pub fn outbox<'s>(&'s self, store: &'s dyn Store) -> Outbox<'s> {
-        Outbox::new(store, &self.outbox, self.queue_bytes)
+        Outbox::new(store, &self.name, self.queue_bytes)
+    }
+
+    /// What it tells beside the configuration.
+    #[must_use]
+    pub fn watch<'s>(&'s self, store: &'s dyn Store) -> Watch<'s> {
+        Watch::new(store, &self.name)
+    }
+
+    /// What it told last.
+    pub(crate) fn heard(&self, store: &dyn Store) -> Heard {
+        self.watch(store).heard(&self.heard)
+    }
+
+    /// Whether it is known for sure what holds at the moment.
+    pub(crate) fn is_fresh(&self, heard: &Heard, now_us: u64) -> bool {
+        heard.is_fresh(now_us, self.stale_us)
     }
 
     /// True where its records go to the sidecar at all.
@@ -75,6 +103,16 @@ impl Sidecar {
     /// Whether a call goes on whose record finds no room, or is not acknowledged.
     pub(crate) fn audit_side(&self) -> Side {
         self.audit_side
+    }
+
+    /// Whether calls go on while it is not known for sure which kill switches are on.
+    pub(crate) fn kill_switch_side(&self) -> Side {
+        self.kill_switch_side
+    }
+
+    /// Whether keys count while it is not known for sure which do.
+    pub(crate) fn keys_side(&self) -> Side {
+        self.keys_side
     }
 
     /// Whether a call goes on that nobody can be asked about.
@@ -174,5 +212,8 @@ const MAX_TIMEOUT_MS: u32 = 60_000;
 const MAX_WAIT_MS: u32 = 300_000;
 /// By the contract.
 const MAX_EXPIRES_MS: u32 = 86_400_000;
+/// Longer than a Watch is held, so that one answer after the other keeps it fresh.
+const MIN_STALE_MS: u32 = 15_000;
+const MAX_STALE_MS: u32 = 3_600_000;
 const MIN_QUEUE: usize = 4 << 20;
 const MAX_QUEUE: usize = 1 << 30;

@@ -1,6 +1,6 @@
 //! The wire format of Protocol Buffers (version 3, "Encoding"), as far as `portcullis.v1` uses it.
 //!
-//! By hand, because the four messages need two wire types: what a crate brings along for the others would be a tenth of
+//! By hand, because the few messages need two wire types: what a crate brings along for the others would be a tenth of
 //! a megabyte of the filter. A property test holds it against a full implementation.
 
 /// Writes the fields of one message. What has its default value is left out, as proto3 wants it.

@@ -99,6 +99,16 @@ pub(crate) enum Action {
     GrantCreated,
     /// They may not any more.
     GrantRevoked,
+    /// A key for a caller was made.
+    KeyCreated,
+    /// A caller's key was revoked.
+    KeyRevoked,
+    /// Calls are stopped.
+    KillSwitchOn,
+    /// Somebody let them go on.
+    KillSwitchOff,
+    /// The time of a kill switch was over.
+    KillSwitchExpired,
 }
 
 impl Action {
@@ -149,6 +159,11 @@ impl Action {
             Self::CredentialAuthorizationFailed => "credential.authorization.failed",
             Self::GrantCreated => "grant.created",
             Self::GrantRevoked => "grant.revoked",
+            Self::KeyCreated => "key.created",
+            Self::KeyRevoked => "key.revoked",
+            Self::KillSwitchOn => "kill_switch.on",
+            Self::KillSwitchOff => "kill_switch.off",
+            Self::KillSwitchExpired => "kill_switch.expired",
         }
     }
 

@@ -149,6 +149,9 @@ pub struct AdmitResponse {
     /// Where people decide about the approval; empty where the sidecar was told of no such place.
     #[prost(string, tag = "8")]
     pub link: ::prost::alloc::string::String,
+    /// Of VERDICT_DENY, where it is not the rule that asked that refuses: which one it is, `kill_switch:` and an id.
+    #[prost(string, tag = "15")]
+    pub rule: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Header {
@@ -200,6 +203,84 @@ pub struct Rejected {
     /// Without content.
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchRequest {
+    /// 1.
+    #[prost(uint32, tag = "1")]
+    pub contract: u32,
+    /// The revision that the filter has; empty: none.
+    #[prost(string, tag = "2")]
+    pub revision: ::prost::alloc::string::String,
+    /// How long to hold the call where there is nothing new, milliseconds, at most 30000.
+    #[prost(uint32, tag = "3")]
+    pub wait_ms: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchResponse {
+    /// 1 to 64 of \[0-9A-Za-z._-\]; the same for the same content, at every replica.
+    #[prost(string, tag = "1")]
+    pub revision: ::prost::alloc::string::String,
+    /// Left out where `revision` is that of the request.
+    #[prost(message, optional, tag = "2")]
+    pub told: ::core::option::Option<Told>,
+}
+/// What filters have to know beside their configuration, of all tenants.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Told {
+    #[prost(message, repeated, tag = "1")]
+    pub stops: ::prost::alloc::vec::Vec<Stop>,
+    #[prost(message, repeated, tag = "2")]
+    pub keys: ::prost::alloc::vec::Vec<CallerKey>,
+}
+/// A key by which a caller is known. Revoked and expired ones are left out.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallerKey {
+    /// 1 to 64 of \[0-9A-Za-z._-\]; for the audit record.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// SHA-256 of the whole key, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
+    /// Its tenant, never empty; callers of `default` are those who have none.
+    #[prost(string, tag = "3")]
+    pub tenant: ::prost::alloc::string::String,
+    /// Whose it is; of a known kind.
+    #[prost(message, optional, tag = "4")]
+    pub principal: ::core::option::Option<Principal>,
+    /// Globs of the servers and of the tools that it is for; none: of all. One for some tools is for no resources and prompts.
+    #[prost(string, repeated, tag = "5")]
+    pub servers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "6")]
+    pub tools: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When it ends by itself, microseconds since the Unix epoch; 0: it does not.
+    #[prost(uint64, tag = "7")]
+    pub expires_us: u64,
+}
+/// A kill switch that is on. It holds for calls that fit all that it names.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stop {
+    /// 1 to 64 of \[0-9A-Za-z._-\]; the rule that refuses is `kill_switch:` and this.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its tenant; `default` is that of callers who have none. Empty: all of them.
+    #[prost(string, tag = "2")]
+    pub tenant: ::prost::alloc::string::String,
+    /// Globs, each empty where it does not matter. A server's name in the configuration.
+    #[prost(string, tag = "3")]
+    pub server: ::prost::alloc::string::String,
+    /// A tool's name; without it everything that a client may send is stopped, not only calls of tools.
+    #[prost(string, tag = "4")]
+    pub tool: ::prost::alloc::string::String,
+    /// A principal's id; without it nobody has to be verified.
+    #[prost(string, tag = "5")]
+    pub principal: ::prost::alloc::string::String,
+    /// For the client, in one sentence.
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+    /// When it ends by itself, microseconds since the Unix epoch; 0: it does not.
+    #[prost(uint64, tag = "7")]
+    pub expires_us: u64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -400,6 +481,30 @@ pub mod portcullis_client {
                 .insert(GrpcMethod::new("portcullis.v1.Portcullis", "Record"));
             self.inner.unary(req, path, codec).await
         }
+        /// Tells what filters have to know beside their configuration: all of it, each time. Answered at once where `revision` is
+        /// not the newest, else as soon as something changes, and after `wait_ms` in any case. Where the sidecar cannot be sure that
+        /// it knows the newest, it says UNAVAILABLE.
+        pub async fn watch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchRequest>,
+        ) -> std::result::Result<tonic::Response<super::WatchResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/portcullis.v1.Portcullis/Watch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("portcullis.v1.Portcullis", "Watch"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -427,6 +532,13 @@ pub mod portcullis_server {
             &self,
             request: tonic::Request<super::RecordRequest>,
         ) -> std::result::Result<tonic::Response<super::RecordResponse>, tonic::Status>;
+        /// Tells what filters have to know beside their configuration: all of it, each time. Answered at once where `revision` is
+        /// not the newest, else as soon as something changes, and after `wait_ms` in any case. Where the sidecar cannot be sure that
+        /// it knows the newest, it says UNAVAILABLE.
+        async fn watch(
+            &self,
+            request: tonic::Request<super::WatchRequest>,
+        ) -> std::result::Result<tonic::Response<super::WatchResponse>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct PortcullisServer<T> {
@@ -575,6 +687,49 @@ pub mod portcullis_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RecordSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/portcullis.v1.Portcullis/Watch" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchSvc<T: Portcullis>(pub Arc<T>);
+                    impl<T: Portcullis> tonic::server::UnaryService<super::WatchRequest>
+                    for WatchSvc<T> {
+                        type Response = super::WatchResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Portcullis>::watch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_engine::json::{Document, Limits};
+use portcullis_engine::sidecar::Stop;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
@@ -24,6 +25,16 @@ use crate::{clock, secret_file, tokens};
 /// or about to be.
 pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let tenant = Tenant::new(&request.tenant).ok_or_else(|| invalid("the tenant has no valid name"))?;
+    // A kill switch is looked at before anything else, and again when everything else is settled.
+    if let Some(stop) = shared.watching.stop(&request).await? {
+        return Ok(stopped(&stop, ""));
+    }
+    let what = AdmitRequest {
+        tenant: request.tenant.clone(),
+        principal: request.principal.clone(),
+        call: request.call.clone(),
+        ..AdmitRequest::default()
+    };
     let mut request = request;
     let need = request.credential.take();
     let credential = credential::Wanted::of(&request);
@@ -33,14 +44,26 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
     {
         return Ok(refused);
     }
-    let admitted = decide(shared, &tenant, request).await?;
-    match need {
+    let admitted = tokio::select! {
+        admitted = decide(shared, &tenant, request) => admitted?,
+        stop = shared.watching.stopped(&what) => return Ok(stopped(&stop, "")),
+    };
+    let admitted = match need {
         // Asked for again: people may have taken their time.
         Some(need) if admitted.verdict() == Verdict::Allow => {
-            credential::add(shared, &tenant, &credential, need, admitted).await
+            credential::add(shared, &tenant, &credential, need, admitted).await?
         }
-        _ => Ok(admitted),
-    }
+        _ => admitted,
+    };
+    Ok(match shared.watching.stop(&what).await? {
+        Some(stop) => stopped(&stop, &admitted.approval_id),
+        None => admitted,
+    })
+}
+
+/// Refused by a kill switch.
+fn stopped(stop: &Stop, approval_id: &str) -> AdmitResponse {
+    AdmitResponse { rule: stop.rule.to_string(), ..answer(Verdict::Deny, approval_id, &stop.reason) }
 }
 
 /// Whether the call may go on, whatever it takes for it.

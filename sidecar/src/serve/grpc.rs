@@ -16,10 +16,11 @@ use crate::audit::{self, Refused};
 use crate::failure::Failure;
 use crate::proto::portcullis_server::{Portcullis, PortcullisServer};
 use crate::proto::{
-    AdmitRequest, AdmitResponse, AuditRecord, CONTRACT, RecordRequest, RecordResponse, Rejected, Verdict,
+    AdmitRequest, AdmitResponse, AuditRecord, CONTRACT, RecordRequest, RecordResponse, Rejected, Verdict, WatchRequest,
+    WatchResponse,
 };
 use crate::store::{NewRecord, StoreError, Tenant, Tx};
-use crate::{catalogue, clock};
+use crate::{caller_keys, catalogue, clock};
 
 /// Serves until the sidecar ends.
 pub(super) fn serve(
@@ -86,6 +87,12 @@ impl Portcullis for Service {
         }
         self.append(Batch::of(request.records)).await.map(Response::new)
     }
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<WatchResponse>, Status> {
+        let request = request.into_inner();
+        speaks(request.contract)?;
+        self.shared.watching.answer(&self.shared, request).await.map(Response::new)
+    }
 }
 
 impl Service {
@@ -100,7 +107,10 @@ impl Service {
             for (tenant, records) in tenants {
                 let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
                 let kept = records.clone();
-                let observe = move |tx: &mut dyn Tx| catalogue::observe(tx, &kept);
+                let observe = move |tx: &mut dyn Tx| {
+                    catalogue::observe(tx, &kept)?;
+                    caller_keys::observe(tx, &kept)
+                };
                 match store.tenant(&tenant).append_and(records, now, observe) {
                     Ok(_) => accepted.extend(ids),
                     Err(error) => failed = Some(error),

@@ -16,6 +16,7 @@ mod reload;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+mod watching;
 mod webhooks;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -47,6 +48,7 @@ use hub::Hub;
 use metrics::Metrics;
 use places::Places;
 use tls::{Connections, Port, Tls};
+use watching::Watching;
 use webhooks::Deliver;
 
 /// Where to listen, and where to keep things.
@@ -148,6 +150,8 @@ struct Shared {
     store: Arc<Store>,
     metrics: Metrics,
     hub: Hub,
+    /// What filters are told.
+    watching: Watching,
     /// Where people find us.
     places: Places,
     deliver: Deliver,
@@ -178,6 +182,7 @@ impl Shared {
             deliver: Deliver::default(),
             metrics: Metrics::default(),
             hub: Hub::default(),
+            watching: Watching::default(),
             ending,
             heavy: Arc::new(Semaphore::new(MAX_HEAVY)),
             policy: None,
@@ -241,6 +246,7 @@ async fn serve(
     };
     hear(&shared)?;
     tokio::spawn(expiry::keep(Arc::clone(&shared)));
+    tokio::spawn(watching::keep(Arc::clone(&shared)));
     tokio::spawn(webhooks::keep(Arc::clone(&shared)));
     tokio::spawn(reload::keep(Arc::clone(&shared), args.policy.clone(), args.environment.clone()));
     tokio::spawn(checkpoints::keep(
@@ -271,6 +277,12 @@ async fn serve(
 
 /// Wakes who waits for what another replica decides.
 fn hear(shared: &Arc<Shared>) -> Result<(), Failure> {
+    let telling = Arc::downgrade(shared);
+    shared.store.on_told(move |tenant| {
+        if let Some(shared) = telling.upgrade() {
+            shared.watching.changed(tenant);
+        }
+    });
     let hearing = Arc::downgrade(shared);
     let told = shared.store.listen(move |change| {
         if let Some(shared) = hearing.upgrade() {
@@ -280,7 +292,11 @@ fn hear(shared: &Arc<Shared>) -> Result<(), Failure> {
                     // Whoever changed it may have ended before it told anybody.
                     shared.deliver.wake(&tenant);
                 }
-                Change::Unknown => shared.hub.tell_all(),
+                Change::Told(tenant) => shared.watching.changed(&tenant),
+                Change::Unknown => {
+                    shared.hub.tell_all();
+                    shared.watching.unknown();
+                }
             }
         }
     });

@@ -1,5 +1,7 @@
 //! The contract with the filter, over a real connection.
 
+use std::time::Instant;
+
 use tokio::task::JoinSet;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
@@ -7,13 +9,15 @@ use tonic::{Code, Request, Status};
 
 use super::*;
 use crate::approvals::{Approval, State};
+use crate::caller_keys::{self, CallerKey, Grant};
 use crate::credentials::rotate::What;
+use crate::kill_switch::{self, Stop};
 use crate::mfa::kept::{self, Holder, Kind};
 use crate::mfa::totp;
 use crate::proto::portcullis_client::PortcullisClient;
 use crate::proto::{
     AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, CONTRACT, Call, Client, Mfa, MfaNeed, Principal,
-    RecordRequest, Verdict,
+    RecordRequest, Verdict, WatchRequest, WatchResponse,
 };
 use crate::store::suite::{Backing, Bed};
 use crate::store::{Filter, Tenant};
@@ -41,6 +45,10 @@ on_each! {
     a_code_is_looked_at_before_anything_else_and_counts_for_one_admit
     a_state_is_of_one_call_and_counts_once
     a_state_says_that_the_code_of_its_call_was_right
+    a_watch_is_answered_when_something_changes
+    a_kill_switch_refuses_what_asks_and_what_waits
+    a_kill_switch_ends_with_its_time
+    filters_are_told_the_hashes_of_keys_and_no_more
 }
 
 pub(super) struct Bench {
@@ -75,6 +83,7 @@ impl Bench {
         tokio::spawn(grpc::serve(connections, Arc::clone(&shared), "secret"));
         hear(&shared).unwrap();
         tokio::spawn(expiry::keep(Arc::clone(&shared)));
+        tokio::spawn(watching::keep(Arc::clone(&shared)));
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         Self { shared, channel, _end: end, _bed: Arc::clone(bed) }
     }
@@ -86,6 +95,15 @@ impl Bench {
     async fn record(&self, records: Vec<AuditRecord>) -> Result<crate::proto::RecordResponse, Status> {
         let mut client = PortcullisClient::new(self.channel.clone());
         Ok(client.record(signed(RecordRequest { contract: CONTRACT, records })).await?.into_inner())
+    }
+
+    async fn watch(&self, revision: &str, wait_ms: u32) -> Result<WatchResponse, Status> {
+        ask_news(self.channel.clone(), revision.to_owned(), wait_ms).await
+    }
+
+    fn stop(&self, tenant: &str, stop: Stop) {
+        let tenant = Tenant::new(tenant).unwrap();
+        assert!(self.shared.store.write(&tenant, move |tx| kill_switch::on(tx, &stop)).unwrap());
     }
 
     /// The one pending approval, once there is one.
@@ -143,6 +161,11 @@ impl Bench {
 
 async fn admit(channel: Channel, request: AdmitRequest) -> Result<AdmitResponse, Status> {
     Ok(PortcullisClient::new(channel).admit(signed(request)).await?.into_inner())
+}
+
+async fn ask_news(channel: Channel, revision: String, wait_ms: u32) -> Result<WatchResponse, Status> {
+    let request = WatchRequest { contract: CONTRACT, revision, wait_ms };
+    Ok(PortcullisClient::new(channel).watch(signed(request)).await?.into_inner())
 }
 
 fn signed<T>(message: T) -> Request<T> {
@@ -438,7 +461,7 @@ async fn a_thousand_held_at_once() {
 
 async fn thousand(backing: Backing) {
     let bench = Bench::new(backing).await;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let mut held = JoinSet::new();
     for n in 0..1000 {
         held.spawn(admit(bench.channel.clone(), call(&n.to_string(), n, 120_000)));
@@ -448,7 +471,7 @@ async fn thousand(backing: Backing) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     println!("1000 pending after {:?}", began.elapsed());
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     for approval in scope.approvals(Some(State::Pending), 2000).unwrap() {
         bench.vote(&approval.id, "ben", true);
     }
@@ -469,11 +492,163 @@ async fn a_decision_elsewhere_wakes_a_held_call() {
         let approval = second.pending("").await;
         // Both wait by now, or find it decided.
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         assert_eq!(second.vote(&approval.id, "ben", true), State::Approved);
         let answers = [held.await.unwrap().unwrap().verdict(), also.await.unwrap().unwrap().verdict()];
         assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
         let allowed = answers.iter().filter(|verdict| **verdict == Verdict::Allow).count();
         assert_eq!(allowed, 1, "one approval, one call: {answers:?}");
     }
+}
+
+// === what filters are told ===
+
+/// A kill switch for one tool.
+fn stop(id: &str, tool: &str) -> Stop {
+    Stop {
+        id: id.into(),
+        all_tenants: false,
+        server: String::new(),
+        tool: tool.into(),
+        principal: String::new(),
+        reason: "Incident 7".into(),
+        since: clock::now(),
+        by: "ben".into(),
+        expires: None,
+    }
+}
+
+async fn a_watch_is_answered_when_something_changes(backing: Backing) {
+    let bed = Arc::new(Bed::new(backing));
+    let bench = Bench::replica(&bed).await;
+    let first = bench.watch("", 1000).await.unwrap();
+    assert_eq!(first.told.unwrap().stops.len(), 0);
+    // Nothing new: it is held, and says so.
+    let began = Instant::now();
+    let same = bench.watch(&first.revision, 300).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert_eq!((same.revision.as_str(), same.told), (first.revision.as_str(), None));
+    // Every tenant's, as soon as it is on disk.
+    let mut revision = first.revision;
+    for (tenant, id) in [("", "a"), ("acme", "b")] {
+        let held = tokio::spawn(ask_news(bench.channel.clone(), revision.clone(), 20_000));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        bench.stop(tenant, stop(id, "delete"));
+        let told = tokio::time::timeout(Duration::from_secs(1), held).await.unwrap().unwrap().unwrap();
+        let stops = told.told.unwrap().stops;
+        assert!(stops.iter().any(|stop| stop.id == id && !stop.tenant.is_empty()), "{stops:?}");
+        revision = told.revision;
+    }
+    // What does not touch filters wakes nobody.
+    let held = tokio::spawn(ask_news(bench.channel.clone(), revision.clone(), 300));
+    bench.record(vec![record("r", "{}")]).await.unwrap();
+    assert_eq!(held.await.unwrap().unwrap().told, None);
+    // The same content has the same revision, at another replica and after a new start.
+    if backing == Backing::Postgres {
+        let other = Bench::replica(&bed).await;
+        assert_eq!(other.watch("", 1000).await.unwrap().revision, revision);
+        let held = tokio::spawn(ask_news(other.channel.clone(), revision.clone(), 20_000));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        bench.stop("", stop("c", "read"));
+        let told = tokio::time::timeout(Duration::from_secs(2), held).await.unwrap().unwrap().unwrap();
+        assert_eq!(told.told.unwrap().stops.len(), 3);
+    }
+    assert_eq!(bench.watch("", 0).await.map(|_| ()).map_err(|status| status.code()), Ok(()));
+}
+
+async fn a_kill_switch_refuses_what_asks_and_what_waits(backing: Backing) {
+    let bench = Bench::new(backing).await;
+    let held = tokio::spawn(admit(bench.channel.clone(), call("a", 1, 20_000)));
+    let approval = bench.pending("").await;
+    bench.stop("", stop("k1", "del*"));
+    let answer = tokio::time::timeout(Duration::from_secs(1), held).await.unwrap().unwrap().unwrap();
+    let expected = (Verdict::Deny, "kill_switch:k1", "A kill switch is on: Incident 7.");
+    assert_eq!((answer.verdict(), answer.rule.as_str(), answer.reason.as_str()), expected);
+    // Whatever people say meanwhile.
+    assert_eq!(bench.vote(&approval.id, "ben", true), State::Approved);
+    for tenant in ["", "default"] {
+        let again = AdmitRequest { tenant: tenant.into(), ..call("b", 1, 0) };
+        assert_eq!(bench.admit(again).await.unwrap().rule, "kill_switch:k1");
+    }
+    let other = AdmitRequest { tenant: "acme".into(), approval: None, ..call("c", 1, 0) };
+    assert_eq!(bench.admit(other).await.unwrap().verdict(), Verdict::Allow);
+    let work = |tx: &mut dyn crate::store::Tx| kill_switch::off(tx, "k1", "ben", |_| true);
+    assert!(bench.shared.store.write(&Tenant::new("").unwrap(), work).unwrap().is_some());
+    let began = Instant::now();
+    while bench.admit(call("d", 1, 0)).await.unwrap().verdict() != Verdict::Allow {
+        assert!(began.elapsed() < Duration::from_secs(1));
+    }
+    let actions = bench.actions();
+    assert!(["kill_switch.on", "kill_switch.off"].iter().all(|action| actions.iter().any(|known| known == action)));
+}
+
+async fn a_kill_switch_ends_with_its_time(backing: Backing) {
+    let bench = Bench::new(backing).await;
+    let expires = Some(clock::now() + 800_000);
+    bench.stop("", Stop { expires, ..stop("k1", "delete") });
+    let began = Instant::now();
+    while !bench.actions().contains(&"kill_switch.expired".to_owned()) {
+        assert!(began.elapsed() < Duration::from_secs(8));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(began.elapsed() > Duration::from_millis(700));
+    assert_eq!(bench.admit(call("a", 1, 0)).await.unwrap().verdict(), Verdict::Pending);
+}
+
+async fn filters_are_told_the_hashes_of_keys_and_no_more(backing: Backing) {
+    let bench = Bench::new(backing).await;
+    let tenant = Tenant::new("acme").unwrap();
+    let grant = Grant {
+        kind: Kind::Agent,
+        principal: "bot".into(),
+        roles: vec!["reader".into()],
+        teams: Vec::new(),
+        agent: String::new(),
+        servers: vec!["files".into()],
+        tools: Vec::new(),
+    };
+    let now = clock::now();
+    let (key, secret) = CallerKey::new(grant.clone(), "ben", now, Some(now + 60_000_000)).unwrap();
+    let (ended, _) = CallerKey::new(grant, "ben", now, Some(now)).unwrap();
+    for kept in [key.clone(), ended] {
+        assert!(bench.shared.store.write(&tenant, move |tx| caller_keys::create(tx, &kept)).unwrap());
+    }
+    let began = Instant::now();
+    let told = loop {
+        let told = bench.watch("", 0).await.unwrap().told.unwrap();
+        if !told.keys.is_empty() {
+            break told;
+        }
+        assert!(began.elapsed() < Duration::from_secs(1));
+    };
+    let [one] = &told.keys[..] else { panic!("{told:?}") };
+    assert_eq!(
+        (one.id.as_str(), one.tenant.as_str(), one.sha256.as_slice()),
+        (&*key.id, "acme", &tokens::hash(&secret)[..])
+    );
+    assert!(!format!("{told:?}").contains(&secret) && !serde_json::to_string(&key).unwrap().contains(&secret));
+    // When it was used is taken from records, once a minute at most, and tells filters nothing.
+    let revision = bench.watch("", 0).await.unwrap().revision;
+    let used = |id: &str, time: &str| AuditRecord {
+        tenant: "acme".into(),
+        ..record(id, &json!({"key_id": key.id, "time": time}).to_string())
+    };
+    let other =
+        AuditRecord { tenant: "acme".into(), ..record("o", r#"{"key_id":"other","time":"2026-11-21T10:00:00Z"}"#) };
+    for (records, expected) in [
+        (vec![used("a", "2026-11-21T10:00:05Z"), other], "2026-11-21T10:00:05Z"),
+        (vec![used("b", "2026-11-21T10:00:55Z")], "2026-11-21T10:00:05Z"),
+        (vec![used("c", "2026-11-21T10:01:00Z"), used("d", "2026-11-21T09:00:00Z")], "2026-11-21T10:01:00Z"),
+    ] {
+        bench.record(records).await.unwrap();
+        let id = key.id.clone();
+        let last = bench.shared.store.read(&tenant, move |tx| caller_keys::last_use(tx, &id)).unwrap();
+        assert_eq!(last.as_deref(), Some(expected));
+    }
+    assert_eq!(bench.shared.store.read(&tenant, |tx| caller_keys::last_use(tx, "other")).unwrap(), None);
+    assert_eq!(bench.watch(&revision, 200).await.unwrap().told, None);
+    let id = key.id.clone();
+    let gone = bench.shared.store.write(&tenant, move |tx| caller_keys::revoke(tx, &id, "ben")).unwrap();
+    assert_eq!(gone, Some(key));
+    assert!(bench.watch(&revision, 1000).await.unwrap().told.unwrap().keys.is_empty());
 }

@@ -64,16 +64,26 @@ pub(crate) struct Store {
     key: Option<Arc<AuditKey>>,
     /// Who is told of approvals.
     hooks: OnceLock<Arc<[Hook]>>,
+    /// Told of each tenant of which something has changed that filters are told of.
+    told: OnceLock<Tell>,
 }
+
+type Tell = Box<dyn Fn(&Tenant) + Send + Sync>;
 
 impl Store {
     fn new(database: Box<dyn Database>, key: Option<AuditKey>) -> Self {
-        Self { database, key: key.map(Arc::new), hooks: OnceLock::new() }
+        Self { database, key: key.map(Arc::new), hooks: OnceLock::new(), told: OnceLock::new() }
     }
 
     /// From now on these are told of approvals. Only the first call counts.
     pub(crate) fn tell(&self, hooks: Vec<Hook>) {
         let _ = self.hooks.set(hooks.into());
+    }
+
+    /// From now on `tell` hears of each tenant of which this process has changed something that filters are told of. Only the
+    /// first call counts.
+    pub(crate) fn on_told(&self, tell: impl Fn(&Tenant) + Send + Sync + 'static) {
+        let _ = self.told.set(Box::new(tell));
     }
 
     /// Who is told of approvals.
@@ -139,11 +149,19 @@ impl Store {
             tx.hooks = hooks;
             let value = work(&mut tx)?;
             tx.seal()?;
+            let told = tx.told;
+            if told {
+                tables.tell()?;
+            }
             // Read only once the transaction is on disk.
-            send.send(value).map_err(|_| StoreError::Closed)
+            send.send((value, told)).map_err(|_| StoreError::Closed)
         };
         self.database.write(tenant, Box::new(job))?;
-        receive.try_recv().map_err(|_| StoreError::Closed)
+        let (value, told) = receive.try_recv().map_err(|_| StoreError::Closed)?;
+        if let Some(tell) = self.told.get().filter(|_| told) {
+            tell(tenant);
+        }
+        Ok(value)
     }
 
     /// As [`Store::change`], for reading.
@@ -167,6 +185,8 @@ impl Store {
 pub(crate) enum Change {
     /// An approval moved on.
     Approval(Tenant, String),
+    /// Something that filters are told of.
+    Told(Tenant),
     /// It is not known what: whoever waits looks again.
     Unknown,
 }

@@ -107,6 +107,9 @@ pub(super) trait Tables {
 
     fn remove_item(&mut self, kind: ItemKind, id: &str) -> Result<bool, StoreError>;
 
+    /// Tells other processes, once this is on disk, that something has changed that filters are told of.
+    fn tell(&mut self) -> Result<(), StoreError>;
+
     fn named_token(&mut self, name: &str) -> Result<Option<String>, StoreError>;
 
     /// False: the name is taken.

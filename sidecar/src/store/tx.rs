@@ -12,7 +12,6 @@ use crate::webhooks::Hook;
 ///
 /// Everything that needs no index of its own is an item: a JSON body under a kind and an id.
 pub(crate) trait Tx {
-    #[allow(dead_code, reason = "nothing but the tests asks, so far")]
     fn tenant(&self) -> &Tenant;
 
     /// The transaction's time, microseconds since the Unix epoch.
@@ -55,6 +54,12 @@ pub(crate) enum ItemKind {
     ConnectionGrant,
     /// A session of the console, by the hash of its cookie, in the default tenant.
     Session,
+    /// A kill switch that is on.
+    Stop,
+    /// A caller's key, by its id.
+    CallerKey,
+    /// When a caller's key was used last.
+    KeyUse,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -63,6 +68,11 @@ pub(crate) enum ItemKind {
 }
 
 impl ItemKind {
+    /// Filters are told of them.
+    fn is_told(self) -> bool {
+        matches!(self, Self::Stop | Self::CallerKey)
+    }
+
     /// Its name in the database.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -75,6 +85,9 @@ impl ItemKind {
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
             Self::Session => "session",
+            Self::Stop => "stop",
+            Self::CallerKey => "caller_key",
+            Self::KeyUse => "key_use",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]
@@ -93,11 +106,13 @@ pub(super) struct Work<'w> {
     pub(super) head: Option<Head>,
     /// Who is told of approvals.
     pub(super) hooks: Option<Arc<[Hook]>>,
+    /// Something was changed that filters are told of.
+    pub(super) told: bool,
 }
 
 impl<'w> Work<'w> {
     pub(super) fn new(tables: &'w mut dyn Tables, tenant: &'w Tenant, now: u64, key: Option<&'w AuditKey>) -> Self {
-        Self { tables, tenant, now, key, head: None, hooks: None }
+        Self { tables, tenant, now, key, head: None, hooks: None, told: false }
     }
 
     /// The key, which readers have not.
@@ -129,11 +144,13 @@ impl Tx for Work<'_> {
 
     fn put(&mut self, kind: ItemKind, id: &str, body: &str) -> Result<(), StoreError> {
         self.key()?;
+        self.told |= kind.is_told();
         self.tables.put_item(kind, id, body)
     }
 
     fn remove(&mut self, kind: ItemKind, id: &str) -> Result<bool, StoreError> {
         self.key()?;
+        self.told |= kind.is_told();
         self.tables.remove_item(kind, id)
     }
 }

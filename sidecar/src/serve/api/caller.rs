@@ -40,6 +40,11 @@ pub(crate) enum Operation {
     ReadGrants,
     ManageGrants,
     RotateKeys,
+    ReadKillSwitch,
+    ManageKillSwitch,
+    /// Whose there are, never a key.
+    ReadKeys,
+    ManageKeys,
 }
 
 impl Operation {
@@ -53,14 +58,19 @@ impl Operation {
             | Self::ReadStats
             | Self::ReadPolicy
             | Self::ReadTools
-            | Self::EnrolMfa => Role::Viewer,
-            Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants => Role::PolicyManager,
+            | Self::EnrolMfa
+            | Self::ReadKillSwitch => Role::Viewer,
+            Self::ExportAudit | Self::AcknowledgeTool | Self::ReadCredentials | Self::ReadGrants | Self::ReadKeys => {
+                Role::PolicyManager
+            }
             Self::Invoke
             | Self::ManageTokens
             | Self::ManageMfa
             | Self::ManageCredentials
             | Self::ManageGrants
-            | Self::RotateKeys => Role::Admin,
+            | Self::RotateKeys
+            | Self::ManageKillSwitch
+            | Self::ManageKeys => Role::Admin,
         }
     }
 
@@ -82,7 +92,11 @@ impl Operation {
             | Self::ReadCredentials
             | Self::ManageCredentials
             | Self::ReadGrants
-            | Self::ManageGrants => true,
+            | Self::ManageGrants
+            | Self::ReadKillSwitch
+            | Self::ManageKillSwitch
+            | Self::ReadKeys
+            | Self::ManageKeys => true,
         }
     }
 }

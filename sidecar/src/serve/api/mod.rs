@@ -8,6 +8,8 @@ pub(crate) mod credentials;
 pub(crate) mod endpoint;
 pub(crate) mod grants;
 mod invoke;
+mod keys;
+mod kill_switch;
 pub(crate) mod mfa;
 mod openapi;
 pub(crate) mod policy;
@@ -26,8 +28,9 @@ use axum::routing::get;
 
 use crate::serve::Shared;
 use caller::Operation::{
-    AcknowledgeTool, Decide, EnrolMfa, ExportAudit, Invoke, ManageCredentials, ManageGrants, ManageMfa, ManageTokens,
-    ReadApprovals, ReadAudit, ReadCredentials, ReadGrants, ReadPolicy, ReadSelf, ReadStats, ReadTools, RotateKeys,
+    AcknowledgeTool, Decide, EnrolMfa, ExportAudit, Invoke, ManageCredentials, ManageGrants, ManageKeys,
+    ManageKillSwitch, ManageMfa, ManageTokens, ReadApprovals, ReadAudit, ReadCredentials, ReadGrants, ReadKeys,
+    ReadKillSwitch, ReadPolicy, ReadSelf, ReadStats, ReadTools, RotateKeys,
 };
 use endpoint::Api;
 
@@ -77,6 +80,12 @@ fn endpoints() -> Api {
         .get("/grants", ReadGrants, "List who may use which credential for which server", grants::list)
         .post("/grants", ManageGrants, "Grant a credential", grants::create)
         .delete("/grants/{id}", ManageGrants, "Revoke a grant, at once", grants::revoke)
+        .get("/keys", ReadKeys, "List keys of callers, without themselves", keys::list)
+        .post("/keys", ManageKeys, "Make a key for a caller; it is in this answer and nowhere else", keys::create)
+        .delete("/keys/{id}", ManageKeys, "Revoke a key at every filter, within a second", keys::revoke)
+        .get("/kill-switch", ReadKillSwitch, "List the kill switches that are on", kill_switch::list)
+        .post("/kill-switch", ManageKillSwitch, "Stop calls at every filter, within a second", kill_switch::on)
+        .delete("/kill-switch/{id}", ManageKillSwitch, "Switch one off: let them go on", kill_switch::off)
         .without_token("/oauth/callback", get(credentials::callback))
 }
 

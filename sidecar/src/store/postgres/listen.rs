@@ -52,14 +52,18 @@ fn listen(target: &Target, closed: &AtomicBool, tell: &dyn Fn(Change)) -> Result
 }
 
 impl Change {
-    /// As it is sent.
+    /// As it is sent. No approval: something that filters are told of.
     pub(super) fn of(tenant: &Tenant, approval: &str) -> String {
         serde_json::json!([tenant.as_str(), approval]).to_string()
     }
 
     fn read(payload: &str) -> Self {
         let Ok((tenant, id)) = serde_json::from_str::<(String, String)>(payload) else { return Self::Unknown };
-        Tenant::new(&tenant).map_or(Self::Unknown, |tenant| Self::Approval(tenant, id))
+        match Tenant::new(&tenant) {
+            Some(tenant) if id.is_empty() => Self::Told(tenant),
+            Some(tenant) => Self::Approval(tenant, id),
+            None => Self::Unknown,
+        }
     }
 }
 

@@ -28,6 +28,12 @@ impl Transaction<'_> {
         self.connection.query(sql, values)?.first().map(|row| get(row, 0)).transpose()
     }
 
+    /// Other replicas hear of it when this is committed. `what` is an approval, or nothing: what filters are told of.
+    fn notify(&mut self, what: &str) -> Result<(), StoreError> {
+        let what = listen::Change::of(self.tenant, what);
+        self.connection.execute("SELECT pg_notify($1, $2)", &[&listen::CHANNEL, &what]).map(drop)
+    }
+
     fn texts(&mut self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<String>, StoreError> {
         self.connection.query(sql, values)?.iter().map(|row| get(row, 0)).collect()
     }
@@ -201,9 +207,7 @@ impl Tables for Transaction<'_> {
         self.connection.execute(sql, &[&due])?;
         let sql = "UPDATE approval SET state = $2, due = $3, used_by = $4, body = $5 WHERE id = $1";
         if self.connection.execute(sql, &[&row.id, &state, &due, &row.used_by, &row.body])? > 0 {
-            // Other replicas hear of it when this is committed.
-            let what = listen::Change::of(self.tenant, row.id);
-            return self.connection.execute("SELECT pg_notify($1, $2)", &[&listen::CHANNEL, &what]).map(drop);
+            return self.notify(row.id);
         }
         let sql =
             "INSERT INTO approval (id, key, state, created, due, used_by, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -232,6 +236,10 @@ impl Tables for Transaction<'_> {
 
     fn remove_item(&mut self, kind: ItemKind, id: &str) -> Result<bool, StoreError> {
         Ok(self.connection.execute("DELETE FROM item WHERE kind = $1 AND id = $2", &[&kind.as_str(), &id])? > 0)
+    }
+
+    fn tell(&mut self) -> Result<(), StoreError> {
+        self.notify("")
     }
 
     fn named_token(&mut self, name: &str) -> Result<Option<String>, StoreError> {
