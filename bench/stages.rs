@@ -44,9 +44,16 @@ fn parsing(size: usize) {
 }
 
 fn scanning(size: usize) -> Result<(), Box<dyn Error>> {
-    let message = samples::answer(size);
-    let document = Document::parse(message.bytes(), &Limits::default())?;
-    let context = Context { direction: Direction::Response, surface: Surface::Result };
+    let call = (samples::call(size), Context { direction: Direction::Request, surface: Surface::Arguments });
+    let answer = (samples::answer(size), Context { direction: Direction::Response, surface: Surface::Result });
+    for (kind, (message, context)) in [("a call", call), ("an answer", answer)] {
+        scanners(kind, message.bytes(), context)?;
+    }
+    Ok(())
+}
+
+fn scanners(kind: &str, message: &[u8], context: Context) -> Result<(), Box<dyn Error>> {
+    let document = Document::parse(message, &Limits::default())?;
     for (name, switch) in SCANNERS {
         let mut config = ScannersConfig::default();
         if let Some(one) = switch {
@@ -56,7 +63,7 @@ fn scanning(size: usize) -> Result<(), Box<dyn Error>> {
             *one(&mut config) = true;
         }
         let scanners = Scanners::compile(&config)?;
-        row(&format!("scan an answer: {name}"), message.bytes().len(), || {
+        row(&format!("scan {kind}: {name}"), message.len(), || {
             let mut found = Vec::new();
             scanners.scan_value(context, black_box(document.root()), &mut found);
             assert!(found.is_empty());

@@ -56,6 +56,27 @@ fn work_is_linear() {
     }
 }
 
+/// Names in which nothing was found are not looked at again; what is found in one is found in each object.
+#[test]
+fn names_of_members_are_judged_in_every_object() {
+    let count = |json: &str| {
+        let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
+        let mut found = Vec::new();
+        SCANNERS.scan_value(REQUEST, document.root(), &mut found);
+        found.len()
+    };
+    for name in ["updated", "rm -rf / --no-preserve-root", r"rm -rf \u002f --no-preserve-root", r"rm -rf \/"] {
+        let object = format!(r#"{{"{name}":1}}"#);
+        let one = count(&object);
+        assert_eq!(one > 0, name != "updated", "{name}");
+        assert_eq!(count(&format!("[{object},{object},{object}]")), 3 * one, "{name}");
+    }
+    // The content of the first is how the second is written.
+    let (first, second) = (r#"{"\\u0072m -rf /":1}"#, r#"{"\u0072m -rf /":1}"#);
+    assert_eq!(count(&format!("[{first},{second}]")), count(first) + count(second));
+    assert!(count(second) > 0);
+}
+
 #[test]
 fn rules_are_complete_and_unique() {
     for (detector, catalog) in DETECTORS {

@@ -29,6 +29,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
         split: Split::applies(site).then(Split::default),
         words: Words::new(scanners),
         last: None,
+        clean: Vec::new(),
         out,
     };
     let mut strings = value.strings().peekable();
@@ -82,6 +83,8 @@ struct Walk<'s, 'd, 'o, 't> {
     words: Words<'d>,
     /// The string before, keys left out.
     last: Option<Value<'d>>,
+    /// Names of members in which nothing was found: objects of a list have the same ones.
+    clean: Vec<&'d str>,
     out: &'o mut Vec<Located<'d>>,
 }
 
@@ -148,10 +151,20 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let role = if is_key { None } else { self.words.role(string) };
         let input = Input { member: member.as_deref(), role, ..input };
         let inside: Vec<Hit> = hits.iter().copied().filter(|hit| hit.end <= within).collect();
-        self.examination.examine(&input, &inside, look, &mut Budget::of(content.len()), &mut found);
+        if !is_key || !self.clean.contains(&content) {
+            self.examination.examine(&input, &inside, look, &mut Budget::of(content.len()), &mut found);
+        }
         self.examination.keyed = 0;
         let named: Vec<Hit> = hits.iter().copied().filter(|hit| hit.end <= of_key).collect();
         if is_key {
+            if let Some(name) = string.raw_str()
+                && found.is_empty()
+                && !string.has_escapes()
+                && self.clean.len() < MAX_CLEAN
+                && !self.clean.contains(&name)
+            {
+                self.clean.push(name);
+            }
             self.number(string, content, &named);
             self.key = (!named.is_empty()).then_some((string, named));
         } else if !named.is_empty() && NAMES.iter().any(|known| member.as_deref() == Some(known)) {
@@ -249,6 +262,8 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     }
 }
 
+/// Most names that are kept as clean.
+const MAX_CLEAN: usize = 32;
 /// Members that name what stands in the next one.
 const NAMES: [&str; 4] = ["name", "key", "variable", "header"];
 /// Members whose name stands in the one before.

@@ -68,6 +68,13 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     {
         push(out, Rule::ReverseShell, range);
     }
+    if is_bare(text) {
+        // It can only be the name of a command.
+        if matches!(role, Role::Command | Role::Code | Role::Unknown) {
+            commands(text, false, out);
+        }
+        return;
+    }
     match role {
         Role::Command | Role::Unknown => {
             commands(text, false, out);
@@ -99,6 +106,13 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     {
         inject(input, role, out);
     }
+}
+
+/// One word without quotes, separators and operators, as most arguments are: a name, a number, a time.
+fn is_bare(text: &str) -> bool {
+    text.len() <= MAX_BARE
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-'))
+        && !text.contains("--")
 }
 
 /// Shell commands; with `injected` only those that stand behind a separator or in a substitution.
@@ -203,6 +217,9 @@ const fn of_harm(harm: Harm) -> Rule {
 fn push(out: &mut Vec<Match>, rule: Rule, range: std::ops::Range<usize>) {
     push_once(out, rule as usize, range);
 }
+
+/// Longest word that is looked at as such, in bytes; more is no name.
+const MAX_BARE: usize = 64;
 
 /// What counts in a document too: nobody writes it by accident.
 const DEADLY: [Rule; 4] = [Rule::DiskWipe, Rule::ForkBomb, Rule::ReverseShell, Rule::DecodedExecution];
