@@ -181,7 +181,7 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 
 .PHONY: test-e2e
 test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/venv-api.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
-	@scripts/need.sh postgres chromium sqlite
+	@scripts/need.sh postgres chromium sqlite rsyslog
 	$(say) 'end to end'
 	@# Most of it is waiting: two at a time, each file with an Envoy of its own.
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/e2e $(ARGS)

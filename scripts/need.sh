@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that what the caller names is installed, and says in one line what to do if it is not.
-# usage: need.sh rust|python|cc|postgres|chromium|sqlite ...
+# usage: need.sh rust|python|cc|postgres|chromium|rsyslog|sqlite ...
 set -eu
 
 stop() {
@@ -72,10 +72,21 @@ sqlite() {
     stop "sqlite3 is missing, with which the operating guide backs up: apt-get install sqlite3"
 }
 
+# The receiver that syslog messages are tested with. The package would start one that nobody asked for.
+rsyslog() {
+    [ -x /usr/sbin/rsyslogd ] && ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1 && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        printf '== rsyslog (apt-get install rsyslog rsyslog-openssl)\n'
+        export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends rsyslog rsyslog-openssl >/dev/null && return
+    fi
+    stop "rsyslog is missing, which syslog messages are tested with: apt-get install rsyslog rsyslog-openssl"
+}
+
 PYTHON=${PYTHON:-python3}
 for what in "$@"; do
     case $what in
-        rust | python | cc | cxx | postgres | chromium | sqlite) "$what" ;;
+        rust | python | cc | cxx | postgres | chromium | rsyslog | sqlite) "$what" ;;
         *) stop "need.sh: unknown prerequisite '$what'" ;;
     esac
 done

@@ -17,6 +17,10 @@ pub struct Record {
     pub time_us: u64,
     /// Ties together everything that came of one HTTP request.
     pub correlation_id: String,
+    /// The correlation id of the HTTP request that asked for this one.
+    pub parent: Option<String>,
+    /// Trace id and span id of W3C Trace Context, 32 and 16 hexadecimal digits with a hyphen between them.
+    pub trace: Option<Arc<str>>,
     /// Which way the message travelled.
     pub direction: Direction,
     /// The caller.
@@ -201,6 +205,13 @@ impl Record {
         line.text("id", &self.id);
         write_time(line.key("time"), self.time_us);
         line.text("correlation_id", &self.correlation_id);
+        if let Some(parent) = &self.parent {
+            line.text("parent", parent);
+        }
+        if let Some((trace, span)) = self.trace.as_ref().and_then(|trace| trace.split_once('-')) {
+            line.text("trace_id", trace);
+            line.text("span_id", span);
+        }
         line.text("direction", self.direction.as_str());
         line.optional("tenant", self.principal.tenant.as_deref());
         if self.principal.is_anonymous() {

@@ -252,6 +252,56 @@ fn requests_of_the_server_follow_policy_and_are_always_answered() {
 }
 
 #[test]
+fn records_name_the_request_that_they_go_back_to() {
+    let mut driver = Driver::new(Arc::new(Firewall::from_json(POLICY.as_bytes(), [7; 32]).unwrap()));
+    let mut run = |body: String, session: &str, id: &str, response: Response| {
+        let request = Request::post("/mcp", body).header("mcp-session-id", session).header("x-request-id", id);
+        let outcome = driver.run(&request, |_| response);
+        outcome.records.last().unwrap().parent.clone()
+    };
+    let ask = r#"{"jsonrpc":"2.0","id":"s1","method":"elicitation/create","params":{"message":"?"}}"#;
+    let stream = format!("data: {ask}\n\ndata: {}\n\n", ok_text(1));
+    assert_eq!(run(call(1, "read_file"), "one", "request-1", Response::sse([stream])), None);
+    let answer = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept"}}}}"#);
+    let accepted = || Response::empty(202);
+    assert_eq!(run(answer("\"s1\""), "one", "request-2", accepted()).as_deref(), Some("request-1"));
+    // Of another session, or to something that nobody asked.
+    assert_eq!(run(answer("\"s1\""), "two", "request-3", accepted()), None);
+    assert_eq!(run(answer("7"), "one", "request-4", accepted()), None);
+
+    let more = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":"x\u00e9","inputRequests":{}}}"#;
+    assert_eq!(run(call(1, "read_file"), "one", "request-5", Response::json(more)), None);
+    let back = rpc("1", "tools/call", r#"{"name":"read_file","arguments":{},"requestState":"xé"}"#);
+    assert_eq!(run(back.clone(), "one", "request-6", Response::json(more)).as_deref(), Some("request-5"));
+    assert_eq!(run(back, "one", "request-7", ok_result(1)).as_deref(), Some("request-6"));
+}
+
+#[test]
+fn records_have_the_span_that_the_request_came_with() {
+    let of = |value: &str| {
+        let request = Request::post("/mcp", call(1, "read_file")).header("traceparent", value);
+        run(POLICY, request, ok_result(1)).records[0].to_json()
+    };
+    let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let told = format!(r#""trace_id":"{trace}","span_id":"{span}","#);
+    assert!(
+        of(&format!("00-{trace}-{span}-01")).contains(&told)
+            && of(&format!("01-{trace}-{span}-01-more")).contains(&told)
+    );
+    let zeros = "0".repeat(32);
+    for bad in [
+        "",
+        "00",
+        &format!("ff-{trace}-{span}-01"),
+        &format!("00-{zeros}-{span}-01"),
+        &format!("00-{trace}-{span}0-01"),
+        &format!("00-{}-{span}-01", trace.to_uppercase()),
+    ] {
+        assert!(!of(bad).contains("span_id"), "{bad}");
+    }
+}
+
+#[test]
 fn an_input_required_result_with_a_refused_request_does_not_reach_the_client() {
     let result = |method: &str| {
         Response::json(format!(

@@ -827,6 +827,23 @@ fn a_call_that_comes_back_is_the_same_call() {
 }
 
 #[test]
+fn a_call_that_comes_back_names_the_request_that_was_answered() {
+    let policy = policy("{}", "");
+    let mut driver = Driver::new(Arc::new(Firewall::from_json(policy.as_bytes(), [7; 32]).unwrap()));
+    driver.answer = pending(LINK);
+    let first = driver.run(&modern("", URL).header("x-request-id", "request-1"), |_| panic!("nobody decided"));
+    let said: serde_json::Value = serde_json::from_str(&first.client.text()).unwrap();
+    let back = format!(r#","requestState":{}"#, said.pointer("/result/requestState").unwrap());
+    driver.answer = verdict(Verdict::Allow);
+    let second = driver.run(&modern(&back, URL).header("x-request-id", "request-2"), |_| Response::json("{}"));
+    assert_eq!((first.records[0].parent.as_deref(), second.records[0].parent.as_deref()), (None, Some("request-1")));
+    // One that makes the same call again without a state goes back to the first one by the approval.
+    let again = modern("", "").header("x-request-id", "request-3");
+    let third = driver.run(&again, |_| Response::json("{}"));
+    assert_eq!(third.records[0].parent.as_deref(), Some("request-1"));
+}
+
+#[test]
 fn what_a_client_brings_back_is_judged_like_anything_else() {
     let policy = policy("{}", "");
     let back = |carried: &str| {

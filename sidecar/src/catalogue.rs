@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::audit::action::{Action, new_record};
-use crate::audit::hex;
-use crate::clock;
+use crate::audit::{hex, unhex};
 use crate::store::{ItemKind, NewRecord, StoreError, Tx};
+use crate::{clock, proto};
 
 /// One tool of one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +72,18 @@ pub(crate) struct Acknowledgement {
     pub(crate) note: String,
 }
 
+/// What filters trust of a tool, whatever else is known about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pin {
+    server: String,
+    tool: String,
+    /// The version that any filter saw first. It stays, however many come after it.
+    first: Option<String>,
+    /// Those that people have looked at.
+    approved: Vec<String>,
+}
+
 /// What acknowledging came to.
 pub(crate) enum Acknowledged {
     Done(Box<Tool>),
@@ -122,6 +134,7 @@ pub(crate) fn observe(tx: &mut dyn Tx, records: &[NewRecord]) -> Result<(), Stor
             take(&mut after, &value);
             if new || after != before {
                 tx.put(ItemKind::Tool, &id, &body(&after)?)?;
+                pin_first(tx, &id, &after)?;
             }
             if new {
                 let count = count(tx)? + 1;
@@ -165,7 +178,54 @@ pub(crate) fn acknowledge(
     let one = Acknowledgement { sha256: sha256.to_owned(), person: person.to_owned(), time, note };
     push(&mut tool.acknowledgements, one);
     tx.put(ItemKind::Tool, id, &body(&tool)?)?;
+    let mut pin = pin(tx, id, &tool)?;
+    if !pin.approved.iter().any(|known| known == sha256) {
+        push(&mut pin.approved, sha256.to_owned());
+        put_pin(tx, id, &pin)?;
+    }
     Ok(Acknowledged::Done(Box::new(tool)))
+}
+
+/// What filters are told of a tenant's tools: of so many at most, those that people have looked at before others.
+pub(crate) fn told(tx: &mut dyn Tx, limit: usize) -> Result<Vec<proto::Pin>, StoreError> {
+    let kept = tx.items(ItemKind::Pin, "", MAX_TOOLS)?;
+    // One that cannot be read is one that there is not: then filters trust less.
+    let mut pins: Vec<Pin> = kept.iter().filter_map(|(_, body)| serde_json::from_str(body).ok()).collect();
+    pins.sort_by_key(|pin| pin.approved.is_empty());
+    let bytes = |sha256: &String| unhex::<32>(sha256).map(Vec::from);
+    let tenant = tx.tenant().as_str().to_owned();
+    let told = pins.iter().take(limit).map(|pin| proto::Pin {
+        tenant: tenant.clone(),
+        server: pin.server.clone(),
+        tool: pin.tool.clone(),
+        first: pin.first.as_ref().and_then(bytes).unwrap_or_default(),
+        approved: pin.approved.iter().filter_map(bytes).collect(),
+    });
+    Ok(told.filter(|pin| pin.server.len().max(pin.tool.len()) <= MAX_TOLD_NAME).collect())
+}
+
+/// Pins the version that was trusted when the tool came up, unless one is pinned already.
+fn pin_first(tx: &mut dyn Tx, id: &str, tool: &Tool) -> Result<(), StoreError> {
+    let mut pin = pin(tx, id, tool)?;
+    if pin.first.is_some() {
+        return Ok(());
+    }
+    // A filter may have trusted one before the sidecar was there.
+    let trusted = tool.changes.first().and_then(|change| change.from.clone());
+    let first = trusted.or_else(|| tool.versions.first().map(|version| version.sha256.clone()));
+    let Some(first) = first.filter(|first| unhex::<32>(first).is_some()) else { return Ok(()) };
+    pin.first = Some(first);
+    put_pin(tx, id, &pin)
+}
+
+fn pin(tx: &mut dyn Tx, id: &str, tool: &Tool) -> Result<Pin, StoreError> {
+    let kept = tx.item(ItemKind::Pin, id)?.and_then(|body| serde_json::from_str(&body).ok());
+    Ok(kept.unwrap_or_else(|| Pin { server: tool.server.clone(), tool: tool.tool.clone(), ..Pin::default() }))
+}
+
+fn put_pin(tx: &mut dyn Tx, id: &str, pin: &Pin) -> Result<(), StoreError> {
+    let body = serde_json::to_string(pin).map_err(|error| StoreError::Database(error.to_string()))?;
+    tx.put(ItemKind::Pin, id, &body)
 }
 
 /// The id of a server's tool: a hash, as names may have any characters and any length.
@@ -269,6 +329,8 @@ const MAX_TOOLS: u64 = 10_000;
 /// Versions, changes, risks and acknowledgements of one tool; of more the newest.
 const MAX_ENTRIES: usize = 64;
 const MAX_NOTE: usize = 500;
+/// Longest name that filters are told, in bytes; they keep none that is longer in mind either.
+const MAX_TOLD_NAME: usize = 1024;
 
 #[cfg(test)]
 mod tests {

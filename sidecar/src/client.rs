@@ -116,7 +116,7 @@ impl Remote {
                 Failure::new("https takes the authority of the sidecar's certificate: --ca-file, or PORTCULLIS_CA")
             })?;
         let failed = |error: &dyn std::fmt::Display| Failure::new(format!("https://{host}: {error}"));
-        let config = trusting(authorities(&path)?)?;
+        let config = trusting(authorities(&path)?, true)?;
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
         let name = ServerName::try_from(name.to_owned()).map_err(|error| failed(&error))?;
         let connection = ClientConnection::new(config, name).map_err(|error| failed(&error))?;

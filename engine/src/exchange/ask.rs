@@ -145,6 +145,9 @@ impl Exchange {
 
     fn hear_verdict(&mut self, asked: &Asked, response: AdmitResponse) -> Result<(), String> {
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
+        if let Some(id) = approval {
+            self.attach(id);
+        }
         // A sidecar that knows nothing of credentials allows without one.
         let missing = asked.credential == Some(true) && response.headers.is_empty();
         let verdict = match response.verdict {

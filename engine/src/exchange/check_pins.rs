@@ -1,5 +1,7 @@
 //! Definitions of tools: observed in every list, asked about at every call.
 
+use std::sync::Arc;
+
 use super::Exchange;
 use super::checks::{Answered, Called, Ruling};
 use super::content;
@@ -8,8 +10,9 @@ use crate::audit::{Decided, Drifted, Listed, Record, Risky};
 use crate::config::Action;
 use crate::json::{Edits, Kind, Value};
 use crate::mcp::Capability;
-use crate::pins::Observed;
+use crate::pins::{Observed, Reviews};
 use crate::scan::Direction;
+use crate::sidecar::Told;
 
 impl Exchange {
     /// What pins and risks say about a call.
@@ -19,7 +22,8 @@ impl Exchange {
             return None;
         }
         let tool = called.names.first()?;
-        let refusal = pins.judge_call(&*self.store, &self.scene.server, tool, called.now_us)?;
+        let reviews = self.reviews(&self.scene.heard.told);
+        let refusal = pins.judge_call(&*self.store, reviews, &self.scene.server, tool, called.now_us)?;
         record.rules_fired.push("pins".into());
         let ruling = Ruling::new(Action::Deny, refusal.rule, refusal.reason);
         Some(Ruling { shadow: !self.enforcing(), ..ruling })
@@ -28,9 +32,11 @@ impl Exchange {
     /// Observes the tools of a list; those that may not be used, and are not to be seen, do not go on.
     pub(super) fn observe_lists(&self, lists: &mut [List<'_>], record: &mut Record, now_us: u64) {
         let Some(pins) = &self.firewall.pins else { return };
+        let told = self.told_now();
+        let reviews = self.reviews(&told);
         for list in lists.iter_mut().filter(|list| list.member == "tools") {
             let (store, server) = (&*self.store, &self.scene.server);
-            let observed = pins.observe(store, &self.firewall.scanners, server, list.array.elements(), now_us);
+            let observed = pins.observe(store, reviews, &self.firewall.scanners, server, list.array.elements(), now_us);
             let entries = list.array.elements().zip(&mut list.kept).zip(observed);
             for ((entry, kept), observed) in entries {
                 let name = entry.get(list.named).and_then(Value::as_str).unwrap_or_default();
@@ -50,7 +56,9 @@ impl Exchange {
         let Some(text) = instructions.as_str().filter(|_| instructions.kind() == Kind::String) else { return };
         let (store, server) = (&*self.store, &self.scene.server);
         let scanners = &self.firewall.scanners;
-        let observed = pins.observe_instructions(store, scanners, server, &text, answered.now_us);
+        let told = self.told_now();
+        let reviews = self.reviews(&told);
+        let observed = pins.observe_instructions(store, reviews, scanners, server, &text, answered.now_us);
         if self.note_observed("", &observed, record) && observed.refusal.is_some() {
             edits.set_string(instructions, "");
             record.redacted.push("/result/instructions".to_owned());
@@ -58,6 +66,15 @@ impl Exchange {
                 record.decision = Decided::Redact;
             }
         }
+    }
+
+    /// What the sidecar told last: an answer may come long after its request.
+    fn told_now(&self) -> Arc<Told> {
+        self.firewall.sidecar.as_ref().map(|sidecar| sidecar.heard(&*self.store).told).unwrap_or_default()
+    }
+
+    fn reviews<'t>(&'t self, told: &'t Told) -> Reviews<'t> {
+        Reviews { told, tenant: self.scene.principal.tenant.as_deref().unwrap_or_default() }
     }
 
     /// Writes down what was observed; true where a refusal is enforced.

@@ -3,6 +3,7 @@
 //! What comes back proves nothing: the state that a client carries is a random name that the sidecar gave out, once and
 //! for a short time, and the sidecar's record of the approval alone says what was decided.
 
+use super::parent::Mark;
 use super::{Asked, Exchange};
 use crate::answer::Denial;
 use crate::json::{Document, Edits, Limits, Value, quote};
@@ -76,7 +77,9 @@ impl Exchange {
                     None if plain => r#""mode":"form","requestedSchema":{"type":"object","properties":{}}"#.to_owned(),
                     None => return None,
                 };
-                let state = quote(&format!("{STATE}{}{}", response.state, asked.carried));
+                let state = format!("{STATE}{}{}", response.state, asked.carried);
+                self.expect_back(Mark::State(&state), self.scene.started_us);
+                let state = quote(&state);
                 Some(denial.result(
                     id,
                     &format!(

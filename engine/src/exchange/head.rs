@@ -53,6 +53,7 @@ impl Exchange {
             return RequestStep::Forward(Forward::default());
         }
         self.scene.correlation_id = correlation_id(headers).unwrap_or_else(|| format!("pc-{:016x}", self.scene.unique));
+        self.scene.trace = headers.get("traceparent").and_then(trace);
         match self.judge_head(headers, facts, end, now_us) {
             Ok(step) => self.fetch_credential(step),
             Err(refusal) => self.refuse(refusal, now_us),
@@ -292,6 +293,18 @@ fn correlation_id(headers: &Headers<'_>) -> Option<String> {
     let id = headers.get("x-request-id").or_else(trace)?;
     let fit = (8..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     fit.then(|| id.to_owned())
+}
+
+/// The ids of a `traceparent` (W3C Trace Context, section 3.2): what Envoy and others write spans under.
+fn trace(value: &str) -> Option<Arc<str>> {
+    let mut parts = value.split('-');
+    let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
+    let fit = |part: &str, length| {
+        part.len() == length
+            && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            && part.bytes().any(|byte| byte != b'0')
+    };
+    (version.len() == 2 && version != "ff" && fit(trace, 32) && fit(span, 16)).then(|| format!("{trace}-{span}").into())
 }
 
 /// Metadata documents of RFC 8615 (OAuth, RFC 9728), served beside every MCP endpoint. A path that only

@@ -25,6 +25,7 @@ mod credential;
 mod form;
 mod head;
 mod lists;
+mod parent;
 mod quotas;
 mod request;
 mod response;
@@ -193,6 +194,8 @@ impl Exchange {
             id: format!("{now_us:014x}-{:016x}-{number:x}", self.scene.unique),
             time_us: now_us,
             correlation_id: self.scene.correlation_id.clone(),
+            parent: self.scene.parent.clone(),
+            trace: self.scene.trace.clone(),
             direction,
             principal: self.scene.principal.clone(),
             key: self.scene.key.as_ref().map(|(_, key)| Arc::clone(&key.id)),
@@ -391,6 +394,10 @@ struct Scene {
     /// How many records were begun.
     records: Cell<u32>,
     correlation_id: String,
+    /// The correlation id of the exchange that asked for this one.
+    parent: Option<String>,
+    /// Trace id and span id.
+    trace: Option<Arc<str>>,
     /// What the sidecar told beside the configuration.
     heard: Heard,
     /// The key by which the caller is known, and its SHA-256.

@@ -60,6 +60,7 @@ impl Exchange {
         let firewall = self.firewall.clone();
         let limits = firewall.json_limits();
         let document = Document::parse(body, &limits).map_err(|error| self.unreadable(&error))?;
+        self.scene.parent = self.parent_of(document.root(), now_us);
         let back = firewall.sidecar.as_ref().and_then(|_| form::come_back(document.root(), body, &limits));
         if let Some((returned, body)) = back {
             self.scene.returned = Some(returned);

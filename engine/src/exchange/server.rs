@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::checks::{self, Answered, Ruling};
 use super::content::{self, Content};
+use super::parent::Mark;
 use super::{Exchange, lists};
 use crate::answer::{self, CODE_CONTENT, CODE_POLICY};
 use crate::audit::{Decided, Record};
@@ -40,6 +41,8 @@ impl Exchange {
                 let passed = self.judge_server_call(value, method, *params, edits, now_us);
                 if matches!(passed, Passed::Drop) {
                     self.owed.push(answer::decline(id.raw(), method));
+                } else {
+                    self.expect_back(Mark::Id(id.raw()), now_us);
                 }
                 passed
             }
@@ -129,6 +132,9 @@ impl Exchange {
         let id = id.map_or("null", Value::raw);
         let origin = Origin { method: &call.method, id, traits: Some(&call.traits), held: &held, now_us };
         let passed = self.judge_content_of(value, result, origin, edits, &mut call.record);
+        if let Some(result) = result.filter(|_| matches!(passed, Passed::Forward)) {
+            self.expect_state(result, now_us);
+        }
         call.id = None;
         self.calls.insert(position, call);
         passed

@@ -9,7 +9,7 @@ use crate::json::{Kind, Value};
 
 /// SHA-256 (FIPS 180-4) of a definition.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(pub(super) [u8; 32]);
+pub struct Fingerprint(pub(crate) [u8; 32]);
 
 impl Fingerprint {
     /// Reads 64 hexadecimal digits; `None` for anything else.

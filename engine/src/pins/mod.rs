@@ -5,6 +5,9 @@
 //! with. Every list is observed, entry by entry, and every call asks how its tool stands. What is remembered belongs to
 //! the server, not to a session: a server that shows one definition to one caller and another to the next is seen.
 //!
+//! Where there is a sidecar, it tells which version any filter has seen first, and which ones people have looked at: that goes
+//! before what this Envoy remembers.
+//!
 //! A change is refused as long as it is listed, and for [`SETTLE_US`] after it was listed last: a server that
 //! alternates between two definitions does not come through with either.
 
@@ -15,6 +18,7 @@ mod names;
 mod observe;
 mod widen;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::config::{
@@ -22,6 +26,7 @@ use crate::config::{
     UnknownProperties, nearest,
 };
 use crate::scan::Severity;
+use crate::sidecar::Told;
 use crate::state::{Store, Unavailable};
 
 pub use fingerprint::{Definition, Fingerprint};
@@ -48,6 +53,23 @@ pub(crate) struct Pins {
     servers: Vec<String>,
     /// Which policy's scanners find the flags.
     policy: [u8; 8],
+}
+
+/// What the sidecar told about definitions, for the callers of one tenant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reviews<'t> {
+    pub(crate) told: &'t Told,
+    /// Empty: the default one.
+    pub(crate) tenant: &'t str,
+}
+
+/// Which versions of one definition are trusted.
+#[derive(Clone, Debug, Default)]
+struct Trust<'p> {
+    /// Those that the configuration names, and those that people have looked at.
+    named: Option<Cow<'p, [Fingerprint]>>,
+    /// Where there are none: the one that was seen first by any filter.
+    first: Option<Fingerprint>,
 }
 
 /// Why a tool may not be used.
@@ -135,7 +157,14 @@ impl Pins {
     }
 
     /// Why a call to this tool is refused; `None` where it is not.
-    pub(crate) fn judge_call(&self, store: &dyn Store, server: &str, tool: &str, now_us: u64) -> Option<Refusal> {
+    pub(crate) fn judge_call(
+        &self,
+        store: &dyn Store,
+        reviews: Reviews<'_>,
+        server: &str,
+        tool: &str,
+        now_us: u64,
+    ) -> Option<Refusal> {
         if !self.decides() {
             return None;
         }
@@ -144,7 +173,7 @@ impl Pins {
             let reason = "Its definition has not been listed through this firewall; list the tools first.";
             return self.unknown(reason);
         };
-        self.standing(server, tool, &status, now_us)
+        self.standing(reviews, server, tool, &status, now_us)
     }
 
     /// The schema that a tool declares under `member`, as the server listed it last; `None` where there is no such
@@ -170,15 +199,22 @@ impl Pins {
     }
 
     /// Why a tool may not be used, as it stands.
-    fn standing(&self, server: &str, tool: &str, status: &Status, now_us: u64) -> Option<Refusal> {
+    fn standing(
+        &self,
+        reviews: Reviews<'_>,
+        server: &str,
+        tool: &str,
+        status: &Status,
+        now_us: u64,
+    ) -> Option<Refusal> {
         if self.pinning {
-            let named = self.approved.get(&(server.to_owned(), tool.to_owned()));
-            if named.is_none() && !self.first_use {
+            let trust = self.trust(reviews, server, tool);
+            if trust.named.is_none() && !self.first_use {
                 let refusal = self.unknown("Nobody approved this tool.");
                 if refusal.is_some() {
                     return refusal;
                 }
-            } else if let Some(refusal) = self.drifted(named.map(Vec::as_slice), status, now_us) {
+            } else if let Some(refusal) = self.drifted(&trust, status, now_us) {
                 return Some(refusal);
             }
             if self.deny_collisions && status.collides {
@@ -188,21 +224,39 @@ impl Pins {
                 return Some(refusal("pins:look-alike", "Its name looks like that of a tool listed before.", true));
             }
         }
-        let risk = self.unacknowledged(server, tool, status.current, &status.flags);
+        let risk = self.unacknowledged(reviews, server, tool, status.current, &status.flags);
         let worst = risk.into_iter().filter(|flag| Some(flag.severity) >= self.deny_risk).max_by_key(|f| f.severity);
         let worst = worst.filter(|_| self.deny_risk.is_some())?;
         let reason = "Its definition is flagged as a risk, and nobody acknowledged that.";
         Some(refusal(format!("risk:{}", worst.id), reason, true))
     }
 
+    /// Which versions of a tool are trusted; of the server's instructions under the empty name.
+    fn trust<'p>(&'p self, reviews: Reviews<'p>, server: &str, tool: &str) -> Trust<'p> {
+        let config = if tool.is_empty() {
+            self.instructions.get(server)
+        } else {
+            self.approved.get(&(server.to_owned(), tool.to_owned()))
+        };
+        let pin = reviews.told.pin(reviews.tenant, server, tool);
+        let told = pin.map(|pin| pin.approved.as_slice()).unwrap_or_default();
+        let named = match config {
+            Some(config) if told.is_empty() => Some(Cow::Borrowed(config.as_slice())),
+            Some(config) => Some(Cow::Owned(config.iter().chain(told).copied().collect())),
+            None if told.is_empty() => None,
+            None => Some(Cow::Borrowed(told)),
+        };
+        Trust { named, first: pin.and_then(|pin| pin.first).filter(|_| self.first_use) }
+    }
+
     /// The refusal of a tool that changed, now or lately.
-    fn drifted(&self, named: Option<&[Fingerprint]>, status: &Status, now_us: u64) -> Option<Refusal> {
+    fn drifted(&self, trust: &Trust<'_>, status: &Status, now_us: u64) -> Option<Refusal> {
         let least = self.deny_drift?;
         for version in &status.versions {
             let is_current = version.fingerprint == status.current;
             // What was trusted when it was listed is no alternation once another version is approved.
             let lately = version.drift.is_some() && version.last_us.saturating_add(SETTLE_US) > now_us;
-            if trusted(version.fingerprint, named, status.baseline) || !(is_current || lately) {
+            if trust.holds(version.fingerprint, status.baseline) || !(is_current || lately) {
                 continue;
             }
             let severity = version.drift.map_or(Severity::Critical, |(severity, _)| severity);
@@ -223,8 +277,16 @@ impl Pins {
     }
 
     /// The flags of a version that nobody acknowledged.
-    fn unacknowledged<'f>(&self, server: &str, tool: &str, version: Fingerprint, flags: &'f [Flag]) -> Vec<&'f Flag> {
-        if flags.is_empty() {
+    fn unacknowledged<'f>(
+        &self,
+        reviews: Reviews<'_>,
+        server: &str,
+        tool: &str,
+        version: Fingerprint,
+        flags: &'f [Flag],
+    ) -> Vec<&'f Flag> {
+        let pin = reviews.told.pin(reviews.tenant, server, tool);
+        if flags.is_empty() || pin.is_some_and(|pin| pin.approved.contains(&version)) {
             return Vec::new();
         }
         let known = self.acknowledged.get(&(server.to_owned(), tool.to_owned(), version));
@@ -232,11 +294,14 @@ impl Pins {
     }
 }
 
-/// Whether a version is one that was trusted: by the configuration where it names the tool, else by being the first.
-fn trusted(version: Fingerprint, named: Option<&[Fingerprint]>, baseline: Option<Fingerprint>) -> bool {
-    match named {
-        Some(approved) => approved.contains(&version),
-        None => baseline == Some(version),
+impl Trust<'_> {
+    /// Whether a version is one that is trusted: by name where there are names, else for being the first. `baseline` is the
+    /// first one that this Envoy has seen.
+    fn holds(&self, version: Fingerprint, baseline: Option<Fingerprint>) -> bool {
+        match &self.named {
+            Some(named) => named.contains(&version),
+            None => self.first.or(baseline) == Some(version),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::fingerprint::{Definition, Fingerprint};
 use super::judge::{Drift, Flag, Neighbours, flags, judge, unjudged};
 use super::kept::{Kept, MAX_DEFINITION, Room, Status, Version};
 use super::names::skeleton;
-use super::{Pins, REFRESH_US, Refusal, refusal, trusted};
+use super::{Pins, REFRESH_US, Refusal, Reviews, Trust, refusal};
 use crate::config::canonical_string;
 use crate::json::{Document, Limits, Value};
 use crate::scan::Scanners;
@@ -42,13 +42,14 @@ impl Pins {
     pub(crate) fn observe<'d>(
         &self,
         store: &dyn Store,
+        reviews: Reviews<'_>,
         scanners: &Scanners,
         server: &str,
         entries: impl Iterator<Item = Value<'d>>,
         now_us: u64,
     ) -> Vec<Observed> {
         let definitions: Vec<Option<Definition>> = entries.map(Definition::of).collect();
-        let mut looks = Look::new(self, store, scanners, server, now_us);
+        let mut looks = Look::new(self, store, reviews, scanners, server, now_us);
         let known: Vec<&Definition> = definitions.iter().flatten().collect();
         let rooms = match looks.prepare(&known) {
             Ok(rooms) => rooms,
@@ -72,6 +73,7 @@ impl Pins {
     pub(crate) fn observe_instructions(
         &self,
         store: &dyn Store,
+        reviews: Reviews<'_>,
         scanners: &Scanners,
         server: &str,
         text: &str,
@@ -85,9 +87,8 @@ impl Pins {
             canonical: format!("{{\"instructions\":{}}}", canonical_string(text)),
             fingerprint: Fingerprint::of_instructions(text),
         };
-        let mut looks = Look::new(self, store, scanners, server, now_us);
+        let mut looks = Look::new(self, store, reviews, scanners, server, now_us);
         looks.kept = Kept::instructions(store);
-        looks.named = self.instructions.get(server).map(Vec::as_slice);
         looks.instructions = true;
         let room = if definition.canonical.len() <= MAX_DEFINITION { Room::All } else { Room::NoText };
         looks.look(&definition, room).unwrap_or_else(|Unavailable| self.unavailable())
@@ -103,12 +104,13 @@ impl Pins {
 struct Look<'p> {
     pins: &'p Pins,
     store: &'p dyn Store,
+    reviews: Reviews<'p>,
     kept: Kept<'p>,
     scanners: &'p Scanners,
     server: &'p str,
     now_us: u64,
-    /// Versions that the configuration approves of the definition looked at.
-    named: Option<&'p [Fingerprint]>,
+    /// Which versions of the definition looked at are trusted.
+    trust: Trust<'p>,
     instructions: bool,
     /// Names of this server's tools.
     own: BTreeSet<String>,
@@ -123,15 +125,23 @@ struct Others {
 }
 
 impl<'p> Look<'p> {
-    fn new(pins: &'p Pins, store: &'p dyn Store, scanners: &'p Scanners, server: &'p str, now_us: u64) -> Self {
+    fn new(
+        pins: &'p Pins,
+        store: &'p dyn Store,
+        reviews: Reviews<'p>,
+        scanners: &'p Scanners,
+        server: &'p str,
+        now_us: u64,
+    ) -> Self {
         Self {
             pins,
             store,
+            reviews,
             kept: Kept::new(store),
             scanners,
             server,
             now_us,
-            named: None,
+            trust: Trust::default(),
             instructions: false,
             own: BTreeSet::new(),
             others: None,
@@ -182,9 +192,7 @@ impl<'p> Look<'p> {
         }
         let pins = self.pins;
         let name = definition.name.as_str();
-        if !self.instructions {
-            self.named = pins.approved.get(&(self.server.to_owned(), name.to_owned())).map(Vec::as_slice);
-        }
+        self.trust = pins.trust(self.reviews, self.server, name);
         for _ in 0..MAX_TRIES {
             let old = self.kept.status(self.server, name, self.now_us)?;
             if let Some(old) = &old
@@ -223,7 +231,7 @@ impl<'p> Look<'p> {
     fn is_as_it_was(&self, old: &Status, definition: &Definition) -> bool {
         old.current == definition.fingerprint
             && old.policy == self.pins.policy
-            && (!self.is_compared() || trusted(old.current, self.named, old.baseline))
+            && (!self.is_compared() || self.trust.holds(old.current, old.baseline))
             && old.version(old.current).is_some_and(|version| version.last_us.saturating_add(REFRESH_US) > self.now_us)
     }
 
@@ -235,8 +243,11 @@ impl<'p> Look<'p> {
     ) -> Result<(Status, Option<Changed>), Unavailable> {
         let print = definition.fingerprint;
         let parsed = Document::parse(definition.canonical.as_bytes(), &LIMITS).map_err(|_| Unavailable)?;
-        let baseline = match (self.named, old) {
+        let baseline = match (&self.trust.named, old) {
             (Some(approved), _) if approved.contains(&print) => Some(print),
+            // It was looked at after it was listed.
+            (Some(approved), Some(old)) if approved.contains(&old.current) => Some(old.current),
+            (None, _) if self.trust.first.is_some() => self.trust.first,
             (_, Some(old)) => old.baseline,
             (None, None) if self.pins.first_use => Some(print),
             (_, None) => None,
@@ -261,8 +272,8 @@ impl<'p> Look<'p> {
         status.policy = self.pins.policy;
         status.current = print;
         let mut changed = None;
-        if self.is_compared() && !trusted(print, self.named, baseline) {
-            let from = baseline.filter(|baseline| trusted(*baseline, self.named, Some(*baseline)));
+        if self.is_compared() && !self.trust.holds(print, baseline) {
+            let from = baseline.filter(|baseline| self.trust.holds(*baseline, Some(*baseline)));
             let text = match from {
                 Some(from) => self.kept.text(self.server, &definition.name, from, self.now_us)?,
                 None => None,
@@ -327,20 +338,20 @@ impl<'p> Look<'p> {
     ) -> Observed {
         let name = definition.name.as_str();
         let refusal = if !self.instructions {
-            self.pins.standing(self.server, name, status, self.now_us)
+            self.pins.standing(self.reviews, self.server, name, status, self.now_us)
         } else if self.is_compared() {
-            self.pins.drifted(self.named, status, self.now_us)
+            self.pins.drifted(&self.trust, status, self.now_us)
         } else {
             self.pins.unknown("Nobody approved these instructions.")
         };
-        let flags = self.pins.unacknowledged(self.server, name, status.current, new_flags);
+        let flags = self.pins.unacknowledged(self.reviews, self.server, name, status.current, new_flags);
         let new = is_new.then_some(definition.fingerprint);
         Observed { refusal, changed, flags: flags.into_iter().cloned().collect(), new }
     }
 
     /// False for what can only be unknown: nobody approved a version, and none is trusted for being the first.
     fn is_compared(&self) -> bool {
-        self.named.is_some() || self.pins.first_use
+        self.trust.named.is_some() || self.pins.first_use
     }
 }
 

@@ -1,10 +1,12 @@
-//! What the sidecar tells filters beside their configuration: kill switches, and the keys of callers.
+//! What the sidecar tells filters beside their configuration: kill switches, the keys of callers, and
+//! which definitions of tools are trusted.
 
 use std::sync::Arc;
 
 use super::message::id;
 use super::wire::{Malformed, Reader, Value};
 use crate::glob::Glob;
+use crate::pins::Fingerprint;
 use crate::principal::{Principal, PrincipalKind};
 use crate::sort::Arrange;
 
@@ -14,6 +16,20 @@ pub struct Told {
     stops: Vec<Stop>,
     /// By SHA-256.
     keys: Vec<([u8; 32], Arc<CallerKey>)>,
+    /// By tenant, server and tool.
+    pins: Vec<Pin>,
+}
+
+/// What is trusted of a tool, for the callers of one tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct Pin {
+    tenant: String,
+    server: String,
+    tool: String,
+    /// The definition that was seen first.
+    pub(crate) first: Option<Fingerprint>,
+    /// Definitions that people have looked at.
+    pub(crate) approved: Vec<Fingerprint>,
 }
 
 /// A key by which a caller is known.
@@ -81,10 +97,12 @@ impl Told {
             match (field.number, field.value) {
                 (1, Value::Bytes(stop)) => told.stops.push(Stop::decode(stop)?),
                 (2, Value::Bytes(key)) => told.keys.push(CallerKey::decode(key)?),
-                (1 | 2, _) => return Err(Malformed),
+                (3, Value::Bytes(pin)) => told.pins.push(Pin::decode(pin)?),
+                (1..=3, _) => return Err(Malformed),
                 _ => {}
             }
         }
+        told.pins.arrange_by(|a, b| a.place().cmp(&b.place()));
         told.keys.arrange_by(|a, b| a.0.cmp(&b.0));
         Ok(told)
     }
@@ -96,6 +114,13 @@ impl Told {
         let at = self.keys.binary_search_by(|(known, _)| known.cmp(sha256)).ok()?;
         let (_, key) = self.keys.get(at)?;
         (key.expires_us == 0 || now_us < key.expires_us).then_some(key)
+    }
+
+    /// What is trusted of a tool, for callers of a tenant (empty: the default one).
+    pub(crate) fn pin(&self, tenant: &str, server: &str, tool: &str) -> Option<&Pin> {
+        let tenant = if tenant.is_empty() { DEFAULT_TENANT } else { tenant };
+        let at = self.pins.binary_search_by(|pin| pin.place().cmp(&(tenant, server, tool))).ok()?;
+        self.pins.get(at)
     }
 
     /// True where there are keys.
@@ -177,6 +202,39 @@ fn decode_principal(message: &[u8]) -> Result<Principal, Malformed> {
         }
     }
     Ok(principal)
+}
+
+// === impl Pin ===
+
+impl Pin {
+    fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let (mut tenant, mut server, mut tool, mut first) = ("", "", "", None);
+        let mut approved = Vec::new();
+        for field in Reader::new(message) {
+            let field = field?;
+            match (field.number, field.value) {
+                (1, value) => tenant = value.text(MAX_TEXT)?,
+                (2, value) => server = value.text(MAX_TEXT)?,
+                (3, value) => tool = value.text(MAX_TEXT)?,
+                (4, value) => first = Some(fingerprint(value)?),
+                (5, value) => approved.push(fingerprint(value)?),
+                _ => {}
+            }
+        }
+        let (tenant, server, tool) = (tenant.to_owned(), server.to_owned(), tool.to_owned());
+        Ok(Self { tenant, server, tool, first, approved })
+    }
+
+    fn place(&self) -> (&str, &str, &str) {
+        (&self.tenant, &self.server, &self.tool)
+    }
+}
+
+fn fingerprint(value: Value<'_>) -> Result<Fingerprint, Malformed> {
+    match value {
+        Value::Bytes(bytes) => bytes.try_into().map(Fingerprint).map_err(|_| Malformed),
+        _ => Err(Malformed),
+    }
 }
 
 // === impl Stop ===

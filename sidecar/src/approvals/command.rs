@@ -45,6 +45,9 @@ pub(crate) struct ListArgs {
     /// pending, approved, denied, used, expired or all
     #[arg(long, value_name = "STATE", default_value = "pending")]
     state: String,
+    /// At most, the newest first
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    limit: usize,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -123,8 +126,17 @@ pub(crate) fn run(command: &Command) -> Result<Report, Failure> {
 }
 
 fn list(args: &ListArgs) -> Result<Report, Failure> {
-    let query = if args.state == "all" { String::new() } else { format!("state={}", encoded(&args.state)) };
-    let found = fetch(&args.remote, &query)?;
+    let state = if args.state == "all" { String::new() } else { format!("state={}&", encoded(&args.state)) };
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    while found.len() < args.limit {
+        let page = (args.limit - found.len()).min(MAX_PAGE);
+        let (more, next) = fetch(&args.remote, &format!("{state}{cursor}limit={page}"))?;
+        found.extend(more);
+        match next {
+            Some(next) => cursor = format!("cursor={}&", encoded(&next)),
+            None => break,
+        }
+    }
     if args.json {
         return Report::json(&found, found.is_empty());
     }
@@ -185,7 +197,7 @@ fn watch(args: &WatchArgs) -> Result<Report, Failure> {
     let mut known: BTreeMap<String, (String, usize)> = BTreeMap::new();
     let mut out = io::stdout().lock();
     loop {
-        let mut found = fetch(&args.remote, "limit=200")?;
+        let (mut found, _) = fetch(&args.remote, "limit=200")?;
         found.reverse();
         let mut next = BTreeMap::new();
         for approval in &found {
@@ -207,10 +219,12 @@ fn watch(args: &WatchArgs) -> Result<Report, Failure> {
     }
 }
 
-fn fetch(remote: &Remote, query: &str) -> Result<Vec<Value>, Failure> {
+/// A page of approvals, and where the next one begins.
+fn fetch(remote: &Remote, query: &str) -> Result<(Vec<Value>, Option<String>), Failure> {
     let mut body = remote.get(&remote.of_tenant("/approvals", query))?.ok()?;
+    let next = body.get("next").and_then(Value::as_str).map(str::to_owned);
     match body.get_mut("approvals").map(Value::take) {
-        Some(Value::Array(found)) => Ok(found),
+        Some(Value::Array(found)) => Ok((found, next)),
         _ => Err(Failure::new("the answer is not that of a sidecar")),
     }
 }
@@ -243,3 +257,6 @@ fn line(approval: &Value) -> String {
 fn member(value: &Value, name: &str) -> String {
     visible(value.get(name).and_then(Value::as_str).unwrap_or_default())
 }
+
+/// Approvals that the API gives at a time.
+const MAX_PAGE: usize = 200;

@@ -133,6 +133,19 @@ pub(crate) enum VoteRefused {
     Again,
 }
 
+impl VoteRefused {
+    /// The reason, for the audit chain.
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Self::Ended(_) => "it is not pending any more",
+            Self::OwnRequest => "who asks must not decide",
+            Self::NotInGroup => "not in a group that may decide",
+            Self::Role => "the role does not include it",
+            Self::Again => "this person has decided before",
+        }
+    }
+}
+
 impl Ask {
     /// What makes two calls the same for an approval: SHA-256 over tenant, principal, server, name, digest and policy version,
     /// each with its length. A caller whom nobody verified is known by the session alone.

@@ -9,7 +9,7 @@ use crate::store::NewRecord;
 use crate::{clock, secret_file};
 
 /// The name of an action, as `docs/audit.md` lists it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Action {
     /// A tenant's chain begins.
     ChainCreated,
@@ -99,6 +99,40 @@ pub(crate) enum Action {
     GrantCreated,
     /// They may not any more.
     GrantRevoked,
+    /// A sink does not take rows; it is tried again.
+    SinkFailed,
+    /// It takes them again.
+    SinkRecovered,
+    /// It will never take one of them, which was left out.
+    SinkRefused,
+    /// The sidecar takes requests.
+    ServeStarted,
+    /// It was asked to end.
+    ServeStopped,
+    /// A filter came without a valid token or certificate.
+    FilterRefused,
+    /// Somebody used the API without a valid token.
+    TokenRefused,
+    /// Somebody wanted what their role does not include.
+    AccessDenied,
+    /// Somebody tried to log in too often.
+    LoginLimited,
+    /// A person wanted to decide who must not.
+    VoteRefused,
+    /// The policy is another one than before.
+    PolicyChanged,
+    /// The policy file could not be taken, and the policy stays as it was.
+    PolicyRefused,
+    /// The certificates were read again.
+    CertificateReloaded,
+    /// They could not be, and stay as they were.
+    CertificateRefused,
+    /// Others are told of approvals than before.
+    WebhookConfigured,
+    /// Rows go to other sinks than before.
+    SinkConfigured,
+    /// The tables are of another version than before.
+    StoreMigrated,
     /// A key for a caller was made.
     KeyCreated,
     /// A caller's key was revoked.
@@ -159,6 +193,23 @@ impl Action {
             Self::CredentialAuthorizationFailed => "credential.authorization.failed",
             Self::GrantCreated => "grant.created",
             Self::GrantRevoked => "grant.revoked",
+            Self::SinkFailed => "sink.failed",
+            Self::SinkRecovered => "sink.recovered",
+            Self::SinkRefused => "sink.row.refused",
+            Self::ServeStarted => "serve.started",
+            Self::ServeStopped => "serve.stopped",
+            Self::FilterRefused => "filter.refused",
+            Self::TokenRefused => "token.refused",
+            Self::AccessDenied => "access.denied",
+            Self::LoginLimited => "session.login.limited",
+            Self::VoteRefused => "approval.vote.refused",
+            Self::PolicyChanged => "policy.changed",
+            Self::PolicyRefused => "policy.refused",
+            Self::CertificateReloaded => "certificate.reloaded",
+            Self::CertificateRefused => "certificate.refused",
+            Self::WebhookConfigured => "webhook.configured",
+            Self::SinkConfigured => "sink.configured",
+            Self::StoreMigrated => "store.migrated",
             Self::KeyCreated => "key.created",
             Self::KeyRevoked => "key.revoked",
             Self::KillSwitchOn => "kill_switch.on",
@@ -194,4 +245,20 @@ pub(crate) fn new_record(action: Action, actor: &str, time: u64, details: Value)
 pub(crate) fn actor() -> String {
     let name = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default();
     format!("cli:{}", name.chars().filter(|c| !c.is_control()).take(64).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_catalogue_has_them_all() {
+        let catalogue = include_str!("../../../docs/audit.md");
+        let names: Vec<_> = include_str!("action.rs")
+            .lines()
+            .filter_map(|line| line.split_once(" => \"")?.1.strip_suffix("\","))
+            .collect();
+        assert!(names.len() >= 50, "{} actions", names.len());
+        for name in names {
+            assert!(catalogue.contains(&format!("`{name}`")), "docs/audit.md does not say when {name} is recorded");
+        }
+    }
 }

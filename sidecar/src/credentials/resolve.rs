@@ -37,7 +37,15 @@ pub(crate) enum Missing {
 impl Credentials {
     /// The credential for a call by this caller to this server. Nothing of it is remembered between calls, so what was
     /// revoked is not given out any more.
-    pub(crate) fn resolve(&self, tenant: &Tenant, caller: &Principal, server: &str) -> Result<Given, Missing> {
+    ///
+    /// `request` is the correlation id of what the call came in.
+    pub(crate) fn resolve(
+        &self,
+        tenant: &Tenant,
+        caller: &Principal,
+        server: &str,
+        request: &str,
+    ) -> Result<Given, Missing> {
         let (grant, credential) = self.granted(tenant, caller, server)?;
         let (name, kind) = (credential.name.clone(), credential.kind.clone());
         let Some(oauth) = kind.oauth() else {
@@ -45,7 +53,7 @@ impl Credentials {
             return given(&name, &kind, &secret);
         };
         let scopes = if grant.scopes.is_empty() { &oauth.scopes } else { &grant.scopes };
-        let token = self.token(tenant, credential, &scopes.join(" "))?;
+        let token = self.token(tenant, credential, &scopes.join(" "), request)?;
         // Renewing may have taken long.
         self.granted(tenant, caller, server)?;
         let value = format!("Bearer {}", token.access.as_str());
@@ -85,7 +93,7 @@ impl Credentials {
     }
 
     /// A token that is good for a while yet.
-    fn token(&self, tenant: &Tenant, credential: Credential, scope: &str) -> Result<Token, Missing> {
+    fn token(&self, tenant: &Tenant, credential: Credential, scope: &str, request: &str) -> Result<Token, Missing> {
         let name = credential.name.clone();
         let mut secret = self.open(tenant, credential)?;
         let began = clock::now();
@@ -99,7 +107,7 @@ impl Credentials {
             let good = known.filter(|token| now.saturating_add(GOOD_US) < token.expires);
             match self.lease(tenant, &name)? {
                 Lease::Ours(lease, credential) => {
-                    let renewed = self.renew(tenant, &lease, credential, scope);
+                    let renewed = self.renew(tenant, &lease, credential, scope, request);
                     return match (renewed, good) {
                         (Ok(token), _) | (Err(_), Some(token)) => Ok(token),
                         (Err(error), None) => Err(error),
@@ -150,13 +158,20 @@ impl Credentials {
     }
 
     /// Asks the token endpoint, and keeps what it gave before anybody uses it.
-    fn renew(&self, tenant: &Tenant, lease: &str, credential: Box<Credential>, scope: &str) -> Result<Token, Missing> {
+    fn renew(
+        &self,
+        tenant: &Tenant,
+        lease: &str,
+        credential: Box<Credential>,
+        scope: &str,
+        request: &str,
+    ) -> Result<Token, Missing> {
         let (name, kind) = (credential.name.clone(), credential.kind.clone());
         let secret = self.open(tenant, *credential)?;
         // Somebody may have renewed it before the lease was ours.
         if let Some(token) = secret.tokens.get(scope).filter(|token| clock::now() < token.renew) {
             let token = token.clone();
-            self.settle(tenant, lease, &name, Ok(None), scope)?;
+            self.settle(tenant, lease, &name, Ok(None), scope, request)?;
             return Ok(token);
         }
         let oauth = kind.oauth().ok_or(Missing::NoGrant)?;
@@ -170,11 +185,11 @@ impl Credentials {
         match given {
             Ok(given) => {
                 let token = given.token.clone();
-                self.settle(tenant, lease, &name, Ok(Some(given)), scope)?;
+                self.settle(tenant, lease, &name, Ok(Some(given)), scope, request)?;
                 Ok(token)
             }
             Err(code) => {
-                self.settle(tenant, lease, &name, Err(code.clone()), scope)?;
+                self.settle(tenant, lease, &name, Err(code.clone()), scope, request)?;
                 Err(cannot_renew(&code))
             }
         }
@@ -188,7 +203,16 @@ impl Credentials {
         name: &str,
         outcome: Result<Option<oauth::Given>, String>,
         scope: &str,
+        request: &str,
     ) -> Result<(), Missing> {
+        let request = request.to_owned();
+        let about = move |credential: &Credential| {
+            let mut details = about(credential);
+            if !request.is_empty() {
+                insert(&mut details, "correlation_id", request.as_str().into());
+            }
+            details
+        };
         let (of, lease, scope, outcome) = (tenant.clone(), lease.to_owned(), scope.to_owned(), Arc::new(outcome));
         self.changing(tenant, name, move |tx, dek, mut credential| {
             if credential.renewal.lease != lease {

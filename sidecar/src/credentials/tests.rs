@@ -81,7 +81,7 @@ impl Bench {
     }
 
     fn value(&self, tenant: &Tenant, caller: &Principal) -> Option<String> {
-        match self.credentials.resolve(tenant, caller, "s") {
+        match self.credentials.resolve(tenant, caller, "s", "request-1") {
             Ok(given) => Some(given.headers[0].value.clone()),
             Err(Missing::NoGrant) => None,
             Err(error) => panic!("{error:?}"),
@@ -135,7 +135,7 @@ fn only_a_grant_gives_it_out_and_a_revoked_one_does_not(backing: Backing) {
     assert_eq!(bench.value(&acme, &person("ben")), None);
     assert_eq!(bench.value(&acme, &Principal::default()), None);
     assert_eq!(bench.value(&other, &anna), None);
-    assert!(matches!(bench.credentials.resolve(&acme, &anna, "s2"), Err(Missing::NoGrant)));
+    assert!(matches!(bench.credentials.resolve(&acme, &anna, "s2", "request-1"), Err(Missing::NoGrant)));
     bench.credentials.revoke(&acme, "admin", &id).unwrap();
     assert_eq!(bench.value(&acme, &anna), None);
     // Groups.
@@ -278,7 +278,7 @@ fn keys_are_rotated_under_load_and_every_call_gets_its_credential(backing: Backi
             thread::spawn(move || {
                 let mut count = 0;
                 while !over.load(Ordering::Relaxed) {
-                    let given = credentials.resolve(&of, &person("anna"), "s").unwrap();
+                    let given = credentials.resolve(&of, &person("anna"), "s", "request-1").unwrap();
                     assert_eq!(given.headers[0].value, format!("Bearer secret-{}-3", of.as_str()));
                     count += 1;
                 }
@@ -299,7 +299,7 @@ fn keys_are_rotated_under_load_and_every_call_gets_its_credential(backing: Backi
     assert!(!contains(&before, "secret-t") && !contains(&bench.on_disk(), "secret-t"));
     // A sidecar that starts anew reads it all.
     let again = Credentials::new(Arc::clone(&bench.store), Bench::keyring(&bench.data), outgoing());
-    assert!(again.resolve(&tenants[2], &person("anna"), "s").is_ok());
+    assert!(again.resolve(&tenants[2], &person("anna"), "s", "request-1").is_ok());
     assert_eq!(bench.credentials.rotate(What::Dek, Some(&tenants[1]), "admin").unwrap().rotated, 1);
 }
 
@@ -348,7 +348,7 @@ fn a_rotation_that_broke_off_anywhere_is_taken_up(backing: Backing) {
             assert!(killed.rotate(what, None, "admin").is_err());
             let anew = Credentials::new(Arc::clone(&bench.store), Bench::keyring(&bench.data), outgoing());
             for of in &tenants {
-                let given = anew.resolve(of, &person("anna"), "s").unwrap();
+                let given = anew.resolve(of, &person("anna"), "s", "request-1").unwrap();
                 assert_eq!(given.headers[0].value, format!("Bearer secret-{}", of.as_str()));
             }
             let rotated = anew.rotate(what, None, "admin").unwrap();
@@ -376,7 +376,7 @@ fn what_was_moved_to_another_place_does_not_open(backing: Backing) {
             super::kept::put_credential(tx, &dear)
         })
         .unwrap();
-    assert!(matches!(bench.credentials.resolve(&acme, &person("anna"), "s"), Err(Missing::Unusable(_))));
+    assert!(matches!(bench.credentials.resolve(&acme, &person("anna"), "s", "request-1"), Err(Missing::Unusable(_))));
 }
 
 // === tokens ===
@@ -463,7 +463,9 @@ fn many_calls_renew_a_token_once(backing: Backing) {
     let calls: Vec<_> = (0..12)
         .map(|_| {
             let (credentials, acme) = (Arc::clone(&bench.credentials), acme.clone());
-            thread::spawn(move || credentials.resolve(&acme, &person("anna"), "s").unwrap().headers[0].value.clone())
+            thread::spawn(move || {
+                credentials.resolve(&acme, &person("anna"), "s", "request-1").unwrap().headers[0].value.clone()
+            })
         })
         .collect();
     for call in calls {
@@ -504,7 +506,9 @@ fn a_failure_is_told_by_its_code_and_not_repeated_at_once() {
     });
     oauth(&bench, &acme, &endpoint, "client_credentials");
     for _ in 0..3 {
-        let Err(Missing::Unusable(reason)) = bench.credentials.resolve(&acme, &person("anna"), "s") else { panic!() };
+        let Err(Missing::Unusable(reason)) = bench.credentials.resolve(&acme, &person("anna"), "s", "request-1") else {
+            panic!()
+        };
         assert_eq!(reason, "its token cannot be renewed: invalid_client");
     }
     assert_eq!(endpoint.asked().len(), 1);
@@ -512,7 +516,7 @@ fn a_failure_is_told_by_its_code_and_not_repeated_at_once() {
     // A new secret is tried at once.
     let new = New { secret: "another-secret".to_owned().into(), ..New::default() };
     bench.credentials.replace(&acme, "admin", "idp", &new).unwrap();
-    assert!(bench.credentials.resolve(&acme, &person("anna"), "s").is_err());
+    assert!(bench.credentials.resolve(&acme, &person("anna"), "s", "request-1").is_err());
     assert_eq!(endpoint.asked().len(), 2);
 }
 
@@ -531,7 +535,9 @@ fn answers_that_are_no_tokens_are_refused() {
         let acme = tenant("acme");
         let endpoint = Endpoint::new(move |_, _| answer.clone());
         oauth(&bench, &acme, &endpoint, "client_credentials");
-        let Err(Missing::Unusable(reason)) = bench.credentials.resolve(&acme, &person("anna"), "s") else { panic!() };
+        let Err(Missing::Unusable(reason)) = bench.credentials.resolve(&acme, &person("anna"), "s", "request-1") else {
+            panic!()
+        };
         assert!(reason.ends_with(code), "{reason}");
     }
 }
@@ -554,7 +560,9 @@ fn an_authorization_is_good_once_and_its_codes_are_bound_to_it() {
     };
     bench.credentials.add(&acme, "admin", new).unwrap();
     bench.grant(&acme, "drive", one("anna"));
-    let Err(Missing::Unusable(reason)) = bench.credentials.resolve(&acme, &person("anna"), "s") else { panic!() };
+    let Err(Missing::Unusable(reason)) = bench.credentials.resolve(&acme, &person("anna"), "s", "request-1") else {
+        panic!()
+    };
     assert!(reason.ends_with("authorization_missing"));
     let url = bench.credentials.begin(&acme, "admin", "drive").unwrap();
     assert!(

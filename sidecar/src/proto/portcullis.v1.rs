@@ -232,6 +232,29 @@ pub struct Told {
     pub stops: ::prost::alloc::vec::Vec<Stop>,
     #[prost(message, repeated, tag = "2")]
     pub keys: ::prost::alloc::vec::Vec<CallerKey>,
+    /// At most 2000 of a tenant; those that people have looked at before others.
+    #[prost(message, repeated, tag = "3")]
+    pub pins: ::prost::alloc::vec::Vec<Pin>,
+}
+/// What is trusted of a tool, for the callers of one tenant.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Pin {
+    /// As in CallerKey.
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    /// A server's name in the configuration.
+    #[prost(string, tag = "2")]
+    pub server: ::prost::alloc::string::String,
+    /// Empty: the server's instructions.
+    #[prost(string, tag = "3")]
+    pub tool: ::prost::alloc::string::String,
+    /// SHA-256 of the definition that was seen first, 32 bytes; empty: it is not known. It is trusted on first use, until people
+    /// have looked at any.
+    #[prost(bytes = "vec", tag = "4")]
+    pub first: ::prost::alloc::vec::Vec<u8>,
+    /// SHA-256 of the definitions that people have looked at, 32 bytes each: they are trusted, and their risks acknowledged.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub approved: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// A key by which a caller is known. Revoked and expired ones are left out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

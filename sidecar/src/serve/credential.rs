@@ -12,15 +12,19 @@ use crate::proto::{AdmitRequest, AdmitResponse, CredentialNeed, Principal, Verdi
 use crate::store::Tenant;
 
 /// For whom, and for which server.
+#[derive(Clone)]
 pub(super) struct Wanted {
     caller: Principal,
     server: String,
+    /// The correlation id of the request.
+    request: String,
 }
 
 impl Wanted {
     pub(super) fn of(request: &AdmitRequest) -> Self {
         let server = request.call.as_ref().map(|call| call.server.clone()).unwrap_or_default();
-        Self { caller: request.principal.clone().unwrap_or_default(), server }
+        let correlation = request.call.as_ref().map(|call| call.correlation_id.clone()).unwrap_or_default();
+        Self { caller: request.principal.clone().unwrap_or_default(), server, request: correlation }
     }
 }
 
@@ -32,9 +36,10 @@ pub(super) async fn find(
     need: CredentialNeed,
 ) -> Result<Result<Option<Given>, AdmitResponse>, Status> {
     let credentials = Arc::clone(&shared.credentials);
-    let (of, caller, server) = (tenant.clone(), wanted.caller.clone(), wanted.server.clone());
+    let (of, wanted) = (tenant.clone(), wanted.clone());
     // Goes on to its end even if the filter does not wait: a token that was renewed must be kept.
-    let work = tokio::task::spawn_blocking(move || credentials.resolve(&of, &caller, &server));
+    let work =
+        tokio::task::spawn_blocking(move || credentials.resolve(&of, &wanted.caller, &wanted.server, &wanted.request));
     let refuse = |reason: &str| Ok(Err(answer(Verdict::NoCredential, "", reason)));
     match work.await.map_err(|_| Status::unavailable("the request was given up"))? {
         Ok(given) => Ok(Ok(Some(given))),

@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 
 use super::tls::{Client, Connections};
 use super::{Shared, admit, ended};
+use crate::audit::action::Action;
 use crate::audit::{self, Refused};
 use crate::failure::Failure;
 use crate::proto::portcullis_server::{Portcullis, PortcullisServer};
@@ -39,6 +40,7 @@ pub(super) fn serve(
             return Ok(request);
         }
         counted.metrics.unauthenticated.add(1);
+        counted.attempts.note(Action::FilterRefused, "");
         Err(Status::unauthenticated("the filter's token is missing or wrong"))
     };
     async move {

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::console::Peer;
+use super::metrics::sinks;
 use super::tls::Connections;
 use super::{Shared, api, console, ended, links};
 use crate::failure::Failure;
@@ -60,7 +61,10 @@ async fn ready(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shared.metrics.text())
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        shared.metrics.text() + &sinks(&shared.progress),
+    )
 }
 
 const SECURED: [(HeaderName, &str); 6] = [

@@ -4,6 +4,9 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::sinks::{Progress, Sent};
+use crate::sanitise;
+
 /// Counters of one process.
 #[derive(Default)]
 pub(super) struct Metrics {
@@ -93,6 +96,68 @@ impl Metrics {
         let _ = writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {seconds}\n{name}_count {count}");
         out
     }
+}
+
+/// The same of sinks, by sink and tenant.
+pub(super) fn sinks(progress: &Progress) -> String {
+    let mut out = String::new();
+    let all = progress.all();
+    if all.is_empty() {
+        return out;
+    }
+    let mut family = |name: &str, kind: &str, help: &str, rows: &[(String, u64)]| {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, value) in rows {
+            let _ = writeln!(out, "{name}{{{labels}}} {value}");
+        }
+    };
+    let each = |value: fn(&Sent) -> u64| -> Vec<_> {
+        all.iter().map(|(sink, sent)| (format!("sink=\"{sink}\""), value(sent))).collect()
+    };
+    let mut rows: Vec<_> =
+        each(|sent| sent.taken).into_iter().map(|(labels, n)| (format!("{labels},result=\"taken\""), n)).collect();
+    rows.extend(each(|sent| sent.refused).into_iter().map(|(labels, n)| (format!("{labels},result=\"refused\""), n)));
+    family("portcullis_sidecar_sink_rows_total", "counter", "Rows that were sent to a sink.", &rows);
+    family(
+        "portcullis_sidecar_sink_failures_total",
+        "counter",
+        "Tries of a sink in vain.",
+        &each(|sent| sent.failures),
+    );
+    family(
+        "portcullis_sidecar_sink_up",
+        "gauge",
+        "Whether the last try of a sink was not in vain.",
+        &each(|sent| u64::from(!sent.failing)),
+    );
+    let places = |value: fn(&(u64, u64)) -> u64| -> Vec<_> {
+        let of = |(sink, sent): (&&str, &Sent)| {
+            let sink = (*sink).to_owned();
+            let row = move |(tenant, place): (&String, &(u64, u64))| {
+                (format!("sink=\"{sink}\",tenant=\"{}\"", label(tenant)), value(place))
+            };
+            sent.places.iter().map(row).collect::<Vec<_>>()
+        };
+        all.iter().flat_map(of).collect()
+    };
+    family(
+        "portcullis_sidecar_sink_position",
+        "gauge",
+        "Place in the chain of the last row that a sink took.",
+        &places(|place| place.0),
+    );
+    family(
+        "portcullis_sidecar_sink_lag",
+        "gauge",
+        "Rows of the chain that a sink has not taken yet.",
+        &places(|place| place.1),
+    );
+    out
+}
+
+/// A label's value as the text format escapes it.
+fn label(text: &str) -> String {
+    sanitise::text(text).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 /// Upper bounds, in microseconds and as Prometheus writes them in seconds.

@@ -2,6 +2,7 @@
 
 mod admit;
 mod api;
+mod attempts;
 mod checkpoints;
 mod console;
 mod credential;
@@ -13,6 +14,8 @@ mod links;
 mod metrics;
 mod places;
 mod reload;
+mod seen;
+mod sinks;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
@@ -39,11 +42,12 @@ use crate::credentials::outgoing::Outgoing;
 use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
-use crate::store::{Change, Location, Store, StoreError};
+use crate::sinks::Sink;
+use crate::store::{Change, Location, Store, StoreError, Tenant};
 use crate::tokens::{self, Role, Token};
-use crate::{Report, clock, secret_file};
+use crate::{Report, clock, sanitise, secret_file};
 use api::{Target, Told};
-use console::Attempts;
+use console::Logins;
 use hub::Hub;
 use metrics::Metrics;
 use places::Places;
@@ -109,6 +113,8 @@ pub(crate) struct Args {
     tls: tls::Certificates,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    sinks: crate::sinks::Options,
 }
 
 /// Who wraps the keys that credentials are sealed with, and who may be asked for tokens.
@@ -149,6 +155,10 @@ impl Keys {
 struct Shared {
     store: Arc<Store>,
     metrics: Metrics,
+    /// Refused attempts that are to be recorded.
+    attempts: attempts::Attempts,
+    /// How far sinks are.
+    progress: sinks::Progress,
     hub: Hub,
     /// What filters are told.
     watching: Watching,
@@ -166,7 +176,7 @@ struct Shared {
     invoke: Option<Target>,
     invocations: Semaphore,
     /// Who failed to log in to the console.
-    attempts: Attempts,
+    logins: Logins,
     /// Browsers that are told of changes.
     streams: Arc<Semaphore>,
     tls: Option<Arc<Tls>>,
@@ -181,6 +191,8 @@ impl Shared {
             places: Places::default(),
             deliver: Deliver::default(),
             metrics: Metrics::default(),
+            attempts: attempts::Attempts::default(),
+            progress: sinks::Progress::default(),
             hub: Hub::default(),
             watching: Watching::default(),
             ending,
@@ -188,9 +200,22 @@ impl Shared {
             policy: None,
             invoke: None,
             invocations: Semaphore::new(MAX_INVOCATIONS),
-            attempts: Attempts::default(),
+            logins: Logins::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             tls: None,
+        }
+    }
+
+    /// Records what the sidecar itself did, in the default tenant's chain. Where that fails it is said: nothing waits for it.
+    fn record(&self, action: Action, details: serde_json::Value) {
+        let now = clock::now();
+        let recorded = new_record(action, "portcullis", now, details).and_then(|record| {
+            let tenant = Tenant::new("").ok_or_else(|| Failure::new("no tenant"))?;
+            Ok(self.store.tenant(&tenant).append(vec![record], now)?)
+        });
+        if let Err(failure) = recorded {
+            self.metrics.store_errors.add(1);
+            say(&format!("portcullis serve: {} is not recorded: {failure}", action.as_str()));
         }
     }
 }
@@ -210,6 +235,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let places = Places::new(args.approval_link.as_deref(), args.public_url.as_deref())?;
     let credentials = Arc::new(args.keys.open(data, &store)?);
     webhooks::check(&hooks, credentials.outgoing(), &places)?;
+    let sinks = args.sinks.open(credentials.outgoing(), args.keys.trust_ca.as_deref())?;
     store.tell(hooks);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -218,7 +244,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     let (end, ending) = watch::channel(false);
     let shared = Shared::new(store, credentials, ending);
     let shared = Shared { places, policy: told.map(RwLock::new), invoke, tls, ..shared };
-    let outcome = runtime.block_on(serve(args, Arc::new(shared), end, &token, &token_file));
+    let outcome = runtime.block_on(serve(args, Arc::new(shared), sinks, end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));
     outcome.map(|()| Report::new("", false))
@@ -227,6 +253,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
 async fn serve(
     args: &Args,
     shared: Arc<Shared>,
+    sinks: Vec<Sink>,
     end: watch::Sender<bool>,
     token: &str,
     token_file: &Path,
@@ -254,6 +281,18 @@ async fn serve(
         args.checkpoint_rows,
         Duration::from_secs(args.checkpoint_seconds),
     ));
+    let (here, names) = (Arc::clone(&shared), sinks.iter().map(Sink::name).collect::<Vec<_>>());
+    let started = json!({"version": env!("CARGO_PKG_VERSION"), "tls": shared.tls.is_some()});
+    let noted = move || {
+        here.record(Action::ServeStarted, started);
+        seen::at_start(&here, &names);
+    };
+    // Nobody waits for a store that is away.
+    tokio::task::spawn_blocking(noted);
+    let attempts = tokio::spawn(attempts::keep(Arc::clone(&shared)));
+    for sink in sinks {
+        tokio::spawn(sinks::keep(Arc::clone(&shared), sink));
+    }
     let connections = |listener, port| {
         Connections::accept(listener, shared.tls.clone(), port).map_err(|error| Failure::new(error.to_string()))
     };
@@ -271,7 +310,9 @@ async fn serve(
     }
     let _ = end.send(true);
     // Answers under way are finished, but nobody can keep the sidecar from ending.
-    let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await) }).await;
+    let _ = tokio::time::timeout(GRACE, async { (grpc.await, http.await, attempts.await) }).await;
+    let stopped = tokio::task::spawn_blocking(move || shared.record(Action::ServeStopped, json!({})));
+    let _ = tokio::time::timeout(GRACE, stopped).await;
     Ok(())
 }
 
@@ -322,9 +363,9 @@ where
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
 }
 
-/// A line for whoever started it.
+/// A line for whoever started it, or for a log.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", sanitise::text(line));
 }
 
 fn prepare(data: &Path) -> Result<(), Failure> {
@@ -359,9 +400,11 @@ fn first_admin(store: &Store, data: &Path) -> Result<(), Failure> {
         // Another replica was first; its secret counts.
         return fs::remove_file(&path).map_err(|error| Failure::file(&path, error));
     }
+    say(&format!("portcullis serve: the first admin token is in {}", path.display()));
     // Never into a log.
-    let shown = if io::stderr().is_terminal() { format!(": {secret}") } else { String::new() };
-    say(&format!("portcullis serve: the first admin token is in {}{shown}", path.display()));
+    if io::stderr().is_terminal() {
+        let _ = writeln!(io::stderr().lock(), "{secret}");
+    }
     Ok(())
 }
 

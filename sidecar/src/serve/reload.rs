@@ -23,21 +23,36 @@ pub(super) async fn keep(shared: Arc<Shared>, policy: Option<PathBuf>, environme
         }
         if let Some(tls) = shared.tls.clone() {
             match tokio::task::spawn_blocking(move || tls.reload()).await {
-                Ok(Ok(())) => say("portcullis serve: the certificates were read again"),
-                Ok(Err(failure)) => say(&format!("portcullis serve: the certificates stay as they were: {failure}")),
+                Ok(Ok(())) => {
+                    say("portcullis serve: the certificates were read again");
+                    note(&shared, Action::CertificateReloaded).await;
+                }
+                Ok(Err(failure)) => {
+                    say(&format!("portcullis serve: the certificates stay as they were: {failure}"));
+                    note(&shared, Action::CertificateRefused).await;
+                }
                 Err(_) => return,
             }
         }
         if let Some(path) = policy.clone() {
-            let (shared, environment) = (Arc::clone(&shared), environment.clone());
-            let read = move || read_policy(&shared, &path, &environment);
+            let (here, environment) = (Arc::clone(&shared), environment.clone());
+            let read = move || read_policy(&here, &path, &environment);
             match tokio::task::spawn_blocking(read).await {
                 Ok(Ok(version)) => say(&format!("portcullis serve: the policy is {version} now")),
-                Ok(Err(failure)) => say(&format!("portcullis serve: the policy stays as it was: {failure}")),
+                Ok(Err(failure)) => {
+                    say(&format!("portcullis serve: the policy stays as it was: {failure}"));
+                    note(&shared, Action::PolicyRefused).await;
+                }
                 Err(_) => return,
             }
         }
     }
+}
+
+/// Why is in the log alone: it may quote the file.
+async fn note(shared: &Arc<Shared>, action: Action) {
+    let shared = Arc::clone(shared);
+    let _ = tokio::task::spawn_blocking(move || shared.record(action, json!({}))).await;
 }
 
 fn read_policy(shared: &Shared, path: &std::path::Path, environment: &Environment) -> Result<String, Failure> {
@@ -48,6 +63,7 @@ fn read_policy(shared: &Shared, path: &std::path::Path, environment: &Environmen
         let record = new_record(Action::PolicyRead, "portcullis", now, json!({"policy_version": version}))?;
         shared.store.tenant(&tenant).append(vec![record], now)?;
     }
+    super::seen::policy(shared, &version);
     if let Some(Ok(mut policy)) = shared.policy.as_ref().map(|policy| policy.write()) {
         *policy = told;
     }

@@ -9,6 +9,7 @@ use tonic::{Code, Request, Status};
 
 use super::*;
 use crate::approvals::{Approval, State};
+use crate::audit::hex;
 use crate::caller_keys::{self, CallerKey, Grant};
 use crate::credentials::rotate::What;
 use crate::kill_switch::{self, Stop};
@@ -49,6 +50,7 @@ on_each! {
     a_kill_switch_refuses_what_asks_and_what_waits
     a_kill_switch_ends_with_its_time
     filters_are_told_the_hashes_of_keys_and_no_more
+    filters_are_told_what_was_seen_first_and_what_people_have_looked_at
 }
 
 pub(super) struct Bench {
@@ -651,4 +653,61 @@ async fn filters_are_told_the_hashes_of_keys_and_no_more(backing: Backing) {
     let gone = bench.shared.store.write(&tenant, move |tx| caller_keys::revoke(tx, &id, "ben")).unwrap();
     assert_eq!(gone, Some(key));
     assert!(bench.watch(&revision, 1000).await.unwrap().told.unwrap().keys.is_empty());
+}
+
+async fn filters_are_told_what_was_seen_first_and_what_people_have_looked_at(backing: Backing) {
+    let bench = Bench::new(backing).await;
+    let versions: Vec<_> = (0..100_u8).map(|n| hex(&[n; 32])).collect();
+    let seen = |n: usize| {
+        let listed = json!({"server": "s", "time": "t", "versions": [{"tool": "add", "sha256": versions[n]}]});
+        record(&format!("seen-{n}"), &listed.to_string())
+    };
+    let told = async |first: usize, approved: &[usize]| {
+        let began = Instant::now();
+        loop {
+            let pins = bench.watch("", 0).await.unwrap().told.unwrap().pins;
+            let bytes = |n: usize| vec![n as u8; 32];
+            let approved: Vec<_> = approved.iter().map(|n| bytes(*n)).collect();
+            match &pins[..] {
+                [pin] if pin.first == bytes(first) && pin.approved == approved => {
+                    assert_eq!((&*pin.tenant, &*pin.server, &*pin.tool), ("default", "s", "add"));
+                    return;
+                }
+                other => assert!(began.elapsed() < Duration::from_secs(1), "{other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    bench.record(vec![seen(0)]).await.unwrap();
+    told(0, &[]).await;
+    // However many a server makes up, the first one stays.
+    bench.record((1..100).map(seen).collect()).await.unwrap();
+    told(0, &[]).await;
+    let store = &bench.shared.store;
+    let tenant = Tenant::new("").unwrap();
+    for (version, approved) in [(99, &[99][..]), (98, &[99, 98]), (99, &[99, 98])] {
+        let sha256 = versions[version].clone();
+        let look = move |tx: &mut dyn crate::store::Tx| {
+            crate::catalogue::acknowledge(tx, &crate::catalogue::id("s", "add"), &sha256, "anna", "")
+        };
+        assert!(matches!(store.write(&tenant, look).unwrap(), crate::catalogue::Acknowledged::Done(_)));
+        told(0, approved).await;
+    }
+    // One that was trusted before there was a sidecar.
+    let drift = json!({"server": "s", "time": "t", "drift": [{"tool": "sub", "severity": "low", "causes": [],
+        "fields": [], "from": versions[5], "to": versions[6]}]});
+    bench.record(vec![record("drift", &drift.to_string())]).await.unwrap();
+    let began = Instant::now();
+    while !bench
+        .watch("", 0)
+        .await
+        .unwrap()
+        .told
+        .unwrap()
+        .pins
+        .iter()
+        .any(|pin| pin.tool == "sub" && pin.first == [5; 32])
+    {
+        assert!(began.elapsed() < Duration::from_secs(1));
+    }
 }

@@ -113,14 +113,16 @@ fn config(cert: &Path, key: &Path, client_ca: Option<&Path>, protocol: &[u8]) ->
     Ok(config)
 }
 
-/// How somebody is spoken to who has a certificate of these authorities.
-pub(crate) fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, Failure> {
+/// How somebody is spoken to who has a certificate of these authorities; in HTTP/1.1, where `http`.
+pub(crate) fn trusting(roots: RootCertStore, http: bool) -> Result<Arc<ClientConfig>, Failure> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::new(format!("TLS: {error}")))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if http {
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    }
     Ok(Arc::new(config))
 }
 

@@ -16,7 +16,7 @@ use super::{Shared, ended, say};
 use crate::audit::hex;
 use crate::proto::{self, AdmitRequest, WatchRequest, WatchResponse};
 use crate::store::{Store, StoreError, Tenant};
-use crate::{caller_keys, clock, kill_switch};
+use crate::{caller_keys, catalogue, clock, kill_switch};
 
 /// What filters are told, and who waits for it.
 pub(super) struct Watching {
@@ -51,6 +51,7 @@ struct Pending {
 struct Piece {
     stops: Vec<proto::Stop>,
     keys: Vec<proto::CallerKey>,
+    pins: Vec<proto::Pin>,
     /// When something of it ends, microseconds since the Unix epoch.
     next_us: Option<u64>,
 }
@@ -132,7 +133,8 @@ impl Watching {
     fn publish(&self, pieces: &BTreeMap<Tenant, Piece>) -> Result<(), StoreError> {
         let stops = pieces.values().flat_map(|piece| piece.stops.iter().cloned()).collect();
         let keys = pieces.values().flat_map(|piece| piece.keys.iter().cloned()).collect();
-        let message = proto::Told { stops, keys };
+        let pins = pieces.values().flat_map(|piece| piece.pins.iter().cloned()).collect();
+        let message = proto::Told { stops, keys, pins };
         let bytes = message.encode_to_vec();
         let mut revision = hex(&Sha256::digest(&bytes));
         revision.truncate(32);
@@ -238,8 +240,9 @@ fn read(store: &Store, pending: Pending, pieces: &mut BTreeMap<Tenant, Piece>) -
             next_us: ends.flatten().filter(|time| *time > now).min(),
             stops: stops.iter().map(|stop| stop.told(&tenant)).collect(),
             keys: keys.iter().filter_map(|key| key.told(&tenant, now)).collect(),
+            pins: store.read(&tenant, |tx| catalogue::told(tx, MAX_PINS))?,
         };
-        if piece.stops.is_empty() && piece.keys.is_empty() {
+        if piece.stops.is_empty() && piece.keys.is_empty() && piece.pins.is_empty() {
             pieces.remove(&tenant);
         } else {
             pieces.insert(tenant, piece);
@@ -248,8 +251,9 @@ fn read(store: &Store, pending: Pending, pieces: &mut BTreeMap<Tenant, Piece>) -
     Ok(())
 }
 
-/// As `proto/` has it.
+/// As `proto/` has them.
 const MAX_WAIT_MS: u32 = 30_000;
+const MAX_PINS: usize = 2000;
 /// How long who asks at the very beginning waits for the first reading.
 const FIRST: Duration = Duration::from_secs(1);
 /// How often it is looked whether the database is there.

@@ -18,7 +18,7 @@ use crate::store::{StoreError, Tenant};
 use crate::webhooks::payload::Message;
 use crate::webhooks::queue::{self, Claimed, Delivery};
 use crate::webhooks::{Event, Hook};
-use crate::{clock, secret_file, tokens};
+use crate::{clock, sanitise, secret_file, tokens};
 
 pub(super) use crate::webhooks::read;
 
@@ -156,6 +156,7 @@ fn attempt(
     if let (Some(shown), Some(arguments)) = (shown.as_object_mut(), arguments) {
         shown.insert("arguments".to_owned(), arguments);
     }
+    let shown = sanitise::value(&shown);
     let link = shared.places.approval(tenant, &approval.id);
     let message = Message {
         event: delivery.event,

@@ -87,7 +87,12 @@ impl Work<'_> {
     ) -> Result<Result<Approval, VoteRefused>, StoreError> {
         let state = match approval.vote(voter, approve, note, self.now) {
             Ok(state) => state,
-            Err(refused) => return Ok(Err(refused)),
+            Err(refused) => {
+                if !matches!(refused, VoteRefused::Ended(_)) {
+                    self.record_approval(Action::VoteRefused, &approval, &voter.person, refused.why())?;
+                }
+                return Ok(Err(refused));
+            }
         };
         self.save(&approval)?;
         let action = match state {
@@ -104,8 +109,13 @@ impl Work<'_> {
         self.one(By::Id(id))
     }
 
-    pub(super) fn approvals(&mut self, state: Option<State>, limit: u64) -> Result<Vec<Approval>, StoreError> {
-        self.tables.approvals(state, limit)?.iter().map(|body| read(body)).collect()
+    pub(super) fn approvals(
+        &mut self,
+        state: Option<State>,
+        after: Option<(u64, &str)>,
+        limit: u64,
+    ) -> Result<Vec<Approval>, StoreError> {
+        self.tables.approvals(state, after, limit)?.iter().map(|body| read(body)).collect()
     }
 
     /// Ends what is due and forgets what ended long ago.

@@ -16,6 +16,7 @@ pub(crate) mod sqlite;
 pub(crate) mod suite;
 mod tables;
 mod tokens;
+mod tree;
 mod tx;
 
 use std::fmt;
@@ -33,6 +34,7 @@ pub(crate) use links::Linked;
 pub(crate) use location::Location;
 pub(crate) use scope::Scope;
 use tables::{Database, Tables};
+pub(crate) use tree::{Branch, Tree};
 use tx::Work;
 pub(crate) use tx::{ItemKind, Tx};
 
@@ -127,6 +129,11 @@ impl Store {
     /// Whether it can be written to.
     pub(crate) fn ready(&self) -> Result<(), StoreError> {
         self.database.ready()
+    }
+
+    /// The version of the tables.
+    pub(crate) fn schema(&self) -> usize {
+        self.database.schema()
     }
 
     /// Tells from now on what other replicas change, from a thread of its own.
@@ -251,10 +258,11 @@ pub(crate) enum Column {
     Action,
     Rule,
     Approval,
+    Parent,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Correlation,
         Self::Decision,
         Self::Server,
@@ -264,6 +272,7 @@ impl Column {
         Self::Action,
         Self::Rule,
         Self::Approval,
+        Self::Parent,
     ];
 
     /// The record's member.
@@ -278,6 +287,7 @@ impl Column {
             Self::Action => "action",
             Self::Rule => "rule",
             Self::Approval => "approval_id",
+            Self::Parent => "parent",
         }
     }
 }

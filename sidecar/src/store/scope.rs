@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Admission, Admitted, Filter, Linked, NewRecord, Outcome, Store, StoreError, StoredRow, Tenant, Tx, Visitor,
+    Admission, Admitted, Filter, Linked, NewRecord, Outcome, Store, StoreError, StoredRow, Tenant, Tree, Tx, Visitor,
 };
 #[cfg(test)]
 use crate::approvals::Ask;
@@ -51,6 +51,11 @@ impl Scope {
     /// The rows that a filter asks for.
     pub(crate) fn query(&self, filter: &Filter) -> Result<Vec<StoredRow>, StoreError> {
         self.store.look(&self.tenant, |tx| tx.tables.query(filter))
+    }
+
+    /// All that came of the request with this correlation id; nothing where there is none.
+    pub(crate) fn tree(&self, correlation: &str) -> Result<Tree, StoreError> {
+        self.store.look(&self.tenant, |tx| tx.tree(correlation))
     }
 
     /// The place of the last row.
@@ -164,6 +169,16 @@ impl Scope {
 
     /// The newest first.
     pub(crate) fn approvals(&self, state: Option<State>, limit: u64) -> Result<Vec<Approval>, StoreError> {
-        self.store.look(&self.tenant, |tx| tx.approvals(state, limit))
+        self.store.look(&self.tenant, |tx| tx.approvals(state, None, limit))
+    }
+
+    /// The newest first, of those behind the one of this time and id.
+    pub(crate) fn approvals_after(
+        &self,
+        state: Option<State>,
+        after: (u64, &str),
+        limit: u64,
+    ) -> Result<Vec<Approval>, StoreError> {
+        self.store.look(&self.tenant, |tx| tx.approvals(state, Some(after), limit))
     }
 }

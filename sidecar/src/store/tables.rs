@@ -30,6 +30,9 @@ pub(super) trait Database: Send + Sync {
     /// Whether it can be written to.
     fn ready(&self) -> Result<(), StoreError>;
 
+    /// The version of the tables.
+    fn schema(&self) -> usize;
+
     /// Tells from now on what other processes change, as long as this is there.
     fn listen(&self, tell: Box<dyn Fn(Change) + Send>) -> Result<(), StoreError>;
 }
@@ -82,8 +85,13 @@ pub(super) trait Tables {
 
     fn approval(&mut self, by: By<'_>) -> Result<Option<String>, StoreError>;
 
-    /// The newest first.
-    fn approvals(&mut self, state: Option<State>, limit: u64) -> Result<Vec<String>, StoreError>;
+    /// The newest first; those behind `after`, which is the time and the id of one.
+    fn approvals(
+        &mut self,
+        state: Option<State>,
+        after: Option<(u64, &str)>,
+        limit: u64,
+    ) -> Result<Vec<String>, StoreError>;
 
     /// How many are pending.
     fn pending(&mut self) -> Result<u64, StoreError>;

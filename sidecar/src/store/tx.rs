@@ -42,6 +42,8 @@ pub(crate) enum ItemKind {
     Mfa,
     /// A tool that a server listed, by a hash of both names.
     Tool,
+    /// What filters trust of a tool, under the id of the tool.
+    Pin,
     /// Numbers that something else counts, by what it is.
     Count,
     /// A tenant's key, wrapped: one, under the id `dek`.
@@ -52,14 +54,18 @@ pub(crate) enum ItemKind {
     Credential,
     /// Who may use a credential for which server.
     ConnectionGrant,
-    /// A session of the console, by the hash of its cookie, in the default tenant.
-    Session,
     /// A kill switch that is on.
     Stop,
     /// A caller's key, by its id.
     CallerKey,
     /// When a caller's key was used last.
     KeyUse,
+    /// A session of the console, by the hash of its cookie, in the default tenant.
+    Session,
+    /// How far a sink has got in the chain, by its name.
+    Sink,
+    /// What the sidecar was told, by what it is: so that a change is noticed.
+    Seen,
     /// What the tests of the store keep.
     #[cfg(test)]
     Sample,
@@ -70,7 +76,7 @@ pub(crate) enum ItemKind {
 impl ItemKind {
     /// Filters are told of them.
     fn is_told(self) -> bool {
-        matches!(self, Self::Stop | Self::CallerKey)
+        matches!(self, Self::Stop | Self::CallerKey | Self::Pin)
     }
 
     /// Its name in the database.
@@ -79,15 +85,18 @@ impl ItemKind {
             Self::Delivery => "delivery",
             Self::Mfa => "mfa",
             Self::Tool => "tool",
+            Self::Pin => "pin",
             Self::Count => "count",
             Self::CredentialKey => "credential_key",
             Self::KeyRotation => "key_rotation",
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
-            Self::Session => "session",
             Self::Stop => "stop",
             Self::CallerKey => "caller_key",
             Self::KeyUse => "key_use",
+            Self::Session => "session",
+            Self::Sink => "sink",
+            Self::Seen => "seen",
             #[cfg(test)]
             Self::Sample => "sample",
             #[cfg(test)]

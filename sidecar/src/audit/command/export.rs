@@ -6,7 +6,7 @@ use super::Place;
 use super::list::Select;
 use crate::Report;
 use crate::audit::Kind;
-use crate::audit::table;
+use crate::audit::table::Format;
 use crate::failure::Failure;
 use crate::store::Filter;
 
@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Write CSV for spreadsheets
     #[arg(long, conflicts_with = "checkpoints")]
     csv: bool,
+    /// Write JSON lines with the members of SecAI's audit
+    #[arg(long, conflicts_with_all = ["checkpoints", "csv"])]
+    secai: bool,
     /// Write the signed checkpoints and prunings instead of rows
     #[arg(long)]
     checkpoints: bool,
@@ -48,16 +51,18 @@ pub(super) fn run(args: &Args) -> Result<Report, Failure> {
         }
         return Ok(Report::new("", false));
     }
-    if args.csv {
-        write(&table::csv_header());
-    }
+    let format = match (args.csv, args.secai) {
+        (true, _) => Format::Csv,
+        (_, true) => Format::Secai,
+        _ => Format::Jsonl,
+    };
+    write(&format.header());
     let mut filter = Filter { limit: BATCH, oldest_first: true, ..args.select.filter()? };
     loop {
         let rows = scope.query(&filter)?;
         for row in &rows {
-            let text = if args.csv { table::csv(row) } else { format!("{}\n", table::json(row)) };
             // A reader that closes the pipe early has what it wanted.
-            if !write(&text) {
+            if !write(&format.row(row)) {
                 return Ok(Report::new("", false));
             }
         }

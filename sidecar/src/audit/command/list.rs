@@ -5,15 +5,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::Place;
-use crate::audit::table;
+use crate::audit::table::{self, Format};
 use crate::failure::Failure;
-use crate::store::{Column, Filter, StoredRow};
+use crate::store::{Branch, Column, Filter, StoredRow};
 use crate::{Report, clock, style};
 
 /// Which rows.
 #[derive(clap::Args)]
 pub(super) struct Select {
-    /// All that came of one HTTP request
+    /// One HTTP request. Alone it lists all that came of it: its approval, and what goes back to it, indented
     #[arg(long, value_name = "ID")]
     correlation: Option<String>,
     /// Records of this time or later: 2026-11-21T14:00:00Z, 2026-11-21, or 15m for a quarter of an hour ago
@@ -46,6 +46,9 @@ pub(super) struct Select {
     /// Id of an approval
     #[arg(long, value_name = "ID")]
     approval: Option<String>,
+    /// Correlation id of the request that asked for what the rows are about
+    #[arg(long, value_name = "ID")]
+    parent: Option<String>,
 }
 
 impl Select {
@@ -68,6 +71,7 @@ impl Select {
             Column::Action => self.action.as_ref(),
             Column::Rule => self.rule.as_ref(),
             Column::Approval => self.approval.as_ref(),
+            Column::Parent => self.parent.as_ref(),
         }
     }
 }
@@ -143,16 +147,31 @@ pub(crate) struct FollowArgs {
 
 pub(super) fn list(args: &ListArgs) -> Result<Report, Failure> {
     let filter = Filter { limit: args.limit, ..args.select.filter()? };
-    let rows = args.place.scope()?.query(&filter)?;
-    let mut text = if args.csv { table::csv_header() } else { String::new() };
-    for row in &rows {
+    let scope = args.place.scope()?;
+    let branches = match filter.equal.as_slice() {
+        [(Column::Correlation, id)] if filter.since.is_none() && filter.until.is_none() => scope.tree(id)?.branches,
+        _ => scope.query(&filter)?.into_iter().map(|row| Branch { row, depth: 0 }).collect(),
+    };
+    let skipped = branches.len().saturating_sub(usize::try_from(args.limit).unwrap_or(usize::MAX));
+    let mut text = if args.csv { Format::Csv.header() } else { String::new() };
+    for Branch { row, depth } in branches.iter().skip(skipped) {
         text += &match (args.csv, args.json) {
-            (true, _) => table::csv(row),
-            (_, true) => format!("{}\n", table::json(row)),
-            _ => table::line(row, style::stdout()),
+            (true, _) => Format::Csv.row(row),
+            (_, true) => {
+                let mut json = table::json(row);
+                if let Some(members) = json.as_object_mut().filter(|_| *depth > 0) {
+                    members.insert("depth".to_owned(), (*depth).into());
+                }
+                format!("{json}\n")
+            }
+            _ => format!(
+                "{}{}",
+                "  ".repeat(usize::try_from(*depth).unwrap_or_default()),
+                table::line(row, style::stdout())
+            ),
         };
     }
-    Ok(Report::new(text, rows.is_empty()))
+    Ok(Report::new(text, branches.is_empty()))
 }
 
 pub(super) fn show(args: &ShowArgs) -> Result<Report, Failure> {

@@ -8,7 +8,7 @@ use super::blocking;
 use super::caller::Caller;
 use super::endpoint::{Call, Nothing};
 use super::refusal::Refusal;
-use super::types::{ById, Limit};
+use super::types::{ById, Cursor, Limit};
 use crate::approvals::{Approval, State, VoteRefused};
 use crate::clock;
 use crate::serve::Shared;
@@ -20,6 +20,8 @@ use crate::store::{Column, Filter, Scope, Tenant};
 pub(super) struct Which {
     /// In this state
     state: Option<State>,
+    /// The `next` of the page before
+    cursor: Option<Cursor>,
     /// At most
     limit: Option<Limit>,
 }
@@ -37,6 +39,8 @@ pub(super) struct Decision {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Approvals {
     approvals: Vec<Summary>,
+    /// The `cursor` of the next page; null: this is the last.
+    next: Option<Cursor>,
 }
 
 /// An approval without the arguments.
@@ -105,10 +109,8 @@ pub(crate) struct Recent {
 }
 
 pub(super) async fn list(call: Call<Nothing, Which>) -> Result<Approvals, Refusal> {
-    let limit = call.query.limit.unwrap_or(Limit(Limit::MAX)).0;
     let scope = call.shared.store.tenant(&call.tenant);
-    let found = blocking(move || Ok(scope.approvals(call.query.state, limit)?)).await?;
-    Ok(Approvals { approvals: found.iter().map(Summary::of).collect() })
+    blocking(move || page(&scope, call.query)).await
 }
 
 pub(super) async fn show(call: Call<ById>) -> Result<Shown, Refusal> {
@@ -123,6 +125,20 @@ pub(super) async fn approve(call: Call<ById, Nothing, Decision>) -> Result<Summa
 
 pub(super) async fn deny(call: Call<ById, Nothing, Decision>) -> Result<Summary, Refusal> {
     decide(&call.shared, &call.caller, &call.tenant, call.path.id.0, false, call.body.note).await
+}
+
+fn page(scope: &Scope, which: Which) -> Result<Approvals, Refusal> {
+    let limit = which.limit.unwrap_or(Limit(Limit::MAX)).0;
+    // One more tells whether there is another page.
+    let mut found = match &which.cursor {
+        Some(Cursor { created, id }) => scope.approvals_after(which.state, (*created, id.as_str()), limit + 1)?,
+        None => scope.approvals(which.state, limit + 1)?,
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| Cursor { created: last.created, id: last.id.clone() });
+    Ok(Approvals { approvals: found.iter().map(Summary::of).collect(), next })
 }
 
 /// One approval with what whoever decides has to know.

@@ -23,7 +23,7 @@ use crate::audit::command::prove_last;
 use crate::audit::{Kind, Outcome, Signed, hex, table};
 use crate::clock;
 use crate::serve::Shared;
-use crate::store::{Column, Filter, Scope, Store, StoreError, StoredRow, Tenant};
+use crate::store::{self, Column, Filter, Scope, Store, StoreError, StoredRow, Tenant};
 
 /// What rows are about. Only rows that have all of it.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
@@ -43,6 +43,8 @@ pub(crate) struct Select {
     pub(crate) action: Option<Text>,
     pub(crate) rule: Option<Text>,
     pub(crate) approval_id: Option<Text>,
+    /// Asked for by this request
+    pub(crate) parent: Option<Text>,
     /// Newest first by default
     pub(crate) order: Option<Order>,
     /// The `next` of the page before
@@ -81,6 +83,27 @@ pub(crate) struct Row {
     pub(crate) hash: String,
     /// One message, or an action.
     pub(crate) record: Map<String, Value>,
+}
+
+/// What came of one request of a client: the messages in it, its approval, and the requests that go back to it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Requested {
+    pub(crate) correlation_id: String,
+    /// The request that this one goes back to.
+    pub(crate) parent: Option<String>,
+    /// By place.
+    pub(crate) rows: Vec<Branch>,
+    /// There are more rows than these.
+    pub(crate) more: bool,
+}
+
+/// A row of it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Branch {
+    /// How many requests lie between it and the one that was asked about.
+    pub(crate) depth: u32,
+    #[serde(flatten)]
+    pub(crate) row: Row,
 }
 
 /// How much is verified.
@@ -125,6 +148,8 @@ pub(crate) struct Statements {
 pub(super) enum Format {
     Csv,
     Jsonl,
+    /// JSON lines with the members of SecAI's audit
+    Secai,
 }
 
 /// Which rows, and how.
@@ -146,6 +171,7 @@ pub(super) struct Export {
     action: Option<Text>,
     rule: Option<Text>,
     approval_id: Option<Text>,
+    parent: Option<Text>,
 }
 
 pub(super) async fn list(call: Call<Nothing, Select>) -> Result<Rows, Refusal> {
@@ -157,6 +183,12 @@ pub(super) async fn show(call: Call<ById>) -> Result<Row, Refusal> {
     let scope = call.shared.store.tenant(&call.tenant);
     let Id(id) = call.path.id;
     blocking(move || one(&scope, &id)).await
+}
+
+pub(super) async fn request(call: Call<ById>) -> Result<Requested, Refusal> {
+    let scope = call.shared.store.tenant(&call.tenant);
+    let Id(id) = call.path.id;
+    blocking(move || requested(&scope, &id)).await
 }
 
 pub(super) async fn verify(call: Call<Nothing, Much>) -> Result<Verified, Refusal> {
@@ -173,8 +205,12 @@ pub(super) async fn checkpoints(call: Call) -> Result<Statements, Refusal> {
 }
 
 pub(super) async fn export(call: Call<Nothing, Export>) -> Result<Raw, Refusal> {
-    let csv = matches!(call.query.format, Some(Format::Csv));
-    exported(&call.shared, &call.caller, &call.tenant, &call.query.select(), csv).await.map(Raw)
+    let format = match call.query.format {
+        Some(Format::Csv) => table::Format::Csv,
+        Some(Format::Secai) => table::Format::Secai,
+        Some(Format::Jsonl) | None => table::Format::Jsonl,
+    };
+    exported(&call.shared, &call.caller, &call.tenant, &call.query.select(), format).await.map(Raw)
 }
 
 /// Answers with the rows as they are read. A connection that ends early ends the reading; a store that fails cuts the
@@ -184,16 +220,15 @@ pub(crate) async fn exported(
     caller: &Caller,
     tenant: &Tenant,
     select: &Select,
-    csv: bool,
+    format: table::Format,
 ) -> Result<Response, Refusal> {
     let permit = heavy(shared)?;
     let scope = shared.store.tenant(tenant);
     let filter = Filter { limit: BATCH, oldest_first: true, ..select.filter() };
-    let (kind, name) =
-        if csv { ("text/csv; charset=utf-8", "audit.csv") } else { ("application/jsonl", "audit.jsonl") };
+    let (ending, kind) = format.names();
     let about = filter.equal.iter().map(|(column, value)| (column.member().to_owned(), value.as_str().into()));
     let mut details: Map<String, Value> = about.collect();
-    details.insert("format".to_owned(), name.trim_start_matches("audit.").into());
+    details.insert("format".to_owned(), ending.into());
     let now = clock::now();
     let record = new_record(Action::AuditExported, &caller.0.person, now, json!({"export": details}))?;
     let (scope, end) = blocking(move || {
@@ -203,8 +238,8 @@ pub(crate) async fn exported(
     })
     .await?;
     let (sender, body) = Channel::new(2);
-    tokio::spawn(send(scope, filter, end, csv, sender, permit));
-    let disposition = format!("attachment; filename=\"{name}\"");
+    tokio::spawn(send(scope, filter, end, format, sender, permit));
+    let disposition = format!("attachment; filename=\"audit.{ending}\"");
     let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
     Ok((headers, Body::new(body)).into_response())
 }
@@ -232,6 +267,19 @@ pub(crate) fn one(scope: &Scope, id: &str) -> Result<Row, Refusal> {
     let seq = scope.place(id)?.ok_or(Refusal::NotFound)?;
     let filter = Filter { after: seq.checked_sub(1), oldest_first: true, limit: 1, ..Filter::default() };
     scope.query(&filter)?.first().filter(|row| row.id == id).map(Row::of).ok_or(Refusal::NotFound)
+}
+
+/// All that came of the request with this correlation id.
+pub(crate) fn requested(scope: &Scope, correlation: &str) -> Result<Requested, Refusal> {
+    let tree = scope.tree(correlation)?;
+    let branch = |branch: &store::Branch| Branch { depth: branch.depth, row: Row::of(&branch.row) };
+    let rows: Vec<_> = tree.branches.iter().map(branch).collect();
+    let own = rows.iter().filter(|branch| branch.row.text("correlation_id") == correlation);
+    let parent = own.map(|branch| branch.row.text("parent")).find(|parent| !parent.is_empty()).map(str::to_owned);
+    if rows.is_empty() {
+        return Err(Refusal::NotFound);
+    }
+    Ok(Requested { correlation_id: correlation.to_owned(), parent, rows, more: tree.more })
 }
 
 /// Verifies the newest rows.
@@ -282,12 +330,13 @@ async fn send(
     scope: Scope,
     filter: Filter,
     end: u64,
-    csv: bool,
+    format: table::Format,
     mut sender: Sender<Bytes, io::Error>,
     _permit: OwnedSemaphorePermit,
 ) {
     let (mut scope, mut filter) = (scope, filter);
-    if csv && sender.send_data(table::csv_header().into()).await.is_err() {
+    let header = format.header();
+    if !header.is_empty() && sender.send_data(header.into()).await.is_err() {
         return;
     }
     loop {
@@ -304,8 +353,7 @@ async fn send(
             Err(error) => return sender.abort(io::Error::other(error.to_string())),
         };
         // What is appended meanwhile, this export among it, is not of it.
-        let line = |row: &StoredRow| if csv { table::csv(row) } else { format!("{}\n", table::json(row)) };
-        let text: String = rows.iter().filter(|row| row.seq <= end).map(line).collect();
+        let text: String = rows.iter().filter(|row| row.seq <= end).map(|row| format.row(row)).collect();
         let Some(last) = rows.last().filter(|_| !text.is_empty()) else { return };
         filter.after = Some(last.seq);
         if sender.send_data(text.into()).await.is_err() {
@@ -333,6 +381,7 @@ impl Select {
             Column::Action => self.action.as_ref(),
             Column::Rule => self.rule.as_ref(),
             Column::Approval => self.approval_id.as_ref(),
+            Column::Parent => self.parent.as_ref(),
         }
     }
 }
@@ -351,6 +400,7 @@ impl Export {
             action: self.action,
             rule: self.rule,
             approval_id: self.approval_id,
+            parent: self.parent,
             ..Select::default()
         }
     }

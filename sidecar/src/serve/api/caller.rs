@@ -7,6 +7,7 @@ use axum::http::header::AUTHORIZATION;
 
 use super::blocking;
 use super::refusal::Refusal;
+use crate::audit::action::Action;
 use crate::serve::Shared;
 use crate::store::Tenant;
 use crate::tokens::{self, Role, Token};
@@ -113,6 +114,7 @@ impl Caller {
         };
         found.map(Self).ok_or_else(|| {
             shared.metrics.unauthenticated.add(1);
+            shared.attempts.note(Action::TokenRefused, "");
             Refusal::Unauthenticated
         })
     }
@@ -123,6 +125,11 @@ impl Caller {
             return Ok(());
         }
         Err(Refusal::Forbidden(format!("this takes the role {}", operation.role().as_str())))
+    }
+
+    /// As [`Caller::may`], of something that was wanted: that it was refused is recorded.
+    pub(crate) fn wants(&self, operation: Operation, shared: &Shared) -> Result<(), Refusal> {
+        self.may(operation).inspect_err(|_| shared.attempts.note(Action::AccessDenied, &self.0.person))
     }
 
     /// The tenant of a request: the token's own, or the one that is asked for where the token is for all.

@@ -168,7 +168,7 @@ async fn read<P: Input, Q: Input, B: Input>(
 ) -> Result<Call<P, Q, B>, Refusal> {
     let (mut parts, body) = request.into_parts();
     let caller = Caller::of(&parts.headers, &shared).await?;
-    caller.may(is)?;
+    caller.wants(is, &shared)?;
     let (tenant, query) = query(&parts, is)?;
     let tenant = caller.tenant(tenant.as_deref())?;
     let path = if is_nothing::<P>() {

@@ -121,7 +121,7 @@ impl Target {
                 let name = host.trim_matches(['[', ']']).to_owned();
                 let name = ServerName::try_from(name).map_err(|_| wrong())?;
                 let roots = ca.map_or_else(|| Ok(system_authorities()), authorities)?;
-                (Some((name, TlsConnector::from(trusting(roots)?))), 443)
+                (Some((name, TlsConnector::from(trusting(roots, true)?))), 443)
             }
             _ => return Err(wrong()),
         };

@@ -53,6 +53,7 @@ fn endpoints() -> Api {
         .post("/approvals/{id}/deny", Decide, "Refuse a call", approvals::deny)
         .get("/audit", ReadAudit, "List rows of the chain, by what they are about", audit::list)
         .get("/audit/rows/{id}", ReadAudit, "One row", audit::show)
+        .get("/audit/requests/{id}", ReadAudit, "All that came of one request of a client", audit::request)
         .get("/audit/export", ExportAudit, "All rows that fit, as CSV or JSON lines", audit::export)
         .get("/audit/verify", ReadAudit, "Prove that the newest rows are what was recorded", audit::verify)
         .get("/audit/checkpoints", ReadAudit, "Signed statements to keep elsewhere", audit::checkpoints)

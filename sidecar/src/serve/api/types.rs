@@ -27,6 +27,14 @@ pub(crate) struct Name(pub(crate) String);
 #[serde(try_from = "String")]
 pub(crate) struct Text(pub(crate) String);
 
+/// Where a page of approvals ended: the time and the id of the last one.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Cursor {
+    pub(crate) created: u64,
+    pub(crate) id: String,
+}
+
 /// 64 lower-case hexadecimal digits.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "String")]
@@ -115,6 +123,39 @@ impl TryFrom<String> for Time {
             return Err("no time");
         }
         clock::parse(&text, clock::now()).map(Self).map_err(|_| "no time")
+    }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let (created, id) = text.split_once('.').ok_or("no cursor")?;
+        let fit = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        // No sign, and no more than a number of the database has.
+        let created = created.bytes().all(|byte| byte.is_ascii_digit()).then(|| created.parse::<i64>().ok()).flatten();
+        let created = created.and_then(|created| u64::try_from(created).ok()).ok_or("no cursor")?;
+        if fit { Ok(Self { created, id: id.to_owned() }) } else { Err("no cursor") }
+    }
+}
+
+impl From<Cursor> for String {
+    fn from(cursor: Cursor) -> Self {
+        format!("{}.{}", cursor.created, cursor.id)
+    }
+}
+
+impl JsonSchema for Cursor {
+    fn schema_name() -> Cow<'static, str> {
+        "Cursor".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]{1,18}\\.[0-9A-Za-z]{1,64}$"})
     }
 }
 

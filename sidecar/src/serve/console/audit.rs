@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::layout::{decision, digits, pretty, show as visible, time};
 use super::{Shown, Visit};
+use crate::audit::table::Format;
 use crate::client::encoded;
 use crate::clock;
-use crate::serve::api::audit::{self, Order, Row, Rows, Select};
+use crate::serve::api::audit::{self, Row, Rows, Select};
 use crate::serve::api::caller::Operation;
 use crate::serve::api::stats::{self, Counts};
-use crate::serve::api::types::Text;
 use crate::serve::api::{Refusal, blocking};
 
 pub(super) async fn list(visit: Visit) -> Result<Shown, Refusal> {
@@ -66,23 +66,24 @@ pub(super) async fn show(visit: Visit) -> Result<Shown, Refusal> {
 
 pub(super) async fn csv(visit: Visit) -> Result<Shown, Refusal> {
     let select: Select = read(&visit)?;
-    audit::exported(&visit.shared, &visit.caller, &visit.tenant, &select, true).await.map(Shown::Other)
+    audit::exported(&visit.shared, &visit.caller, &visit.tenant, &select, Format::Csv).await.map(Shown::Other)
 }
 
 /// All that came of one HTTP request, in its order.
 pub(super) async fn request(visit: Visit) -> Result<Shown, Refusal> {
-    let correlation = Text::try_from(visit.id.clone()).map_err(|_| Refusal::NotFound)?;
-    let select = Select { correlation_id: Some(correlation), order: Some(Order::OldestFirst), ..Select::default() };
-    let scope = visit.shared.store.tenant(&visit.tenant);
-    let found = blocking(move || audit::page(&scope, &select)).await?;
-    if found.rows.is_empty() {
-        return Err(Refusal::NotFound);
-    }
+    let (scope, correlation) = (visit.shared.store.tenant(&visit.tenant), visit.id.clone());
+    let found = blocking(move || audit::requested(&scope, &correlation)).await?;
     let body = html! {
         h1 { "Request " code { (visible(&visit.id)) } }
+        @if let Some(parent) = &found.parent {
+            p { "It goes back to " a href={ "/requests/" (encoded(parent)) } { (visible(parent)) } "." }
+        }
         ol.timeline {
-            @for row in &found.rows {
+            @for audit::Branch { depth, row } in &found.rows {
                 li {
+                    @if *depth > 0 {
+                        a href={ "/requests/" (encoded(row.text("correlation_id"))) } title="A request that goes back to it" { "↳ " (depth) } " "
+                    }
                     (time(row.text("time"))) " " (what(row)) " "
                     a href={ "/audit/rows/" (encoded(&row.id)) } { "row " (row.seq) }
                     @if !row.text("reason").is_empty() { p { (visible(row.text("reason"))) } }
@@ -90,7 +91,7 @@ pub(super) async fn request(visit: Visit) -> Result<Shown, Refusal> {
                 }
             }
         }
-        @if found.next.is_some() { p.hint { "There are more rows than are shown." } }
+        @if found.more { p.hint { "There are more rows than are shown." } }
     };
     Ok(Shown::Page(visit.frame().page("Request", body)))
 }

@@ -32,7 +32,8 @@ pub(super) async fn login(
     if !is_same_origin(&headers) {
         return page(StatusCode::FORBIDDEN, next, "The form was not of this site. Try again from here.");
     }
-    if !shared.attempts.may_try(from, now) {
+    if !shared.logins.may_try(from, now) {
+        shared.attempts.note(Action::LoginLimited, &from.to_string());
         let words = "Too many attempts have failed. Wait a minute, then try again.";
         let mut response = page(StatusCode::TOO_MANY_REQUESTS, next, words);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
@@ -46,7 +47,7 @@ pub(super) async fn login(
     };
     let Some(token) = found else {
         shared.metrics.unauthenticated.add(1);
-        shared.attempts.failed(from, now);
+        shared.logins.failed(from, now);
         let _ = record(&shared, "", Action::LoginFailed, "", json!({"address": from.to_string()})).await;
         return page(StatusCode::UNAUTHORIZED, next, "The token is unknown. It may have been revoked.");
     };

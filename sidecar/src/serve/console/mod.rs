@@ -40,7 +40,7 @@ use super::api::{Refusal, blocking};
 use super::tls::Connections;
 use crate::clock;
 use crate::store::Tenant;
-pub(super) use session::Attempts;
+pub(super) use session::Logins;
 
 /// The address that a connection came from.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +156,7 @@ impl Pages {
                 Err(Refusal::Unauthenticated) => return log_in(&parts.headers, &parts.uri),
                 Err(refusal) => return page_of(&refusal),
             };
-            shown(&visit.frame(), visit.caller.may(is), move || run(visit)).await
+            shown(&visit.frame(), visit.caller.wants(is, &visit.shared), move || run(visit)).await
         };
         #[cfg(test)]
         self.all.push((axum::http::Method::GET, path, is));
@@ -180,7 +180,7 @@ impl Pages {
             let frame = visit.frame();
             let sent = Form::<BTreeMap<String, String>>::from_request(request, &shared).await;
             let Ok(Form(sent)) = sent else { return frame.refused(&Refusal::invalid("the form cannot be read")) };
-            let allowed = visit.is_own(&headers, &sent).and_then(|()| visit.caller.may(is));
+            let allowed = visit.is_own(&headers, &sent).and_then(|()| visit.caller.wants(is, &visit.shared));
             shown(&frame, allowed, move || run(visit, Sent(sent))).await
         };
         #[cfg(test)]

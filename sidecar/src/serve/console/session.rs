@@ -132,9 +132,9 @@ impl Kept {
     }
 }
 
-/// Attempts to log in that failed at this process.
+/// Logins to log in that failed at this process.
 #[derive(Default)]
-pub(crate) struct Attempts(Mutex<HashMap<IpAddr, Failures>>);
+pub(crate) struct Logins(Mutex<HashMap<IpAddr, Failures>>);
 
 #[derive(Clone, Copy)]
 struct Failures {
@@ -142,7 +142,7 @@ struct Failures {
     since: u64,
 }
 
-impl Attempts {
+impl Logins {
     /// False: so many from there have failed that no more are looked at for now.
     pub(super) fn may_try(&self, from: IpAddr, now: u64) -> bool {
         let mut failures = self.lock();
@@ -217,12 +217,12 @@ mod tests {
 
     #[test]
     fn who_guesses_has_to_wait() {
-        let (attempts, here, there) = (Attempts::default(), IpAddr::from([1, 2, 3, 4]), IpAddr::from([5, 6, 7, 8]));
+        let (logins, here, there) = (Logins::default(), IpAddr::from([1, 2, 3, 4]), IpAddr::from([5, 6, 7, 8]));
         for _ in 0..MAX_FAILURES_OF_ONE {
-            assert!(attempts.may_try(here, 1));
-            attempts.failed(here, 1);
+            assert!(logins.may_try(here, 1));
+            logins.failed(here, 1);
         }
-        assert!(!attempts.may_try(here, 2) && attempts.may_try(there, 2));
-        assert!(attempts.may_try(here, WINDOW_US + 1));
+        assert!(!logins.may_try(here, 2) && logins.may_try(there, 2));
+        assert!(logins.may_try(here, WINDOW_US + 1));
     }
 }

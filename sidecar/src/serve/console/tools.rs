@@ -114,7 +114,7 @@ fn acknowledge_form(visit: &Visit, seen: &Seen) -> Markup {
             label for="note" { "Note, for the audit chain" }
             input #note name="note" maxlength="500" autocomplete="off";
             p { button.main { "Looked at " (digits(newest)) } }
-            p.hint { "It is recorded here. What filters let through is the policy's business: " code { "pins.approved" } " takes this fingerprint." }
+            p.hint { "Within a second filters trust this version: its change and its flags are refused no more, until it changes again." }
         }
     }
 }

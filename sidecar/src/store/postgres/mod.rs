@@ -213,6 +213,10 @@ impl Database for Postgres {
         if standby { Err(StoreError::ReadOnly) } else { Ok(()) }
     }
 
+    fn schema(&self) -> usize {
+        schema::version()
+    }
+
     fn listen(&self, tell: Box<dyn Fn(Change) + Send>) -> Result<(), StoreError> {
         listen::start(self.target.clone(), Arc::clone(&self.closed), tell)
     }

@@ -72,7 +72,8 @@ CREATE TABLE IF NOT EXISTS portcullis.migration (
 /// Text is compared by its bytes (collation C), as SQLite does. The columns that rows are found by are computed from the record by
 /// the database, so they cannot say anything else than what the hash covers; they are stored, because a policy of row-level
 /// security keeps PostgreSQL from using an index on an expression.
-const STEPS: [&str; 1] = [r#"
+const STEPS: [&str; 2] = [
+    r#"
 CREATE FUNCTION portcullis.current_tenant_id() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
   AS $$ SELECT nullif(current_setting('portcullis.tenant', true), '') $$;
 -- A NUL is the one character that PostgreSQL's text cannot have.
@@ -168,7 +169,12 @@ BEGIN
       WITH CHECK (tenant_id = portcullis.current_tenant_id())', name);
   END LOOP;
 END $$;
-"#];
+"#,
+    r#"
+ALTER TABLE portcullis.audit_row ADD COLUMN parent text COLLATE "C" GENERATED ALWAYS AS (portcullis.member(record, 'parent')) STORED;
+CREATE INDEX audit_row_parent ON portcullis.audit_row (tenant_id, parent) WHERE parent IS NOT NULL;
+"#,
+];
 
 /// What the sidecar's role may. Audit rows cannot be changed by it at all.
 const GRANTS: &str = "

@@ -179,10 +179,16 @@ impl Tables for Transaction<'_> {
         self.one(sql, &[&value])
     }
 
-    fn approvals(&mut self, state: Option<State>, limit: u64) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT body FROM approval WHERE $1::text IS NULL OR state = $1
-            ORDER BY created DESC, id LIMIT $2";
-        self.texts(sql, &[&state.map(State::as_str), &signed(limit)])
+    fn approvals(
+        &mut self,
+        state: Option<State>,
+        after: Option<(u64, &str)>,
+        limit: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT body FROM approval WHERE ($1::text IS NULL OR state = $1)
+            AND (created < $2 OR (created = $2 AND id > $3)) ORDER BY created DESC, id LIMIT $4";
+        let (created, id) = after.unwrap_or((u64::MAX, ""));
+        self.texts(sql, &[&state.map(State::as_str), &signed(created), &id, &signed(limit)])
     }
 
     fn pending(&mut self) -> Result<u64, StoreError> {

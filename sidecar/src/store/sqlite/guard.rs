@@ -103,7 +103,7 @@ const REGISTRIES: [&str; 2] = ["tenant_name", "tenant_due"];
 const VIEWS: &str = "
 CREATE TEMP VIEW own_audit_row AS
   SELECT seq, id, received, record, prev, hash, time, correlation_id, decision, server, tool, principal, session, action, rule,
-    approval_id
+    approval_id, parent
   FROM main.audit_row WHERE tenant = current_tenant_id();
 CREATE TEMP TRIGGER own_audit_row_insert INSTEAD OF INSERT ON own_audit_row BEGIN
   INSERT INTO audit_row (tenant, seq, id, received, record, prev, hash)

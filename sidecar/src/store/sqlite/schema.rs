@@ -21,6 +21,11 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
+/// The version that this program works with.
+pub(super) fn version() -> usize {
+    STEPS.len()
+}
+
 fn newer() -> rusqlite::Error {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_MISMATCH);
     rusqlite::Error::SqliteFailure(code, Some("the database is of a newer portcullis".to_owned()))
@@ -30,7 +35,7 @@ fn newer() -> rusqlite::Error {
 ///
 /// The columns that rows are found by are computed from the record and not stored, so they cannot say anything else than
 /// what the hash covers.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
 CREATE TABLE audit_row (
   tenant TEXT NOT NULL,
@@ -105,5 +110,9 @@ CREATE TABLE item (
   body TEXT NOT NULL,
   PRIMARY KEY (tenant, kind, id)
 ) STRICT;
+",
+    "
+ALTER TABLE audit_row ADD COLUMN parent TEXT AS (json_extract(record, '$.parent'));
+CREATE INDEX audit_row_parent ON audit_row (tenant, parent) WHERE parent IS NOT NULL;
 ",
 ];

@@ -173,9 +173,16 @@ impl Tables for Transaction<'_> {
         self.one(sql, [value])
     }
 
-    fn approvals(&mut self, state: Option<State>, limit: u64) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT body FROM own_approval WHERE ?1 IS NULL OR state = ?1 ORDER BY created DESC, id LIMIT ?2";
-        self.texts(sql, params![state.map(State::as_str), signed(limit)])
+    fn approvals(
+        &mut self,
+        state: Option<State>,
+        after: Option<(u64, &str)>,
+        limit: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT body FROM own_approval WHERE (?1 IS NULL OR state = ?1)
+            AND (created < ?2 OR (created = ?2 AND id > ?3)) ORDER BY created DESC, id LIMIT ?4";
+        let (created, id) = after.unwrap_or((u64::MAX, ""));
+        self.texts(sql, params![state.map(State::as_str), signed(created), id, signed(limit)])
     }
 
     fn pending(&mut self) -> Result<u64, StoreError> {

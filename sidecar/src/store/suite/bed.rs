@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -187,6 +189,21 @@ impl OwnCluster {
 
     pub(crate) fn target(&self, role: &str) -> Target {
         Target::new(&self.0.url(role, "postgres"), None).unwrap()
+    }
+
+    /// How large a file of the server may become from now on: as on a disk that is full. `None`: as large as it likes.
+    pub(crate) fn room(&self, bytes: Option<u64>) {
+        let file = format!("{}/data/postmaster.pid", self.0.directory);
+        let owner = fs::metadata(&file).unwrap();
+        let server = fs::read_to_string(file).unwrap().lines().next().unwrap().to_owned();
+        let children = Command::new("pgrep").args(["-P", &server]).output().unwrap();
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        for pid in std::iter::once(server.as_str()).chain(std::str::from_utf8(&children.stdout).unwrap().lines()) {
+            // As the server's own account, for in a container root may be no more. A connection may just have ended.
+            let mut prlimit = Command::new("prlimit");
+            prlimit.args(["--pid", pid, &format!("--fsize={limit}:unlimited")]).uid(owner.uid()).gid(owner.gid());
+            let _ = prlimit.status().unwrap();
+        }
     }
 
     /// `stop` or `start`.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{Column, Filter, ItemKind, NewRecord, Scope, Store, StoreError, StoredRow, Tenant};
-use crate::approvals::Answer;
+use crate::approvals::{Answer, State};
 use crate::audit::command::prove;
 use crate::audit::{Fault, Kind, PublicKey, Row, hex};
 use crate::tokens::{Role, Token};
@@ -38,6 +38,7 @@ on_each! {
     prunes_provably
     tenants_see_nothing_of_each_other
     finds_rows_by_what_they_are_about
+    what_came_of_a_request_is_one_tree
     a_reader_writes_nothing
     writers_at_once_share_one_chain
     items_are_kept_by_kind_and_id
@@ -45,6 +46,7 @@ on_each! {
     no_change_goes_unseen
     the_clock_jumps
     one_broken_chain_keeps_no_other_from_expiring
+    approvals_come_by_pages
     tokens_are_found_by_their_hash_alone
 }
 
@@ -306,6 +308,33 @@ fn finds_rows_by_what_they_are_about(backing: Backing) {
     assert_eq!(older.iter().map(|row| row.seq).collect::<Vec<_>>(), [7, 8]);
 }
 
+fn what_came_of_a_request_is_one_tree(backing: Backing) {
+    let bench = Bench::new(backing);
+    let row = |n: u64, record: &str| NewRecord { id: format!("t{n}"), record: record.to_owned() };
+    let scope = bench.scope();
+    let rows = [
+        r#"{"action":"approval.requested","approval_id":"a","correlation_id":"one"}"#,
+        r#"{"approval_id":"a","correlation_id":"one","decision":"require_approval"}"#,
+        r#"{"correlation_id":"other","decision":"allow"}"#,
+        r#"{"action":"approval.approved","approval_id":"a","correlation_id":"one"}"#,
+        r#"{"action":"webhook.delivered","approval_id":"a"}"#,
+        r#"{"approval_id":"a","correlation_id":"two","decision":"allow"}"#,
+        r#"{"correlation_id":"two","decision":"allow","method":"sampling/createMessage"}"#,
+        r#"{"correlation_id":"three","decision":"allow","parent":"two"}"#,
+        r#"{"correlation_id":"three","decision":"allow","parent":"three"}"#,
+    ];
+    scope.append((1..).zip(rows).map(|(n, record)| row(n, record)).collect(), 1).unwrap();
+    let tree = |of: &str| {
+        let tree = scope.tree(of).unwrap();
+        assert!(!tree.more);
+        tree.branches.iter().map(|branch| (branch.row.seq, branch.depth)).collect::<Vec<_>>()
+    };
+    assert_eq!(tree("one"), [(1, 0), (2, 0), (4, 0), (5, 0), (6, 1), (7, 1), (8, 2), (9, 2)]);
+    // What people decided about it belongs to the call that used it; the call that asked does not go back to it.
+    assert_eq!(tree("two"), [(1, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 1), (9, 1)]);
+    assert_eq!((tree("three"), tree("nothing")), (vec![(8, 0), (9, 0)], vec![]));
+}
+
 fn a_reader_writes_nothing(backing: Backing) {
     let bench = Bench::with_rows(backing, 3);
     let reader = bench.bed.read();
@@ -471,6 +500,30 @@ fn one_broken_chain_keeps_no_other_from_expiring(backing: Backing) {
     let ended: Vec<_> = expired.ended.iter().map(|(tenant, _)| tenant.as_str()).collect();
     assert_eq!(ended, ["a", "c"]);
     assert!(matches!(expired.failed, Some(StoreError::Chain(Kind::Head))));
+}
+
+fn approvals_come_by_pages(backing: Backing) {
+    let bench = Bench::new(backing);
+    let scope = bench.scope();
+    for n in 0..25_u64 {
+        let ask = crate::approvals::Ask { principal: "p".into(), digest: n.to_string(), ..Default::default() };
+        // Some at the same time.
+        scope.admit(&n.to_string(), ask, 1000, None, 10 + n / 4).unwrap();
+    }
+    let all: Vec<_> = scope.approvals(None, 100).unwrap().into_iter().map(|one| (one.created, one.id)).collect();
+    assert!(all.len() == 25 && all.is_sorted_by(|a, b| a.0 > b.0 || (a.0 == b.0 && a.1 < b.1)));
+    let mut paged: Vec<(u64, String)> = Vec::new();
+    loop {
+        let page = match paged.last() {
+            None => scope.approvals(Some(State::Pending), 7).unwrap(),
+            Some((created, id)) => scope.approvals_after(Some(State::Pending), (*created, id), 7).unwrap(),
+        };
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page.into_iter().map(|one| (one.created, one.id)));
+    }
+    assert_eq!(paged, all);
 }
 
 fn tokens_are_found_by_their_hash_alone(backing: Backing) {

@@ -43,7 +43,7 @@ fn refuses_roles_that_row_level_security_does_not_hold() {
         .unwrap();
     assert!(refused("portcullis").unwrap().contains("store migrate"));
     assert_eq!(postgres::migrate(&bed.target(&chief), "portcullis", None).unwrap().from, 0);
-    assert_eq!(postgres::migrate(&bed.target(&chief), "portcullis", None).unwrap().from, 1, "there is nothing to do");
+    assert_eq!(postgres::migrate(&bed.target(&chief), "portcullis", None).unwrap().from, 2, "there is nothing to do");
     for role in [&chief, &member] {
         assert!(refused(role).unwrap().contains("owns the tables"), "{role}");
     }
@@ -54,7 +54,7 @@ fn refuses_roles_that_row_level_security_does_not_hold() {
     let rows: i64 = bed.client(&chief).query_one("SELECT count(*) FROM audit_row", &[]).unwrap().get(0);
     assert_eq!(rows, 0);
     drop(store);
-    admin.batch_execute("INSERT INTO portcullis.migration (version) VALUES (2)").unwrap();
+    admin.batch_execute("INSERT INTO portcullis.migration (version) VALUES (3)").unwrap();
     assert!(refused("portcullis").unwrap().contains("newer"));
     let cleared = format!("DROP OWNED BY {chief} CASCADE; DROP ROLE {member}, {chief}, {bypassing}");
     admin.batch_execute(&cleared).unwrap();
@@ -209,6 +209,40 @@ fn the_server_goes_and_comes_back() {
     // Whoever waits for something is told to look again, now and after it came back.
     let told = std::iter::from_fn(|| changes.recv_timeout(Duration::from_secs(5)).ok()).take(2).collect::<Vec<_>>();
     assert_eq!(told, [Change::Unknown, Change::Unknown]);
+}
+
+#[test]
+fn a_full_disk_of_the_server_loses_nothing() {
+    let cluster = OwnCluster::start();
+    let data = Bed::new(Backing::Sqlite);
+    // A segment of the write-ahead log fits; the table has to grow beyond it.
+    cluster.room(Some(17 << 20));
+    let store = postgres::open(cluster.target("portcullis"), &data.data).unwrap();
+    let scope = store.tenant(&tenant(""));
+    // Just below what PostgreSQL would compress, and so keep in little room.
+    let long = |n: u64| {
+        let record = format!(r#"{{"correlation_id":"c-{n}","decision":"allow","note":"{}"}}"#, "x".repeat(1450));
+        NewRecord { id: format!("r{n}"), record }
+    };
+    let (mut kept, mut refused) = (0, 0);
+    for batch in 0..14 {
+        match scope.append((0..1000).map(|n| long(batch * 1000 + n)).collect(), batch) {
+            Ok(_) => kept += 1000,
+            Err(error) => {
+                assert!(matches!(error, StoreError::Database(_)), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(kept >= 1000 && refused > 0, "{kept} kept, {refused} refused");
+    assert_eq!(scope.end().unwrap(), Some(kept), "what was refused left nothing, and what was acknowledged is there");
+    // Who reads is served meanwhile.
+    assert_eq!(scope.query(&Filter { limit: 3, ..Filter::default() }).unwrap().len(), 3);
+    cluster.room(None);
+    scope.append(vec![long(1_000_000)], 100).unwrap();
+    assert_eq!(scope.end().unwrap(), Some(kept + 1));
+    let key = PublicKey::read(&data.data.join("audit-key.pub")).unwrap();
+    assert_eq!(prove(&scope, &tenant(""), &key, Vec::new()).unwrap().faults, []);
 }
 
 #[test]
