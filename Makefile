@@ -161,7 +161,7 @@ test-rust: $(TOOLS)/rust.stamp $(TOOLS)/schema-suite.stamp | need-rust ## format
 	@cargo fmt --all --check
 	@cargo clippy --locked --quiet --workspace --exclude portcullis-filter --all-targets --all-features -- -D warnings
 	@cargo clippy --locked --quiet -p portcullis-filter --target wasm32-wasip1 -- -D warnings
-	@scripts/need.sh postgres
+	@scripts/need.sh postgres redis
 	$(say) 'unit and property tests'
 	@PORTCULLIS_SCHEMA_SUITE=$(abspath $(TOOLS))/schema-suite/$(SCHEMA_SUITE)/json/tests/draft2020-12 \
 	  cargo test --locked --quiet --workspace --exclude portcullis-filter
@@ -181,7 +181,7 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 
 .PHONY: test-e2e
 test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/venv-api.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
-	@scripts/need.sh postgres chromium sqlite rsyslog
+	@scripts/need.sh postgres redis chromium sqlite rsyslog
 	$(say) 'end to end'
 	@# Most of it is waiting: two at a time, each file with an Envoy of its own.
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/e2e $(ARGS)
@@ -195,10 +195,15 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 	@$(PY) tests/conformance/run.py $(ARGS)
 
 .PHONY: bench
-bench: wasm $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, 7 minutes (ARGS="--help" for what can be narrowed)
+bench: wasm cli $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, the sidecar, 15 minutes (ARGS="--help" for what can be narrowed)
+	@scripts/need.sh postgres
 	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules --example stages
-	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm \
+	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm PORTCULLIS_POSTGRES=$(CURDIR)/scripts/postgres.sh \
 	  $(NATIVE_ENV) cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
+	@printf '\n### Rows of the audit chain: appended, verified\n\n'
+	@# A quick run takes the build of the tests, which is there already.
+	@ROWS=$(if $(findstring --quick,$(ARGS)),5000,1000000) $(NATIVE_ENV) cargo test --locked --quiet $(if $(findstring --quick,$(ARGS)),,--release) \
+	  -p portcullis --bin portcullis many_rows_on -- --ignored --nocapture --test-threads 1 | grep row
 	@printf '\n### Deciding, by the number of rules\n\n'
 	@$(VENV)/bin/node --disable-warning=ExperimentalWarning bench/wasm.mjs $(TARGET)/wasm32-wasip1/release/examples/rules.wasm
 	@printf '\n### Stages and scanners, in V8\n\n'

@@ -36,9 +36,21 @@ pub struct Launcher {
 impl Launcher {
     /// Starts Envoy with `filter` before the router, if any, in front of `upstream`, and waits until it is ready.
     pub fn start(&self, name: &str, filter: Option<Value>, upstream: SocketAddr, workers: usize) -> io::Result<Envoy> {
+        self.start_with(name, filter, upstream, None, workers)
+    }
+
+    /// As [`Launcher::start`], with a cluster [`SIDECAR`] for the filter.
+    pub fn start_with(
+        &self,
+        name: &str,
+        filter: Option<Value>,
+        upstream: SocketAddr,
+        sidecar: Option<SocketAddr>,
+        workers: usize,
+    ) -> io::Result<Envoy> {
         let file = |ending: &str| self.directory.join(format!("{}-{workers}.{ending}", name.replace(' ', "-")));
         let (config, admin, log) = (file("json"), file("admin"), file("log"));
-        fs::write(&config, bootstrap(filter, upstream).to_string())?;
+        fs::write(&config, bootstrap(filter, upstream, sidecar).to_string())?;
         let _ = fs::remove_file(&admin);
         File::create(&log)?;
         let mut command = match self.core {
@@ -86,11 +98,7 @@ impl Envoy {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> io::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        Ok(kib.unwrap_or(0) * 1024)
+        resident(self.child.id())
     }
 
     /// Empties the log, so that no number of runs fills the disk.
@@ -127,6 +135,14 @@ impl Drop for Envoy {
     }
 }
 
+/// Resident memory of a process in bytes.
+pub fn resident(process: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(kib.unwrap_or(0) * 1024)
+}
+
 /// A wasm filter.
 pub fn wasm(module: &Path, root: &str, configuration: &str) -> Value {
     json!({
@@ -153,13 +169,35 @@ pub fn native() -> Value {
     })
 }
 
-fn bootstrap(filter: Option<Value>, upstream: SocketAddr) -> Value {
+fn bootstrap(filter: Option<Value>, upstream: SocketAddr, sidecar: Option<SocketAddr>) -> Value {
     let mut filters: Vec<Value> = filter.into_iter().collect();
     filters.push(json!({
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}
     }));
     let socket = |address: &str, port: u16| json!({"socket_address": {"address": address, "port_value": port}});
+    let cluster = |name: &str, to: SocketAddr| {
+        json!({
+            "name": name, "type": "STATIC", "connect_timeout": "2s", "per_connection_buffer_limit_bytes": BUFFER,
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
+                {"endpoint": {"address": socket(&to.ip().to_string(), to.port())}}
+            ]}]},
+            // As many as the benchmark holds at once.
+            "circuit_breakers": {"thresholds": [{"max_connections": 8192, "max_pending_requests": 8192, "max_requests": 8192}]}
+        })
+    };
+    let mut clusters = vec![cluster("mcp", upstream)];
+    if let Some(to) = sidecar {
+        let mut sidecar = cluster(SIDECAR, to);
+        let options = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {"max_concurrent_streams": 8192}}
+        }});
+        if let Some(members) = sidecar.as_object_mut() {
+            members.insert("typed_extension_protocol_options".to_owned(), options);
+        }
+        clusters.push(sidecar);
+    }
     json!({
         "admin": {"address": socket("127.0.0.1", 0)},
         "static_resources": {
@@ -177,12 +215,7 @@ fn bootstrap(filter: Option<Value>, upstream: SocketAddr) -> Value {
                     }
                 }]}]
             }],
-            "clusters": [{
-                "name": "mcp", "type": "STATIC", "connect_timeout": "2s", "per_connection_buffer_limit_bytes": BUFFER,
-                "load_assignment": {"cluster_name": "mcp", "endpoints": [{"lb_endpoints": [
-                    {"endpoint": {"address": socket(&upstream.ip().to_string(), upstream.port())}}
-                ]}]}
-            }]
+            "clusters": clusters
         }
     })
 }
@@ -214,6 +247,8 @@ fn last_words(log: &Path) -> String {
     lines.join("\n")
 }
 
+/// The cluster of the sidecar.
+pub const SIDECAR: &str = "portcullis-sidecar";
 /// Above the largest body of any case.
 const BUFFER: u32 = 2 << 20;
 /// A machine under load may take its time to compile a module.

@@ -5,6 +5,7 @@ mod load;
 mod policy;
 mod report;
 mod samples;
+mod sidecar;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -23,11 +24,13 @@ use envoy::{Envoy, Launcher};
 use load::{CASES, CONNECTIONS, Case};
 use policy::Scan;
 use report::Table;
+use sidecar::Means;
 
 /// Measures Envoy with Portcullis against plain Envoy.
 ///
 /// Paths come from the environment, as `make bench` sets them: ENVOY, PORTCULLIS_WASM (the filter) and
-/// PORTCULLIS_YARDSTICK (the wasm filters it is measured by).
+/// PORTCULLIS_YARDSTICK (the wasm filters it is measured by); PORTCULLIS_CLI is the command line, PORTCULLIS_POSTGRES the
+/// script that starts a PostgreSQL.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -41,7 +44,8 @@ struct Arguments {
     /// Length of one run
     #[arg(long, default_value_t = 1.2)]
     seconds: f64,
-    /// Only cases and configurations whose name holds this text (may be repeated; plain Envoy always runs)
+    /// Only cases and configurations whose name holds this text (may be repeated; plain Envoy always runs); `sidecar` for those
+    /// with the sidecar
     #[arg(long)]
     only: Vec<String>,
 }
@@ -114,6 +118,17 @@ fn measure(arguments: &Arguments) -> io::Result<()> {
         table.print();
     }
     drop(running);
+    if arguments.only.is_empty() || picked("sidecar") {
+        let means = Means {
+            cli: path_of("PORTCULLIS_CLI")?,
+            postgres: path_of("PORTCULLIS_POSTGRES")?,
+            wasm: &wasm,
+            launcher: &launcher,
+            upstream,
+        };
+        sidecar::costs(&means, arguments.rounds, time)?;
+        sidecar::approvals(&means, if arguments.quick { 50 } else { 1000 })?;
+    }
     footprint(arguments, &launcher, &wasm, &configurations, upstream)?;
     fs::remove_dir_all(&launcher.directory)
 }

@@ -54,7 +54,7 @@ pub fn realistic(rules: usize, scan: Scan) -> Value {
         "identity": {
             "required": true,
             "keys": {"entries": [{
-                "sha256": KEY_SHA256, "id": "assistant-7", "kind": "agent", "tenant": "acme",
+                "sha256": KEY_SHA256, "id": CALLER, "kind": "agent", "tenant": TENANT,
                 "roles": ["reader", "analyst"], "teams": ["research"], "agent": "desk-assistant"
             }]}
         },
@@ -67,6 +67,17 @@ pub fn realistic(rules: usize, scan: Scan) -> Value {
 #[allow(dead_code, reason = "the engine's benchmarks share this file")]
 pub fn allow_all() -> Value {
     json!({"version": "1", "default": "allow", "servers": [{"name": SERVER, "match": {}}], "scanners": Scan::Nothing.section()})
+}
+
+/// Allows everything to the benchmark's caller, scans nothing.
+#[allow(dead_code, reason = "the engine's benchmarks share this file")]
+pub fn allow_caller() -> Value {
+    let mut policy = allow_all();
+    let caller = json!({"sha256": KEY_SHA256, "id": CALLER, "kind": "agent", "tenant": TENANT});
+    if let Some(members) = policy.as_object_mut() {
+        members.insert("identity".to_owned(), json!({"required": true, "keys": {"entries": [caller]}}));
+    }
+    policy
 }
 
 /// The same policy, with audit records in the log for refusals only.
@@ -147,6 +158,10 @@ fn rule(number: usize) -> Value {
 #[allow(dead_code, reason = "the engine's benchmarks share this file")]
 pub const KEY: &str = "bench-caller";
 const KEY_SHA256: &str = "c9e48c7e6545a107f4978faf40b756bf775a781d9cb2e22e2340b7d6e6df2cf8";
+
+/// The caller and its tenant.
+pub const CALLER: &str = "assistant-7";
+pub const TENANT: &str = "acme";
 
 /// The server that the benchmark calls.
 pub const SERVER: &str = "documents";
