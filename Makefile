@@ -161,7 +161,7 @@ test-rust: $(TOOLS)/rust.stamp $(TOOLS)/schema-suite.stamp | need-rust ## format
 	@cargo fmt --all --check
 	@cargo clippy --locked --quiet --workspace --exclude portcullis-filter --all-targets --all-features -- -D warnings
 	@cargo clippy --locked --quiet -p portcullis-filter --target wasm32-wasip1 -- -D warnings
-	@scripts/need.sh postgres
+	@scripts/need.sh postgres redis
 	$(say) 'unit and property tests'
 	@PORTCULLIS_SCHEMA_SUITE=$(abspath $(TOOLS))/schema-suite/$(SCHEMA_SUITE)/json/tests/draft2020-12 \
 	  cargo test --locked --quiet --workspace --exclude portcullis-filter
@@ -181,7 +181,7 @@ test-config: wasm $(TOOLS)/venv.stamp $(TOOLS)/venv-schemas.stamp ## Envoy accep
 
 .PHONY: test-e2e
 test-e2e: wasm wasm-trap cli $(TOOLS)/venv.stamp $(TOOLS)/venv-modern.stamp $(TOOLS)/venv-api.stamp $(TOOLS)/node.stamp ## real clients and servers through real Envoy (ARGS: for pytest)
-	@scripts/need.sh postgres chromium sqlite rsyslog
+	@scripts/need.sh postgres redis chromium sqlite rsyslog
 	$(say) 'end to end'
 	@# Most of it is waiting: two at a time, each file with an Envoy of its own.
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/e2e $(ARGS)

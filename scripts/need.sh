@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that what the caller names is installed, and says in one line what to do if it is not.
-# usage: need.sh rust|python|cc|postgres|chromium|rsyslog|sqlite ...
+# usage: need.sh rust|python|cc|postgres|redis|chromium|rsyslog|sqlite ...
 set -eu
 
 stop() {
@@ -61,6 +61,18 @@ postgres() {
     stop "PostgreSQL's server is missing, which the tests of the store start: apt-get install postgresql"
 }
 
+# The package's own service starts only where an init system is, and not in the containers of CI; the tests start theirs.
+redis() {
+    command -v redis-server >/dev/null 2>&1 && command -v redis-cli >/dev/null 2>&1 && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        printf '== Redis (apt-get install redis-server)\n'
+        export DEBIAN_FRONTEND=noninteractive
+        # Nobody asked for a server that runs all the time.
+        apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends redis-server redis-tools >/dev/null && return
+    fi
+    stop "Redis is missing, which the tests of shared quotas start: apt-get install redis-server"
+}
+
 # The guide backs up with it.
 sqlite() {
     command -v sqlite3 >/dev/null 2>&1 && return
@@ -86,7 +98,7 @@ rsyslog() {
 PYTHON=${PYTHON:-python3}
 for what in "$@"; do
     case $what in
-        rust | python | cc | cxx | postgres | chromium | rsyslog | sqlite) "$what" ;;
+        rust | python | cc | cxx | postgres | redis | chromium | rsyslog | sqlite) "$what" ;;
         *) stop "need.sh: unknown prerequisite '$what'" ;;
     esac
 done

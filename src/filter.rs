@@ -176,8 +176,16 @@ impl Filter {
         for record in self.exchange.take_records() {
             self.delivery.record(self.exchange.unique(), &record);
         }
+        self.hasten();
         for owed in self.exchange.take_owed() {
             facts::pay(&owed, &self.path, &self.authority);
+        }
+    }
+
+    /// What others should know soon does not wait for the next tick.
+    fn hasten(&mut self) {
+        if self.exchange.take_urgent() {
+            self.delivery.hasten();
         }
     }
 
@@ -202,6 +210,7 @@ impl Filter {
         for record in self.exchange.finish(host::now_us()) {
             self.delivery.record(self.exchange.unique(), &record);
         }
+        self.hasten();
         if self.streamed {
             self.telemetry.stream_closed();
         }

@@ -82,7 +82,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(delivery) = &self.delivery {
-            delivery.send();
+            delivery.tick();
         }
         if let Some(watcher) = &self.watcher {
             watcher.tick();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portcullis_engine::audit::Record;
 use portcullis_engine::firewall::Firewall;
-use portcullis_engine::sidecar::{AdmitRequest, AuditRecord, Batch, RecordResponse, Sidecar, WAIT_MS, Watched};
+use portcullis_engine::sidecar::{AdmitRequest, AuditRecord, Batch, Entry, RecordResponse, Sidecar, WAIT_MS, Watched};
 use portcullis_engine::state::Store;
 
 use crate::host::{self, Level};
@@ -20,24 +20,41 @@ pub struct Delivery {
     telemetry: Rc<Telemetry>,
     /// What is being sent, and the token of its answer.
     sent: RefCell<Option<(u32, Batch)>>,
+    /// The next tick comes at once.
+    hastened: Cell<bool>,
 }
 
 impl Delivery {
     pub fn new(firewall: Arc<Firewall>, store: Arc<dyn Store>, telemetry: Rc<Telemetry>) -> Self {
-        Self { firewall, store, telemetry, sent: RefCell::new(None) }
+        Self { firewall, store, telemetry, sent: RefCell::new(None), hastened: Cell::new(false) }
     }
 
     /// Writes a complete record down, and puts it among those that are to be sent.
     pub fn record(&self, unique: u64, record: &Record) {
         self.telemetry.record(&self.firewall, record);
-        let Some(sidecar) = self.sidecar() else { return };
-        if sidecar.outbox(&*self.store).push(unique, &AuditRecord::of(record).encode()).is_err() {
+        let Some(sidecar) = self.sidecar().filter(|sidecar| sidecar.takes_records()) else { return };
+        if sidecar.outbox(&*self.store).push(unique, Entry::Record, &AuditRecord::of(record).encode()).is_err() {
             self.telemetry.dropped();
         }
     }
 
+    /// Has what waits sent soon. Not from here: the answer to a call finds the context that made it, and a stream ends.
+    pub fn hasten(&self) {
+        if !self.hastened.replace(true) {
+            host::tick_every(AT_ONCE);
+        }
+    }
+
+    /// As the root context does it from time to time.
+    pub fn tick(&self) {
+        if self.hastened.replace(false) {
+            host::tick_every(TICK);
+        }
+        self.send();
+    }
+
     /// Sends what waits, unless somebody else does.
-    pub fn send(&self) {
+    fn send(&self) {
         let Some(sidecar) = self.sidecar() else { return };
         if self.sent.borrow().is_some() {
             return;
@@ -60,8 +77,7 @@ impl Delivery {
         let settled = sidecar.outbox(&*self.store).settle(&batch, answer.as_ref(), host::now_us());
         self.telemetry.delivered(settled);
         if settled.failed {
-            let line =
-                format!("portcullis: {} audit records could not be handed over (gRPC status {status})", batch.count);
+            let line = format!("portcullis: {} records could not be handed over (gRPC status {status})", batch.count);
             host::log(Level::Warn, &line);
         } else {
             self.send();
@@ -69,7 +85,7 @@ impl Delivery {
     }
 
     fn sidecar(&self) -> Option<&Sidecar> {
-        self.firewall.sidecar.as_ref().filter(|sidecar| sidecar.takes_records())
+        self.firewall.sidecar.as_ref().filter(|sidecar| sidecar.takes_anything())
     }
 }
 
@@ -132,3 +148,4 @@ fn call(sidecar: &Sidecar, method: &str, message: &[u8], timeout: Duration) -> O
 
 /// How often a worker looks whether records wait, and whether somebody hears what the sidecar tells.
 pub const TICK: Duration = Duration::from_millis(200);
+const AT_ONCE: Duration = Duration::from_millis(1);

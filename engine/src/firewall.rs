@@ -73,7 +73,10 @@ impl Firewall {
         let schemas = config.schemas.clone();
         let flow = Flow::compile(&config)?;
         let quotas = Quotas::compile(&config)?;
-        let sidecar = config.sidecar.as_ref().map(Sidecar::compile).transpose()?;
+        let mut sidecar = config.sidecar.as_ref().map(Sidecar::compile).transpose()?;
+        if let Some(sidecar) = &mut sidecar {
+            sidecar.shares = quotas.are_shared() || flow.shared;
+        }
         if let Some(index) = config.servers.iter().position(|server| server.credentials.is_some())
             && sidecar.is_none()
         {

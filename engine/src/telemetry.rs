@@ -130,7 +130,7 @@ pub fn of_admission(answer: &Answer, count: &mut dyn FnMut(Sample<'_>)) {
         Answer::NotConfigured | Answer::Unavailable => "unavailable",
         Answer::Admitted(response) => match response.verdict {
             Verdict::Allow => "allow",
-            Verdict::Deny | Verdict::NoCredential => "deny",
+            Verdict::Deny | Verdict::NoCredential | Verdict::OverQuota => "deny",
             Verdict::Pending => "pending",
         },
     };

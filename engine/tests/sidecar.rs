@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portcullis_engine::audit::Decided;
+use portcullis_engine::config::QuotaAlgorithm;
 use portcullis_engine::driver::{Driver, Outcome, Request, Response};
 use portcullis_engine::exchange::{Answer, Code, Question};
 use portcullis_engine::firewall::Firewall;
+use portcullis_engine::flow::{self, Bearer, Gain, Known};
 use portcullis_engine::principal::{Principal, PrincipalKind};
+use portcullis_engine::quota::{Demand, Refusal, Reserved, Settlement, Why};
 use portcullis_engine::sidecar::{
-    AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Batch, Call, Mfa, MfaNeed, Outbox, RecordResponse, Verdict,
-    is_header_value, may_be_injected,
+    AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Batch, Call, Entry, Mfa, MfaNeed, Outbox, RecordResponse,
+    Verdict, is_header_value, may_be_injected,
 };
 use portcullis_engine::state::{MemoryStore, Revision, Store, Stored, Unavailable};
 use proptest::prelude::*;
@@ -46,6 +49,112 @@ mod v1 {
         pub mfa: Option<MfaNeed>,
         #[prost(message, optional, tag = "11")]
         pub client: Option<Client>,
+        #[prost(message, repeated, tag = "12")]
+        pub demands: Vec<QuotaDemand>,
+        #[prost(message, optional, tag = "13")]
+        pub flow: Option<FlowAsk>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct FlowAsk {
+        #[prost(message, optional, tag = "1")]
+        pub bearer: Option<FlowBearer>,
+        #[prost(bool, tag = "2")]
+        pub counted: bool,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct FlowBearer {
+        #[prost(bytes = "vec", tag = "1")]
+        pub session: Vec<u8>,
+        #[prost(bytes = "vec", tag = "2")]
+        pub caller: Vec<u8>,
+        #[prost(uint64, tag = "3")]
+        pub decay_us: u64,
+        #[prost(uint32, tag = "4")]
+        pub decay_calls: u32,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct FlowGain {
+        #[prost(string, tag = "1")]
+        pub id: String,
+        #[prost(string, tag = "2")]
+        pub tenant: String,
+        #[prost(message, optional, tag = "3")]
+        pub bearer: Option<FlowBearer>,
+        #[prost(string, repeated, tag = "4")]
+        pub labels: Vec<String>,
+        #[prost(bytes = "vec", tag = "5")]
+        pub prints: Vec<u8>,
+        #[prost(bool, tag = "6")]
+        pub began: bool,
+        #[prost(bool, tag = "7")]
+        pub ended: bool,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct FlowKnown {
+        #[prost(bytes = "vec", tag = "1")]
+        pub carried: Vec<u8>,
+        #[prost(bool, tag = "2")]
+        pub session: bool,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct QuotaDemand {
+        #[prost(bytes = "vec", tag = "1")]
+        pub key: Vec<u8>,
+        #[prost(uint64, tag = "2")]
+        pub amount: u64,
+        #[prost(int32, tag = "3")]
+        pub algorithm: i32,
+        #[prost(uint64, tag = "4")]
+        pub limit: u64,
+        #[prost(uint64, tag = "5")]
+        pub window_us: u64,
+        #[prost(uint64, tag = "6")]
+        pub burst: u64,
+        #[prost(uint64, tag = "7")]
+        pub lease_us: u64,
+        #[prost(bool, tag = "8")]
+        pub shadow: bool,
+        #[prost(bool, tag = "9")]
+        pub common: bool,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct QuotaSettlement {
+        #[prost(string, tag = "1")]
+        pub id: String,
+        #[prost(string, tag = "2")]
+        pub admit: String,
+        #[prost(string, tag = "3")]
+        pub tenant: String,
+        #[prost(uint32, repeated, tag = "4")]
+        pub returned: Vec<u32>,
+        #[prost(bool, tag = "5")]
+        pub renew: bool,
+        #[prost(bool, tag = "6")]
+        pub common: bool,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct QuotaAnswer {
+        #[prost(bool, tag = "1")]
+        pub held: bool,
+        #[prost(message, repeated, tag = "2")]
+        pub refusals: Vec<QuotaRefusal>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct QuotaRefusal {
+        #[prost(uint32, tag = "1")]
+        pub index: u32,
+        #[prost(int32, tag = "2")]
+        pub why: i32,
+        #[prost(uint64, tag = "3")]
+        pub retry_us: u64,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -140,6 +249,10 @@ mod v1 {
         pub state: String,
         #[prost(string, tag = "8")]
         pub link: String,
+        #[prost(message, optional, tag = "9")]
+        pub quotas: Option<QuotaAnswer>,
+        #[prost(message, optional, tag = "10")]
+        pub flow: Option<FlowKnown>,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -158,6 +271,10 @@ mod v1 {
         pub contract: u32,
         #[prost(message, repeated, tag = "2")]
         pub records: Vec<AuditRecord>,
+        #[prost(message, repeated, tag = "3")]
+        pub settlements: Vec<QuotaSettlement>,
+        #[prost(message, repeated, tag = "4")]
+        pub gains: Vec<FlowGain>,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -195,9 +312,13 @@ proptest! {
         texts in proptest::collection::vec(".{0,200}", 16),
         lists in proptest::collection::vec(proptest::collection::vec(".{0,9}", 0..4), 4),
         numbers in any::<(u32, u32, u32)>(),
+        amounts in any::<(u64, u64, u64)>(),
         (with_approval, with_intent, tenant, agent) in any::<(bool, bool, bool, bool)>(),
     ) {
         let text = |index: usize| texts[index].clone();
+        let (session, caller) = (text(3).into_bytes(), text(4).into_bytes());
+        let bearer = Bearer { session: session.clone(), caller: caller.clone(), decay_us: amounts.0, decay_calls: numbers.0 };
+        let expected_bearer = v1::FlowBearer { session, caller, decay_us: amounts.0, decay_calls: numbers.0 };
         let request = AdmitRequest {
             id: text(0),
             principal: Arc::new(Principal {
@@ -233,6 +354,18 @@ proptest! {
             retries: tenant,
             state: if with_approval { text(0) } else { String::new() },
             credential: with_approval.then_some(with_intent),
+            demands: lists[0].iter().map(|text| Demand {
+                key: text.clone().into_bytes(),
+                amount: amounts.0,
+                algorithm: QuotaAlgorithm::TokenBucket,
+                limit: amounts.1,
+                window_us: amounts.2,
+                burst: amounts.0 ^ amounts.1,
+                lease_us: amounts.1 ^ amounts.2,
+                shadow: tenant,
+                common: agent,
+            }).collect(),
+            bearer: with_intent.then(|| (bearer.clone(), tenant)),
         };
         let (retries, state) = (request.retries, request.state.clone());
         let read = v1::AdmitRequest::decode(&*request.encode()).unwrap();
@@ -271,19 +404,49 @@ proptest! {
             mfa: agent.then(|| v1::MfaNeed { rule: text(11), code: "123456".to_owned() }),
             client: (retries || !state.is_empty()).then_some(v1::Client { retries, state }),
             credential: with_approval.then_some(v1::CredentialNeed { required: with_intent }),
+            demands: lists[0].iter().map(|text| v1::QuotaDemand {
+                key: text.clone().into_bytes(),
+                amount: amounts.0,
+                algorithm: 3,
+                limit: amounts.1,
+                window_us: amounts.2,
+                burst: amounts.0 ^ amounts.1,
+                lease_us: amounts.1 ^ amounts.2,
+                shadow: tenant,
+                common: agent,
+            }).collect(),
+            flow: with_intent.then(|| v1::FlowAsk { bearer: Some(expected_bearer.clone()), counted: tenant }),
+        };
+        prop_assert_eq!(read, expected);
+        let returned = vec![numbers.0, 0, numbers.1];
+        let settlement = Settlement {
+            id: text(0), admit: text(1), tenant: text(2), returned: returned.clone(), renew: tenant, common: agent,
+        };
+        let expected = v1::QuotaSettlement { id: text(0), admit: text(1), tenant: text(2), returned, renew: tenant, common: agent };
+        prop_assert_eq!(v1::QuotaSettlement::decode(&*settlement.encode()).unwrap(), expected);
+        let prints = vec![amounts.1 >> 24, amounts.2 >> 24];
+        let gain = Gain {
+            id: text(0), tenant: text(1), bearer, labels: lists[1].clone(), prints: prints.clone(), began: tenant, ended: agent,
+        };
+        let read = v1::FlowGain::decode(&*gain.encode()).unwrap();
+        prop_assert_eq!(Gain::read_prints(&read.prints), Some(prints));
+        let expected = v1::FlowGain {
+            id: text(0), tenant: text(1), bearer: Some(expected_bearer), labels: lists[1].clone(), prints: read.prints.clone(),
+            began: tenant, ended: agent,
         };
         prop_assert_eq!(read, expected);
     }
 
     #[test]
     fn we_read_what_another_implementation_writes(
-        verdict in 0..6_i32, approval_id in "[0-9A-Za-z._-]{0,64}", reason in ".{0,200}",
+        verdict in 0..7_i32, approval_id in "[0-9A-Za-z._-]{0,64}", reason in ".{0,200}",
         accepted in proptest::collection::vec("[0-9A-Za-z._-]{1,64}", 0..20),
         rejected in proptest::collection::vec("[0-9A-Za-z._-]{1,64}", 0..20),
         later in proptest::collection::vec(any::<u8>(), 0..20),
         (mfa, state, link) in (0..5_i32, "[0-9A-Za-z._-]{0,64}", ".{0,200}"),
         (name, value, credential_id) in ("[a-z0-9_-]{0,70}", ".{0,40}", "[0-9A-Za-z._-]{0,64}"),
         forms in proptest::collection::vec(".{6,12}", 0..4),
+        (held, index, why, retry_us) in (any::<bool>(), any::<u32>(), 0..4_i32, any::<u64>()),
     ) {
         let header = v1::Header { name: name.clone(), value: value.clone(), forms: forms.clone() };
         let written = v1::AdmitResponse {
@@ -295,22 +458,26 @@ proptest! {
             mfa,
             state: state.clone(),
             link: link.clone(),
+            quotas: Some(v1::QuotaAnswer { held, refusals: vec![v1::QuotaRefusal { index, why, retry_us }] }),
+            flow: held.then(|| v1::FlowKnown { carried: later.clone(), session: held }),
         };
         // A field of a later version: number 100, length-delimited.
         let mut bytes = written.encode_to_vec();
         bytes.extend_from_slice(&[0xa2, 0x06, later.len() as u8]);
         bytes.extend_from_slice(&later);
-        let expected = match verdict { 1 => Verdict::Allow, 3 => Verdict::Pending, 4 => Verdict::NoCredential, _ => Verdict::Deny };
+        let expected = match verdict { 1 => Verdict::Allow, 3 => Verdict::Pending, 4 => Verdict::NoCredential, 5 => Verdict::OverQuota, _ => Verdict::Deny };
         let read = AdmitResponse::decode(&bytes);
         let mfa = match mfa { 0 => Mfa::Unknown, 1 => Mfa::Verified, _ => Mfa::Refused };
         let fits = may_be_injected(&name) && is_header_value(&value) && !forms.is_empty() && forms.iter().all(|form| form.len() >= 8);
+        let why = match why { 1 => Why::For(retry_us), 2 => Why::Forever, _ => Why::Unavailable };
+        let reserved = Box::new(Reserved { held, refusals: vec![Refusal { index, why }] });
         match read {
             Ok(mut read) => {
                 prop_assert!(fits);
                 prop_assert_eq!(read.headers.len(), 1);
                 prop_assert_eq!(&read.headers[0].name, &name);
                 read.headers.clear();
-                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, rule: String::new(), link });
+                prop_assert_eq!(read, AdmitResponse { verdict: expected, approval_id, reason, headers: Vec::new(), credential_id, mfa, state, rule: String::new(), link, reserved, known: held.then(|| Box::new(Known { carried: later.clone(), session: held })) });
             }
             Err(_) => prop_assert!(!fits || reason.len() > 1024),
         }
@@ -374,7 +541,7 @@ fn records_leave_when_they_are_acknowledged_and_travel_in_the_order_of_time() {
     let outbox = Outbox::new(&store, "s", 4 << 20);
     assert_eq!(outbox.take(SECOND, SECOND), None);
     for number in (0..50_u64).rev() {
-        outbox.push(number, &record(&format!("{number:03}"))).unwrap();
+        outbox.push(number, Entry::Record, &record(&format!("{number:03}"))).unwrap();
     }
     let batch = outbox.take(SECOND, SECOND).unwrap();
     let sent = ids(&batch);
@@ -395,7 +562,7 @@ fn records_leave_when_they_are_acknowledged_and_travel_in_the_order_of_time() {
 fn failures_are_followed_by_longer_and_longer_pauses_up_to_a_bound() {
     let store = MemoryStore::default();
     let outbox = Outbox::new(&store, "s", 4 << 20);
-    outbox.push(1, &record("a")).unwrap();
+    outbox.push(1, Entry::Record, &record("a")).unwrap();
     let (mut now, mut pauses) = (SECOND, Vec::new());
     for _ in 0..12 {
         let batch = outbox.take(now, SECOND).unwrap();
@@ -418,7 +585,7 @@ fn failures_are_followed_by_longer_and_longer_pauses_up_to_a_bound() {
 fn a_clock_that_was_put_back_does_not_stop_the_delivery() {
     let store = MemoryStore::default();
     let outbox = Outbox::new(&store, "s", 4 << 20);
-    outbox.push(1, &record("a")).unwrap();
+    outbox.push(1, Entry::Record, &record("a")).unwrap();
     assert!(outbox.take(1_000_000 * SECOND, SECOND).is_some());
     assert!(outbox.take(SECOND, SECOND).is_some());
 }
@@ -430,21 +597,21 @@ fn what_finds_no_room_is_refused_and_said_before() {
     let large = AuditRecord { id: "l".to_owned(), tenant: String::new(), json: "x".repeat(1000) }.encode();
     let mut pushed = 0;
     while outbox.has_room(7) {
-        outbox.push(7, &large).unwrap();
+        outbox.push(7, Entry::Record, &large).unwrap();
         pushed += 1;
     }
     // A reserve for calls under way is left: an eighth.
-    let reserve = (0..).take_while(|_| outbox.push(7, &large).is_ok()).count();
+    let reserve = (0..).take_while(|_| outbox.push(7, Entry::Record, &large).is_ok()).count();
     assert!((50..66).contains(&pushed) && (6..10).contains(&reserve), "{pushed} {reserve}");
     assert!(outbox.has_room(8));
     // No batch is larger than the contract allows.
     for unique in 0..3000 {
-        let _ = outbox.push(unique, &large);
+        let _ = outbox.push(unique, Entry::Record, &large);
     }
     let batch = outbox.take(SECOND, SECOND).unwrap();
     assert!(batch.count <= 1000 && batch.message.len() < 4 << 20);
     let huge = AuditRecord { id: "h".to_owned(), tenant: String::new(), json: "x".repeat(300 << 10) }.encode();
-    assert!(Outbox::new(&store, "roomy", 1 << 30).push(1, &huge).is_err());
+    assert!(Outbox::new(&store, "roomy", 1 << 30).push(1, Entry::Record, &huge).is_err());
 }
 
 #[test]
@@ -460,7 +627,7 @@ fn a_store_that_fails_keeps_nothing_and_says_so() {
         }
     }
     let outbox = Outbox::new(&Broken, "s", 4 << 20);
-    assert!(outbox.push(1, &record("a")).is_err() && !outbox.has_room(1) && outbox.take(1, 1).is_none());
+    assert!(outbox.push(1, Entry::Record, &record("a")).is_err() && !outbox.has_room(1) && outbox.take(1, 1).is_none());
 }
 
 /// What happens to an outbox.
@@ -502,7 +669,7 @@ proptest! {
                 Event::Push(unique) => {
                     number += 1;
                     let id = format!("r{number}");
-                    outbox.push(unique.into(), &record(&id)).unwrap();
+                    outbox.push(unique.into(), Entry::Record, &record(&id)).unwrap();
                     pushed.insert(id);
                 }
                 Event::Send { kept: most, answered } => {
@@ -541,7 +708,7 @@ fn many_workers_lose_nothing() {
                 let outbox = Outbox::new(&*store, "s", 64 << 20);
                 for number in 0..500 {
                     let unique = worker * 1000 + number;
-                    while outbox.push(unique, &record(&unique.to_string())).is_err() {}
+                    while outbox.push(unique, Entry::Record, &record(&unique.to_string())).is_err() {}
                 }
             })
         })
@@ -898,4 +1065,332 @@ fn a_session_whose_client_shows_links_is_remembered() {
     // Of nobody's session nothing is known.
     let said = driver.run(&call("deploy"), |_| panic!("it was forwarded")).client.text();
     assert!(said.contains("isError"));
+}
+
+// === quotas that the sidecar keeps ===
+
+fn counted(quotas: &str, more: &str) -> String {
+    format!(
+        r#"{{"version":"1","default":"allow","servers":[{{"name":"s"}}],"sidecar":{{"audit":"log"{more}}},"quotas":[{quotas}],
+        "rules":[{{"id":"asks","match":{{"name":["deploy"]}},"action":"require_approval"}}]}}"#
+    )
+}
+
+/// A driver on a store, and what waits there for the sidecar.
+struct Counting {
+    driver: Driver,
+    store: Arc<MemoryStore>,
+    firewall: Arc<Firewall>,
+}
+
+impl Counting {
+    fn new(policy: &str, answer: Answer) -> Self {
+        let firewall = Arc::new(Firewall::from_json(policy.as_bytes(), [7; 32]).unwrap());
+        let store = Arc::new(MemoryStore::default());
+        let mut driver = Driver::with_store(Arc::clone(&firewall), Arc::clone(&store) as Arc<dyn Store>);
+        driver.answer = answer;
+        Self { driver, store, firewall }
+    }
+
+    fn run(&mut self, tool: &str, answer: &str) -> Outcome {
+        self.driver.run(&call(tool), |_| Response::json(answer))
+    }
+
+    fn outbox(&self) -> Outbox<'_> {
+        self.firewall.sidecar.as_ref().unwrap().outbox(&*self.store)
+    }
+
+    /// What is said to the sidecar of the last calls.
+    fn settlements(&self) -> Vec<v1::QuotaSettlement> {
+        let Some(batch) = self.outbox().take(self.driver.now_us, SECOND) else { return Vec::new() };
+        v1::RecordRequest::decode(&*batch.message).unwrap().settlements
+    }
+}
+
+fn over(held: bool, refusals: &[(u32, Why)]) -> Answer {
+    let refusals = refusals.iter().map(|(index, why)| Refusal { index: *index, why: *why }).collect();
+    let verdict = if held { Verdict::Allow } else { Verdict::OverQuota };
+    Answer::Admitted(AdmitResponse {
+        verdict,
+        reserved: Box::new(Reserved { held, refusals }),
+        ..AdmitResponse::default()
+    })
+}
+
+const DONE: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+const FAILED: &str = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"no"}}"#;
+const SHARED: &str = r#"{"id":"q","limit":"5/hour","store":"sidecar"}"#;
+
+#[test]
+fn one_question_brings_what_a_call_counts_for_and_its_end_is_told() {
+    let quotas = r#"{"id":"here","limit":"5/hour"},{"id":"q","limit":"5/hour","store":"sidecar","per":["principal"]},
+        {"id":"spend","limit":"50/day","amount":"k","mode":"shadow","store":"sidecar"},
+        {"id":"all","limit":"9/minute","algorithm":"fixed_window","store":"sidecar","on_tool_error":"roll_back"}"#;
+    let mut counting = Counting::new(&counted(quotas, ""), over(true, &[]));
+    let outcome = counting.run("read", DONE);
+    let [Question::Admit(asked)] = &outcome.questions[..] else { panic!("{:?}", outcome.questions) };
+    let [own, all] = &asked.demands[..] else { panic!("{:?}", asked.demands) };
+    assert_eq!((own.limit, own.amount, own.window_us, own.common), (5_000_000, 1_000_000, 3600 * SECOND, false));
+    assert_eq!((all.algorithm, all.common, all.key.len()), (QuotaAlgorithm::FixedWindow, true, 32));
+    assert!(outcome.upstream.is_some());
+    let [settled] = &counting.settlements()[..] else { panic!() };
+    assert_eq!((&settled.admit, settled.common), (&asked.id, true));
+    assert!(settled.returned.is_empty() && !settled.renew && settled.id != asked.id && settled.id.len() <= 64);
+
+    let mut counting = Counting::new(&counted(quotas, ""), over(true, &[]));
+    let outcome = counting.run("read", FAILED);
+    assert_eq!(counting.settlements()[0].returned, [0, 1]);
+    assert!(outcome.records[0].rules_fired.iter().any(|rule| &**rule == "quota:q:returned"));
+    let mut counting = Counting::new(&counted(quotas, ""), over(true, &[]));
+    counting.run("read", r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"isError":true}}"#);
+    assert_eq!(counting.settlements()[0].returned, [1]);
+}
+
+#[test]
+fn a_refusal_of_the_sidecar_says_which_quota_and_when() {
+    let quotas = r#"{"id":"seen","limit":"1/hour","mode":"shadow","store":"sidecar"},{"id":"q","limit":"5/hour","store":"sidecar",
+        "reason":"Enough."}"#;
+    let refusals = [(0, Why::Forever), (1, Why::For(90 * SECOND))];
+    let mut counting = Counting::new(&counted(quotas, ""), over(false, &refusals));
+    let outcome = counting.run("read", DONE);
+    let text = outcome.client.text();
+    assert!(text.contains("Enough. Try again in 90 seconds.") && text.contains(r#""retryAfterMs":90000"#), "{text}");
+    assert_eq!((&*outcome.records[0].rule, outcome.records[0].decision), ("quota:q", Decided::Deny));
+    assert!(outcome.upstream.is_none() && counting.settlements().is_empty(), "nothing was reserved");
+
+    let mut counting = Counting::new(&counted(quotas, ""), over(true, &refusals[..1]));
+    let outcome = counting.run("read", DONE);
+    let would = outcome.records[0].would.as_ref().map(|(decided, rule)| (*decided, rule.as_str()));
+    assert!(outcome.upstream.is_some());
+    assert_eq!(would, Some((Decided::Deny, "quota:seen")));
+}
+
+#[test]
+fn without_a_clear_yes_nothing_that_the_sidecar_counts_goes_on() {
+    let allowed = r#","on_unavailable":{"quota":"allow"}"#;
+    for (answer, more, passes) in [
+        (Answer::Unavailable, "", false),
+        (Answer::Unavailable, allowed, true),
+        // A sidecar that knows nothing of quotas.
+        (verdict(Verdict::Allow), "", false),
+        (verdict(Verdict::Allow), allowed, true),
+        (over(false, &[]), allowed, false),
+        (over(false, &[(7, Why::Unavailable)]), "", false),
+        (verdict(Verdict::Deny), allowed, false),
+        (Answer::Approved, "", true),
+    ] {
+        let mut counting = Counting::new(&counted(SHARED, more), answer.clone());
+        let outcome = counting.run("read", DONE);
+        assert_eq!(outcome.upstream.is_some(), passes, "{answer:?} {more}: {}", outcome.client.text());
+        if answer == Answer::Unavailable {
+            let [settled] = &counting.settlements()[..] else { panic!("{answer:?}") };
+            assert_eq!(settled.returned, [0], "it may have reserved all the same");
+        }
+        let shadow = SHARED.replace(r#""store""#, r#""mode":"shadow","store""#);
+        let refused = answer == verdict(Verdict::Deny)
+            || matches!(&answer, Answer::Admitted(said) if said.verdict == Verdict::OverQuota);
+        let passed = Counting::new(&counted(&shadow, more), answer.clone()).run("read", DONE).upstream.is_some();
+        assert_eq!(passed, !refused, "{answer:?} {more} in shadow");
+    }
+}
+
+#[test]
+fn what_is_refused_for_another_reason_gives_back_at_once() {
+    let quotas = r#"{"id":"here","limit":"1/hour"},{"id":"q","limit":"5/hour","store":"sidecar"}"#;
+    let mut counting = Counting::new(&counted(quotas, ""), over(true, &[]));
+    assert!(counting.run("read", DONE).upstream.is_some());
+    let outcome = counting.run("read", DONE);
+    assert_eq!(&*outcome.records[0].rule, "quota:here");
+    assert_eq!(counting.settlements().iter().map(|one| one.returned.len()).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn what_cannot_wait_is_not_counted_by_the_sidecar() {
+    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{}}}]"#;
+    let note = r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"read","arguments":{}}}"#;
+    let shadow = SHARED.replace(r#""store""#, r#""mode":"shadow","store""#);
+    for (quota, passes) in [(SHARED, false), (&shadow, true)] {
+        for body in [batch, note] {
+            let mut counting = Counting::new(&counted(quota, ""), over(true, &[]));
+            let outcome = counting.driver.run(&Request::post("/mcp", body), |_| Response::json("[]"));
+            assert_eq!(outcome.upstream.is_some(), passes, "{body}: {}", outcome.client.text());
+            assert!(outcome.questions.is_empty());
+        }
+    }
+    // Where there is no room to tell its end, a call does not begin.
+    let mut counting = Counting::new(&counted(SHARED, ""), over(true, &[]));
+    let outbox = counting.outbox();
+    for unique in 0..2000 {
+        while outbox.has_room(unique) && outbox.push(unique, Entry::Record, &record_of(60 << 10)).is_ok() {}
+    }
+    let outcome = counting.run("read", DONE);
+    assert!(outcome.questions.is_empty() && outcome.client.text().contains("too much waits for the sidecar"));
+}
+
+#[test]
+fn without_any_sidecar_a_policy_is_tried_out_as_it_would_count() {
+    let mut counting = Counting::new(&counted(SHARED, ""), Answer::NotConfigured);
+    let passed = (0..8).filter(|_| counting.run("read", DONE).upstream.is_some()).count();
+    assert_eq!(passed, 5);
+}
+
+fn record_of(bytes: usize) -> Vec<u8> {
+    AuditRecord { id: "x".to_owned(), tenant: String::new(), json: "x".repeat(bytes) }.encode()
+}
+
+// === labels that the sidecar keeps ===
+
+/// Two Envoys, and the sidecar between them.
+struct Mesh {
+    envoys: [Counting; 2],
+    sidecar: MemoryStore,
+}
+
+impl Mesh {
+    fn new(more: &str, flow: &str) -> Self {
+        let policy = format!(
+            r#"{{"version":"1","default":"allow","servers":[{{"name":"s"}}],"sidecar":{{"audit":"log"{more}}},"approval":{{"wait":"1s"}},
+            "flow":{{"store":"sidecar","hints":false,"carrier":"principal","sources":[
+                {{"id":"pages","match":{{"name":["page"]}},"labels":["untrusted"]}},
+                {{"id":"records","match":{{"name":["record"]}},"labels":["private"]}}],
+            "classes":[{{"match":{{"name":["send","post"]}},"class":["sends"]}}]{flow}}}}}"#
+        );
+        let envoys = [(); 2].map(|()| Counting::new(&policy, Answer::Unavailable));
+        Self { envoys, sidecar: MemoryStore::default() }
+    }
+
+    /// A call through one of them, with the answer of the sidecar as it is then.
+    fn call(&mut self, envoy: usize, tool: &str, verdict: Verdict) -> Outcome {
+        let bearer = self.bearer();
+        let counting = &mut self.envoys[envoy];
+        let known = flow::carried(&self.sidecar, &bearer, false, counting.driver.now_us).unwrap();
+        let response = AdmitResponse { known: Some(Box::new(known)), ..response(verdict) };
+        counting.driver.answer = Answer::Admitted(response);
+        let outcome = counting.run(tool, DONE);
+        if let Some(batch) = counting.outbox().take(counting.driver.now_us, SECOND) {
+            let mut told = Vec::new();
+            for gain in v1::RecordRequest::decode(&*batch.message).unwrap().gains {
+                told.push(gain.id.clone());
+                let of = gain.bearer.unwrap();
+                assert_eq!((&of.caller, of.session.len()), (&bearer.caller, 0));
+                let prints = Gain::read_prints(&gain.prints).unwrap();
+                let gain = Gain { bearer: bearer.clone(), labels: gain.labels, prints, ..Gain::default() };
+                flow::gain(&self.sidecar, &gain, counting.driver.now_us).unwrap();
+            }
+            counting.outbox().settle(&batch, Some(&accepted(&told)), counting.driver.now_us);
+        }
+        outcome
+    }
+
+    /// Whoever asks: all are the same caller.
+    fn bearer(&self) -> Bearer {
+        let mut asks = Counting::new(
+            r#"{"version":"1","default":"allow","servers":[{"name":"s"}],"sidecar":{"audit":"log"},
+            "flow":{"store":"sidecar","hints":false,"carrier":"principal","classes":[{"match":{"name":["send"]},"class":["sends"]}]}}"#,
+            Answer::Unavailable,
+        );
+        let outcome = asks.run("send", DONE);
+        let [Question::Admit(asked)] = &outcome.questions[..] else { panic!("{:?}", outcome.questions) };
+        asked.bearer.clone().unwrap().0
+    }
+}
+
+#[test]
+fn what_is_read_through_one_envoy_counts_at_the_other() {
+    let mut mesh = Mesh::new("", "");
+    assert!(mesh.call(0, "send", Verdict::Allow).upstream.is_some());
+    assert!(mesh.call(0, "page", Verdict::Allow).questions.is_empty(), "nothing is asked where no rule wants to know");
+    assert!(mesh.call(1, "send", Verdict::Allow).upstream.is_some());
+    mesh.call(1, "record", Verdict::Allow);
+    // The first one does not know what the second saw, and has used its question.
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    assert!(outcome.upstream.is_none());
+    let text = outcome.client.text();
+    assert!(text.contains("Make the same call again") && text.contains("flow:trifecta"), "{text}");
+    let record = &outcome.records[0];
+    assert_eq!((record.decision, &*record.rule), (Decided::RequireApproval, "flow:trifecta"));
+    assert_eq!(record.taint.iter().map(|label| &**label).collect::<Vec<_>>(), ["private", "untrusted"]);
+    // Made again, it asks for the approval.
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    let [Question::Admit(asked)] = &outcome.questions[..] else { panic!("{:?}", outcome.questions) };
+    assert!(asked.approval.is_some() && outcome.upstream.is_some(), "a person has approved it");
+}
+
+#[test]
+fn refusals_and_warnings_come_in_the_same_round_trip() {
+    let rules =
+        r#","trifecta":"deny","rules":[{"id":"watch","any_taint":["private"],"class":["sends"],"action":"warn"}]"#;
+    let mut mesh = Mesh::new("", rules);
+    mesh.call(1, "record", Verdict::Allow);
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    assert!(outcome.upstream.is_some());
+    assert!(outcome.records[0].rules_fired.iter().any(|rule| &**rule == "flow:watch"), "{:?}", outcome.records[0]);
+    mesh.call(1, "page", Verdict::Allow);
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    assert!(outcome.upstream.is_none() && !outcome.client.text().contains("again"), "{}", outcome.client.text());
+    assert_eq!((outcome.records[0].decision, &*outcome.records[0].rule), (Decided::Deny, "flow:trifecta"));
+    // Redacting begins with the next call.
+    let rules = r#","trifecta":"off","rules":[{"id":"clean","any_taint":["private"],"reuse":true,"action":"redact"}]"#;
+    let mut mesh = Mesh::new("", rules);
+    mesh.call(0, "send", Verdict::Allow);
+    assert!(mesh.call(0, "send", Verdict::Allow).upstream.is_some());
+}
+
+#[test]
+fn who_is_not_known_sends_nothing() {
+    for (more, passes) in [("", false), (r#","on_unavailable":{"flow":"allow"}"#, true)] {
+        for answer in [
+            Answer::Unavailable,
+            verdict(Verdict::Allow),
+            Answer::Admitted(AdmitResponse {
+                known: Some(Box::new(Known { carried: vec![9], session: false })),
+                ..response(Verdict::Allow)
+            }),
+        ] {
+            let mut mesh = Mesh::new(more, "");
+            let [counting, _] = &mut mesh.envoys;
+            counting.driver.answer = answer.clone();
+            let outcome = counting.run("send", DONE);
+            assert_eq!(outcome.upstream.is_some(), passes, "{answer:?} {more}");
+            if !passes {
+                assert_eq!((outcome.records[0].decision, &*outcome.records[0].rule), (Decided::Deny, "flow:state"));
+            }
+        }
+    }
+    let note = r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"send","arguments":{}}}"#;
+    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"send","arguments":{}}}]"#;
+    for body in [note, batch] {
+        let mut mesh = Mesh::new("", "");
+        let outcome = mesh.envoys[0].driver.run(&Request::post("/mcp", body), |_| Response::json("[]"));
+        assert!(outcome.upstream.is_none() && outcome.questions.is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn an_answer_whose_labels_nobody_could_be_told_of_is_withheld() {
+    let mut mesh = Mesh::new("", "");
+    let [counting, _] = &mut mesh.envoys;
+    let outbox = counting.outbox();
+    for unique in 0..2000 {
+        while outbox.push(unique, Entry::Record, &record_of(60 << 10)).is_ok() {}
+        while outbox.push(unique, Entry::Record, &record_of(10)).is_ok() {}
+    }
+    let outcome =
+        counting.run("record", r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"x"}]}}"#);
+    assert!(outcome.upstream.is_some() && outcome.client.text().contains("flow:state"), "{}", outcome.client.text());
+}
+
+#[test]
+fn an_approval_that_was_given_covers_what_became_known_meanwhile() {
+    let mut mesh = Mesh::new(
+        "",
+        r#","rules":[{"id":"asks","class":["sends"],"any_taint":["untrusted"],"action":"require_approval"}]"#,
+    );
+    mesh.call(0, "page", Verdict::Allow);
+    mesh.call(1, "record", Verdict::Allow);
+    let outcome = mesh.call(0, "send", Verdict::Allow);
+    let [Question::Admit(asked)] = &outcome.questions[..] else { panic!() };
+    assert_eq!(&*asked.approval.as_ref().unwrap().rule, "flow:asks");
+    assert!(outcome.upstream.is_some());
+    assert_eq!(outcome.records[0].taint.len(), 2);
 }

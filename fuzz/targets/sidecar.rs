@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use portcullis_engine::exchange::Answer;
 use portcullis_engine::sidecar::wire::{Reader, Value};
-use portcullis_engine::sidecar::{AdmitResponse, AuditRecord, Outbox, RecordResponse, Verdict};
+use portcullis_engine::sidecar::{AdmitResponse, AuditRecord, Entry, Outbox, RecordResponse, Verdict};
 use portcullis_engine::state::{MemoryStore, Revision, Store};
 
 fuzz_target!(|input: &[u8]| {
@@ -31,7 +31,7 @@ fuzz_target!(|input: &[u8]| {
     let outbox = Outbox::new(&store, "o", 4 << 20);
     let own = AuditRecord { id: "own".to_owned(), tenant: String::new(), json: "{}".to_owned() };
     for unique in 0..8 {
-        let _ = outbox.push(unique, &own.encode());
+        let _ = outbox.push(unique, Entry::Record, &own.encode());
     }
     let (mut now_us, response) = (1 << 40, RecordResponse::decode(answer).ok());
     for _ in 0..4 {

@@ -22,6 +22,7 @@ mod secret_file;
 mod serve;
 mod sinks;
 mod source;
+mod state;
 mod store;
 mod style;
 mod tokens;

@@ -235,7 +235,13 @@ async fn what_was_acknowledged_survives_kill_9() {
         let mut client = sidecar.client().await;
         let (sent, mut answers) = tokio::sync::mpsc::unbounded_channel();
         let requests: Vec<_> = (0..400)
-            .map(|n| sidecar.signed(RecordRequest { contract: 1, records: vec![record(next + n, "allow")] }))
+            .map(|n| {
+                sidecar.signed(RecordRequest {
+                    contract: 1,
+                    records: vec![record(next + n, "allow")],
+                    ..Default::default()
+                })
+            })
             .collect();
         next += requests.len();
         let sender = tokio::spawn(async move {
@@ -274,7 +280,7 @@ async fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_room() {
     let (mut kept, mut refused) = (Vec::new(), 0);
     for batch in 0..40 {
         let records = (0..100).map(|n| record(batch * 100 + n, "allow")).collect();
-        match client.record(sidecar.signed(RecordRequest { contract: 1, records })).await {
+        match client.record(sidecar.signed(RecordRequest { contract: 1, records, ..Default::default() })).await {
             Ok(answer) => kept.extend(answer.into_inner().accepted),
             Err(status) => {
                 assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
@@ -287,7 +293,8 @@ async fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_room() {
     let more = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().unwrap();
     assert!(more.success());
     let records = vec![record(9_000, "allow")];
-    let answer = client.record(sidecar.signed(RecordRequest { contract: 1, records })).await.unwrap();
+    let answer =
+        client.record(sidecar.signed(RecordRequest { contract: 1, records, ..Default::default() })).await.unwrap();
     kept.extend(answer.into_inner().accepted);
     let exported = sidecar.audit(&["export"]).out;
     let there: std::collections::BTreeSet<_> = exported
@@ -304,7 +311,7 @@ async fn the_audit_commands_read_what_was_recorded() {
     let sidecar = Sidecar::start("audit");
     let mut client = sidecar.client().await;
     let records = (0..10).map(|id| record(id, if id % 2 == 0 { "allow" } else { "deny" })).collect();
-    client.record(sidecar.signed(RecordRequest { contract: 1, records })).await.unwrap();
+    client.record(sidecar.signed(RecordRequest { contract: 1, records, ..Default::default() })).await.unwrap();
     let denied = sidecar.audit(&["list", "--decision", "deny"]);
     assert_eq!((denied.code, denied.out.lines().count()), (0, 5), "{}", denied.out);
     assert_eq!(sidecar.audit(&["list", "--correlation", "c-2"]).out.lines().count(), 2);
@@ -332,7 +339,10 @@ async fn the_audit_commands_read_what_was_recorded() {
     assert_eq!(pruned.code, 0, "{}", pruned.err);
     assert_eq!(sidecar.audit(&["verify", "--anchor", &anchor]).code, 0);
     // It goes on beside all this.
-    client.record(sidecar.signed(RecordRequest { contract: 1, records: vec![record(50, "allow")] })).await.unwrap();
+    client
+        .record(sidecar.signed(RecordRequest { contract: 1, records: vec![record(50, "allow")], ..Default::default() }))
+        .await
+        .unwrap();
     let verified = sidecar.audit(&["verify", "--json"]);
     assert_eq!(verified.code, 0, "{}", verified.out);
 

@@ -246,9 +246,9 @@ def test_schemathesis_finds_nothing(serve, admin, seeded):
     own = token(serve, serve.person("schemathesis", "--role", "admin"))
     # Revoking is tried without what it learns elsewhere: it would revoke its own token first of all.
     revoking = ["/tokens/{name}", "--phases", "coverage,fuzzing", "--max-time", "10"]
-    # What fits together in a credential or a grant no schema says.
-    credentials = ["--include-path-regex", "^/(credential|grant)", "--exclude-checks", "positive_data_acceptance", "--max-time", "10"]
-    rest = ["--exclude-path", "/tokens/{name}", "--exclude-path-regex", "^/(credential|grant)", "--max-time", "30"]
+    # What fits together in a credential, a grant or a kill switch, and which patterns are good, no schema says.
+    credentials = ["--include-path-regex", "^/(credential|grant|kill-switch|keys)", "--exclude-checks", "positive_data_acceptance", "--max-time", "10"]
+    rest = ["--exclude-path", "/tokens/{name}", "--exclude-path-regex", "^/(credential|grant|kill-switch|keys)", "--max-time", "30"]
     for more in (rest, credentials, ["--include-path", *revoking]):
         command = [program, "run", url, "--header", f"Authorization: Bearer {own}", "--max-examples", "12",
                    "--seed", "1", "--request-timeout", "20", *more]  # fmt: skip

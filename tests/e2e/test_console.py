@@ -180,7 +180,7 @@ def test_hostile_names_are_inert_on_every_page(browser, serve, admin, port, upst
     browser.open("/codes")
     browser.keep("hostile-codes")
     assert HOSTILE[0] in browser.text and "\u202e" not in browser.text
-    pages = ["/approvals", "/audit", "/calls", "/tools", "/tokens", "/policy", "/credentials", "/codes"]
+    pages = ["/approvals", "/audit", "/calls", "/tools", "/tokens", "/policy", "/credentials", "/codes", "/keys", "/kill-switch"]
     pages += ["/audit?tool=" + urllib.parse.quote(name) for name in HOSTILE]
     pages += [link.get_attribute("href").removeprefix(browser.site) for link in browser.all("tbody a")]
     for path in pages:
@@ -339,6 +339,60 @@ def test_credentials_and_grants_are_listed_and_revoked_and_no_secret_is_shown(br
     assert browser.complaints() == []
 
 
+def test_a_callers_key_is_made_shown_once_and_revoked(browser, serve, admin, anna, port, upstream):
+    browser.log_in(admin)
+    browser.open("/keys")
+    browser.fill("Id that the caller has then", "bot-7")
+    browser.fill("Roles", "reader, tester")
+    browser.fill("Tools that it is for", "read*")
+    browser.fill("Days until it ends", "30")
+    browser.press("Make it")
+    key = browser.find("#secret").text
+    assert key.startswith("portcullis_key_")
+    browser.open("/keys")
+    browser.keep("keys")
+    assert key not in browser.chrome.page_source and "reader, tester" in browser.text and "read*" in browser.text
+
+    def answer() -> Any:
+        return send(port, post(call("read", {}), ("authorization", f"Bearer {key}")))
+
+    browser.until(lambda: answer().status == 200 and "isError" not in answer().message["result"])
+    manager = Person(serve)
+    manager.log_in(anna)
+    assert "bot-7" in (page := manager.ask("GET", "/keys").text) and "/keys/revoke" not in page
+    for path in ("/keys", "/keys/revoke"):
+        assert manager.ask("POST", path, {"csrf": manager.csrf(), "kind": "agent", "principal": "x"}).status == 403
+    row = next(row for row in browser.all("tbody tr") if row.text.startswith("bot-7"))
+    row.find_element("css selector", "button").click()
+    browser.until(lambda: "There are none." in browser.text)
+    browser.until(lambda: answer().status == 401, 3)
+    assert browser.complaints() == []
+
+
+def test_the_kill_switch_is_thrown_and_taken_back(browser, serve, admin, anna, port, upstream):
+    browser.log_in(admin)
+    browser.open("/kill-switch")
+    browser.fill("Reason", "Incident 42")
+    browser.press("Stop them")
+    assert "name a server, a tool or a principal" in browser.text, "not everything by leaving out words"
+    browser.open("/kill-switch")
+    browser.fill("Tool", "rm*")
+    browser.fill("Reason", "Incident 42")
+    browser.press("Stop them")
+    browser.keep("kill-switch")
+    assert "Incident 42" in browser.text and "rm*" in browser.text
+    browser.until(lambda: "Incident 42" in json.dumps(send(port, post(call("rm", {}))).message), 3)
+    assert "isError" not in send(port, post(call("read", {}))).message["result"]
+    viewer = Person(serve)
+    viewer.log_in(anna)
+    assert "Incident 42" in (page := viewer.ask("GET", "/kill-switch").text) and "kill-switch/off" not in page
+    assert viewer.ask("POST", "/kill-switch", {"csrf": viewer.csrf(), "everything": "yes", "reason": "x"}).status == 403
+    browser.press("Let them go on")
+    assert "Nothing is stopped." in browser.text
+    browser.until(lambda: "isError" not in send(port, post(call("rm", {}))).message["result"], 3)
+    assert browser.complaints() == []
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_pages_are_accessible(site, admin, port, dark):
     """By axe-core: labels, names, contrast, structure."""
@@ -351,7 +405,7 @@ def test_pages_are_accessible(site, admin, port, dark):
         held = pool.submit(send, port, post(call("deploy", {"n": 2})), timeout=60)
         browser.until(lambda: "One call waits." in browser.text)
         review = browser.find("article a").get_attribute("href").removeprefix(browser.site)
-        for path in ("/approvals", review, "/audit", "/chain", "/calls", "/tools", "/policy", "/tokens", "/credentials", "/codes", "/nowhere"):
+        for path in ("/approvals", review, "/audit", "/chain", "/calls", "/tools", "/policy", "/tokens", "/credentials", "/codes", "/keys", "/kill-switch", "/nowhere"):
             browser.open(path)
             accessible(browser)
             browser.keep(f"page-{dark}-{path.split('/')[1]}")

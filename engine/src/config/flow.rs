@@ -13,6 +13,9 @@ pub struct FlowConfig {
     pub carrier: Carrier,
     /// When labels are forgotten.
     pub decay: DecayConfig,
+    /// Where labels are kept: by this Envoy, or by the sidecar as well, for all Envoys. Calls that a rule is about ask it
+    /// before they go on; in batches of JSON-RPC, and as notifications, they are refused.
+    pub store: FlowStore,
     /// True: where `classes` say nothing about a tool, its class is guessed from its name, its schema, its annotations
     /// and the names of its arguments. A guess only adds to what a tool may be restricted for.
     pub hints: bool,
@@ -38,6 +41,7 @@ impl Default for FlowConfig {
         Self {
             carrier: Carrier::default(),
             decay: DecayConfig::default(),
+            store: FlowStore::default(),
             hints: true,
             sources: Vec::new(),
             findings: None,
@@ -61,6 +65,18 @@ pub enum Carrier {
     Principal,
     /// The session (`Mcp-Session-Id`) of a caller with one server; where there is no session, the caller.
     Session,
+}
+
+/// Where labels are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum FlowStore {
+    /// By this Envoy: nothing is known of what is read through another, or before it started.
+    #[default]
+    Local,
+    /// By the sidecar as well: a caller carries labels from one Envoy to the next.
+    Sidecar,
 }
 
 /// When a label is forgotten: whichever comes first after it was last gained.

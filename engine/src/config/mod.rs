@@ -27,7 +27,7 @@ pub(crate) use portcullis_content::settings::{Reader, Settings, from_value, near
 pub use canonical::canonical_json;
 pub(crate) use canonical::{canonical_string, sha256_hex};
 pub use flow::{
-    Carrier, ClassConfig, DecayConfig, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig,
+    Carrier, ClassConfig, DecayConfig, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig, FlowStore,
     ProvenanceConfig, SourceConfig, ToolClass,
 };
 pub use host::{AuditConfig, AuditLog, HeadersConfig, LimitsConfig, StateName};
@@ -39,7 +39,7 @@ pub use pins::{
     Acknowledged, ApprovedInstructions, ApprovedTool, Collisions, DriftThreshold, Drifted, PinMode, PinsConfig,
     RiskConfig, RiskThreshold, SchemaMode, SchemasConfig, Side, UnknownProperties,
 };
-pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer};
+pub use quota::{QuotaAlgorithm, QuotaConfig, QuotaOnToolError, QuotaPer, QuotaStore};
 pub use rule::{Action, MatchConfig, Missing, Op, PredicateConfig, RuleConfig};
 pub use server::{CredentialsConfig, ServerConfig, ServerMatch};
 pub use sidecar::{ApprovalConfig, AuditDelivery, OnUnavailable, Secret, SidecarConfig};

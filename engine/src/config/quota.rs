@@ -55,6 +55,10 @@ pub struct QuotaConfig {
     /// limit's own time: what is lost counts as used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<String>,
+    /// Who counts: this Envoy, or the sidecar, for all Envoys together. Calls that count with the sidecar wait for its
+    /// answer before they go on; in batches of JSON-RPC, and as notifications, they are refused.
+    #[serde(default)]
+    pub store: QuotaStore,
     /// What the caller is told beside the limit and the time to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -103,4 +107,16 @@ pub enum QuotaOnToolError {
     Keep,
     /// The call does not count.
     RollBack,
+}
+
+/// Who counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Settings)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaStore {
+    /// This Envoy: exact across its workers, and begun anew when it starts.
+    #[default]
+    Local,
+    /// The sidecar: exact across all Envoys that use it, or its database.
+    Sidecar,
 }

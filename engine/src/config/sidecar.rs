@@ -61,6 +61,11 @@ pub struct OnUnavailable {
     pub audit: Side,
     /// Calls that need an approval.
     pub approval: Side,
+    /// Calls that count in a quota of the sidecar. Where they are allowed, they go on uncounted.
+    pub quota: Side,
+    /// Calls that a flow rule is about, where `flow.store` is the sidecar. Where they are allowed, they are judged by what this
+    /// Envoy knows.
+    pub flow: Side,
     /// All calls, while it is not known for sure which kill switches are on: nothing was heard of the sidecar for
     /// `stale_after_ms`, or nothing at all since Envoy started. Where they are allowed, the kill switches that were on when
     /// it was last heard of stay on.
@@ -124,7 +129,14 @@ impl fmt::Debug for Secret {
 
 impl Default for OnUnavailable {
     fn default() -> Self {
-        Self { audit: Side::Deny, approval: Side::Deny, kill_switch: Side::Allow, keys: Side::Deny }
+        Self {
+            audit: Side::Deny,
+            approval: Side::Deny,
+            quota: Side::Deny,
+            flow: Side::Deny,
+            kill_switch: Side::Allow,
+            keys: Side::Deny,
+        }
     }
 }
 

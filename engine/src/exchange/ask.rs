@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::check_obligations::SecondFactor;
+use super::check_shared::Learnt;
 use super::checks::{Called, Ruling};
 use super::client::{Client, Judged, NEEDS_MFA};
 use super::content::{self, Block};
@@ -20,6 +21,7 @@ use crate::flow::Traits;
 use crate::json::{Document, Edits, Kind, Value};
 use crate::mcp::{self, Capability};
 use crate::policy::Decision;
+use crate::quota::{End, Reserved};
 use crate::scan::{Context, Direction, Site, Surface};
 use crate::sidecar::{AdmitRequest, AdmitResponse, ApprovalNeed, Call as Admitted, Mfa, MfaNeed, Verdict};
 use crate::sort::Arrange;
@@ -55,12 +57,20 @@ impl Exchange {
         let answer = match self.lost_key(now_us) {
             // Whatever was decided meanwhile.
             Some(Refusal { rule, reason, .. }) => {
+                if parked.asked.quota.is_some() {
+                    // It may be reserved.
+                    self.give_back();
+                }
                 let (rule, reason) = (rule.to_owned(), reason);
                 Answer::Admitted(AdmitResponse { verdict: Verdict::Deny, rule, reason, ..AdmitResponse::default() })
             }
             None => answer,
         };
-        if let Err(refusal) = self.hear(&parked.asked, answer) {
+        let heard = self.hear(&parked.asked, answer, now_us);
+        let heard = heard.and_then(|learnt| self.reconsider_learnt(&parked, learnt, now_us));
+        if let Err(refusal) = heard {
+            // What was reserved meanwhile comes back.
+            self.settle_all(End::Failed, now_us);
             if parked.reserved {
                 return self.refuse_uninjected(refusal, now_us);
             }
@@ -80,19 +90,33 @@ impl Exchange {
     }
 
     /// What an answer means; the message for the client where the call does not go on.
-    fn hear(&mut self, asked: &Asked, answer: Answer) -> Result<(), String> {
+    fn hear(&mut self, asked: &Asked, answer: Answer, now_us: u64) -> Result<Learnt, String> {
         let (mfa, held) = (asked.mfa.as_ref(), asked.held);
         self.scene.credential_settled |= asked.credential.is_some();
         let alone = mfa.is_none() && !held && !asked.intent;
+        if answer == Answer::Unavailable && asked.quota.is_some() {
+            // It may have reserved all the same.
+            self.give_back();
+        }
         let (decision, why, text) = match answer {
-            Answer::Approved => return Ok(()),
-            // Where there is no sidecar at all (a policy is tried out) there is nothing to inject.
-            Answer::NotConfigured if alone && asked.credential.is_some() => return Ok(()),
+            Answer::Approved => {
+                let reserved = Reserved { held: true, ..Reserved::default() };
+                self.calls.iter_mut().for_each(|call| drop(call.charge.granted(&reserved, now_us)));
+                return Ok(Learnt::Nothing);
+            }
+            // Where there is no sidecar at all (a policy is tried out) there is nothing to inject, and what it would count
+            // is counted here.
+            Answer::NotConfigured
+                if alone && (asked.credential.is_some() || asked.quota.is_some() || asked.flow.is_some()) =>
+            {
+                self.calls.iter_mut().for_each(|call| call.charge.count_here());
+                return Ok(Learnt::Nothing);
+            }
             // A sidecar that knows nothing of codes allows what it cannot have verified.
             Answer::Admitted(response)
                 if mfa.is_none() || response.mfa == Mfa::Verified || response.is_refusal_before_code() =>
             {
-                return self.hear_verdict(asked, response);
+                return self.hear_verdict(asked, response, now_us);
             }
             Answer::Admitted(AdmitResponse { mfa: Mfa::Refused, reason, .. }) => {
                 return Err(self.refuse_code(asked, &format!("It needs a one-time code.{}", aside(&reason))));
@@ -107,9 +131,10 @@ impl Exchange {
             }
             Answer::Unavailable if self.goes_on_unasked(asked) => {
                 for call in &mut self.calls {
+                    call.charge.waive();
                     call.record.rules_fired.push(Arc::from("sidecar:unavailable"));
                 }
-                return Ok(());
+                return Ok(Learnt::Nothing);
             }
             Answer::Refused => (Decided::Deny, "It was denied.", "It was denied."),
             Answer::NotConfigured if held => {
@@ -120,7 +145,16 @@ impl Exchange {
                 "The approval service did not answer.",
                 "It needs an approval, and the approval service does not answer. Make the same call again later.",
             ),
-            _ if alone && !self.enforcing() => return Ok(()),
+            Answer::Unavailable if asked.quota == Some(true) && !self.goes_uncounted() => {
+                return Err(self.refuse_uncounted(asked, &Reserved::default()));
+            }
+            Answer::Unavailable if asked.flow == Some(true) && !self.goes_unknowing() => {
+                return Err(self.refuse_unknown(asked));
+            }
+            _ if alone && !self.enforcing() => {
+                self.calls.iter_mut().for_each(|call| call.charge.waive());
+                return Ok(Learnt::Nothing);
+            }
             Answer::Unavailable if alone => (
                 Decided::Deny,
                 "The sidecar, which has its credential, did not answer.",
@@ -143,7 +177,34 @@ impl Exchange {
         Denial { needs: NEEDS_MFA, ..self.denial(CODE_MFA, rule, &text) }.message(&asked.id, &asked.method)
     }
 
-    fn hear_verdict(&mut self, asked: &Asked, response: AdmitResponse) -> Result<(), String> {
+    /// The message for a client whose call the sidecar has not counted.
+    fn refuse_uncounted(&mut self, asked: &Asked, reserved: &Reserved) -> String {
+        let mut calls = std::mem::take(&mut self.calls);
+        let refused = calls.iter_mut().find_map(|call| {
+            let refused = call.charge.denied(reserved)?;
+            Some(self.refuse_by_quota(&asked.id, &asked.method, &refused, &mut call.record))
+        });
+        self.calls = calls;
+        refused.unwrap_or_else(|| self.tell(asked, "The count of its quota is not available.", None))
+    }
+
+    /// Takes up what the sidecar has reserved.
+    fn take_reserved(&mut self, reserved: &Reserved, now_us: u64) {
+        for call in &mut self.calls {
+            let shadows = call.charge.granted(reserved, now_us);
+            super::quotas::note_shadows(&mut call.record, &shadows);
+        }
+    }
+
+    fn hear_verdict(&mut self, asked: &Asked, response: AdmitResponse, now_us: u64) -> Result<Learnt, String> {
+        match asked.quota.filter(|_| response.verdict == Verdict::Allow) {
+            None => {}
+            Some(_) if response.reserved.held => self.take_reserved(&response.reserved, now_us),
+            // A sidecar that knows nothing of quotas allows without counting.
+            Some(true) => return self.hear(&Asked { mfa: None, ..asked.clone() }, Answer::Unavailable, now_us),
+            Some(false) => self.calls.iter_mut().for_each(|call| call.charge.waive()),
+        }
+        let learnt = self.take_known(asked, response.known.as_deref(), now_us);
         let approval = Some(response.approval_id.as_str()).filter(|id| !id.is_empty());
         if let Some(id) = approval {
             self.attach(id);
@@ -164,9 +225,9 @@ impl Exchange {
                 if asked.credential.is_some() {
                     self.scene.injected = response.headers;
                 }
-                return Ok(());
+                return Ok(learnt);
             }
-            Verdict::NoCredential if asked.rule.as_ref() == NONE && !self.enforcing() => return Ok(()),
+            Verdict::NoCredential if asked.rule.as_ref() == NONE && !self.enforcing() => return Ok(learnt),
             Verdict::NoCredential => {
                 let asked = Asked { rule: Arc::from(NONE), reason: Arc::default(), ..asked.clone() };
                 self.note(&asked.rule, Decided::Deny, "There is no credential for it.", approval);
@@ -187,7 +248,14 @@ impl Exchange {
                     approval.map(|id| format!(" (approval {id})")).unwrap_or_default()
                 ),
             ),
-            Verdict::Deny | Verdict::Pending => (Decided::Deny, "It was denied.", denied(&response.reason)),
+            Verdict::OverQuota if asked.quota == Some(true) => {
+                let text = self.refuse_uncounted(asked, &response.reserved);
+                self.calls.iter_mut().for_each(|call| call.record.approval = approval.map(str::to_owned));
+                return Err(text);
+            }
+            Verdict::Deny | Verdict::Pending | Verdict::OverQuota => {
+                (Decided::Deny, "It was denied.", denied(&response.reason))
+            }
         };
         self.note(&asked.rule, decision, why, approval);
         Err(self.tell(asked, &text, Some(&response)))
@@ -199,11 +267,18 @@ impl Exchange {
         asked.mfa.is_none()
             && (!asked.held || sidecar.approval_side() == Side::Allow)
             && (!asked.intent || sidecar.audit_side() == Side::Allow)
+            && (asked.quota != Some(true) || self.goes_uncounted())
+            && (asked.flow != Some(true) || self.goes_unknowing())
             && (asked.credential.is_none()
                 || self.scene.credentials.is_some_and(|terms| terms.on_unavailable == Side::Allow))
     }
 
-    fn note(&mut self, rule: &Arc<str>, decision: Decided, why: &str, approval: Option<&str>) {
+    /// Whether a call goes on that the sidecar could not count.
+    fn goes_uncounted(&self) -> bool {
+        self.firewall.sidecar.as_ref().is_some_and(|sidecar| sidecar.quota_side() == Side::Allow)
+    }
+
+    pub(super) fn note(&mut self, rule: &Arc<str>, decision: Decided, why: &str, approval: Option<&str>) {
         for record in self.calls.iter_mut().map(|call| &mut call.record) {
             record.decision = decision;
             record.rule = Arc::clone(rule);
@@ -215,7 +290,7 @@ impl Exchange {
     }
 
     /// The message for the client.
-    fn tell(&self, asked: &Asked, text: &str, response: Option<&AdmitResponse>) -> String {
+    pub(super) fn tell(&self, asked: &Asked, text: &str, response: Option<&AdmitResponse>) -> String {
         let code = if asked.held { CODE_APPROVAL } else { CODE_POLICY };
         let reason = format!("{text}{}", aside(&asked.reason));
         let text = self.explain(&asked.what, &asked.rule, &reason);
@@ -248,6 +323,8 @@ impl Exchange {
             self.flow_expect(&call.traits, now_us);
         }
         let refused = self.reserve(&mut call.charge, &mut call.record, now_us).err()?;
+        // What the sidecar has reserved comes back.
+        self.settle(call, End::Failed, now_us);
         let id = call.id.as_deref().unwrap_or("null");
         Some(self.refuse_by_quota(id, &call.method, &refused, &mut call.record))
     }
@@ -274,6 +351,10 @@ impl Client<'_> {
     /// What becomes of a request that nothing speaks against, or nothing but a missing answer.
     pub(super) fn ask(&self, pending: &Pending<'_, '_>, record: &mut Record) -> Judged {
         let decision = pending.decision;
+        let arguments = mcp::arguments(pending.method, pending.params);
+        let facts = self.exchange.facts(pending.method, pending.capability, pending.names, arguments);
+        let flow = self.exchange.flow_asks(&facts, pending.traits);
+        let sharing = flow.as_ref().map(|(_, enforced)| *enforced);
         let mut what = self.refused(pending.method, pending.capability, record);
         let mfa = match pending.factor {
             SecondFactor::Given(rule, code) => Some(MfaNeed { rule: Arc::clone(rule), code: code.clone() }),
@@ -293,6 +374,10 @@ impl Client<'_> {
             (Arc::clone(&mfa.rule), Arc::default(), false)
         } else if self.exchange.wants_intent(pending.capability) {
             (Arc::from("audit:durable"), Arc::default(), false)
+        } else if let Some(rule) = self.charge.asking().filter(|_| self.charge.asks().is_some()) {
+            (Arc::clone(rule), Arc::default(), false)
+        } else if let Some((rule, _)) = flow.as_ref().filter(|_| !self.batch || sharing == Some(true)) {
+            (Arc::clone(rule), Arc::default(), false)
         } else {
             if self.exchange.scene.old_transport {
                 // Its answer comes by a stream that does not say what it answers.
@@ -300,12 +385,22 @@ impl Client<'_> {
             }
             return Judged::Forward;
         };
+        let bearer = flow.map(|_| (self.exchange.bearer(), self.exchange.firewall.flow.counts()));
+        let demands = match self.charge.demands() {
+            Ok(demands) => demands,
+            Err(refused) => {
+                let answer = self.exchange.refuse_by_quota(pending.id, pending.method, &refused, record);
+                return self.refusal(pending.id, pending.method, record, answer, None);
+            }
+        };
         let need = held.then(|| self.need(pending, &rule, &reason, record));
         let form = if held { self.exchange.form(pending.method, pending.params, self.now_us) } else { Form::Text };
         let asked = Asked {
             mfa: mfa.as_ref().map(|mfa| Arc::clone(&mfa.rule)),
             held,
             intent: false,
+            quota: self.charge.asks(),
+            flow: sharing,
             credential: self.exchange.credential_need(),
             id: pending.id.to_owned(),
             method: pending.method.to_owned(),
@@ -318,7 +413,7 @@ impl Client<'_> {
         let answer =
             self.exchange.tell(&asked, "A call that somebody must be asked about has to be sent by itself.", None);
         if !self.batch {
-            let request = self.admit(pending, need, mfa, form, record);
+            let request = AdmitRequest { demands, bearer, ..self.admit(pending, need, mfa, form, record) };
             let ask = Box::new(Ask { request, asked });
             return self.refusal(pending.id, pending.method, record, answer, Some(ask));
         }
@@ -360,6 +455,8 @@ impl Client<'_> {
             // Written when the record is complete.
             intent: None,
             credential: self.exchange.credential_need(),
+            demands: Vec::new(),
+            bearer: None,
         }
     }
 

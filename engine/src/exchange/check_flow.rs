@@ -15,7 +15,7 @@ use super::server::Origin;
 use crate::audit::Record;
 use crate::cel::Taint;
 use crate::config::{Action, Carrier};
-use crate::flow::{self, Carried, Classes, Facts, Then, Traits};
+use crate::flow::{self, Carried, Classes, Facts, Gain, SESSION_US, SESSIONS, TAINT, Then, Traits};
 use crate::json::{Edits, Kind, Locator, Value};
 use crate::mcp::Capability;
 use crate::policy::Decision;
@@ -60,8 +60,9 @@ impl Exchange {
         }
         let facts = self.facts(called.method, called.capability, called.names, called.arguments);
         let rules = flow.rules_about(&facts, called.traits);
-        let counted =
-            flow.counts() && matches!(called.capability, Capability::Tool | Capability::Resource | Capability::Prompt);
+        let counted = !called.again
+            && flow.counts()
+            && matches!(called.capability, Capability::Tool | Capability::Resource | Capability::Prompt);
         if rules.is_empty() && !counted && !flow.configured() {
             return Vec::new();
         }
@@ -171,6 +172,7 @@ impl Exchange {
             return;
         }
         let session = self.subject().session;
+        self.share(Gain { ended: true, ..Gain::default() }, now_us);
         for table in [self.taint_table(), self.sessions_table()] {
             // What could not be removed fades by itself.
             let _ = table.update(&session, now_us, |_| (Change::Remove, ()));
@@ -182,6 +184,12 @@ impl Exchange {
         if !self.by_session() {
             return;
         }
+        self.share(Gain { began: true, ..Gain::default() }, now_us);
+        self.know_session(now_us);
+    }
+
+    /// Remembers that the labels of this session are its own.
+    pub(super) fn know_session(&self, now_us: u64) {
         let expires_us = now_us.saturating_add(SESSION_US);
         // An unknown session is one with its caller's labels: stricter, not looser.
         let _ =
@@ -236,18 +244,27 @@ impl Exchange {
                 under.extend(carried.labels().map(Arc::from));
             }
             let text = text.filter(|_| flow.remembers(under.iter().map(|label| &**label)));
-            let prints = text.map_or(&[][..], |text| prints.get_or_init(|| flow.prints(text)));
+            let prints: &[u64] = text.map_or(&[], |text| prints.get_or_init(|| flow.prints(text)));
             if labels.is_empty() && prints.is_empty() {
                 return Ok(None);
             }
             carried.gain(under.iter().map(|label| &**label), prints, now_us)?;
-            Ok(Some(carried))
+            Ok(Some((carried, under)))
         };
         let key = self.carrier_key(now_us)?;
-        self.taint_table().update(&key, now_us, |value| match add(value) {
-            Ok(Some(carried)) => (Change::Set(carried.encode(), carried.expires_us(flow.decay)), Ok(Some(carried))),
+        let gained = self.taint_table().update(&key, now_us, |value| match add(value) {
+            Ok(Some(gained)) => (Change::Set(gained.0.encode(), gained.0.expires_us(flow.decay)), Ok(Some(gained))),
             other => (Change::Keep, other),
-        })?
+        })??;
+        let Some((carried, under)) = gained else { return Ok(None) };
+        if flow.shared {
+            let labels = under.iter().map(|label| label.to_string()).collect();
+            let prints = prints.into_inner().unwrap_or_default();
+            if !self.share(Gain { labels, prints, ..Gain::default() }, now_us) {
+                return Err(Unavailable);
+            }
+        }
+        Ok(Some(carried))
     }
 
     /// Writes into the record what was gained; the decision to withhold the message where it was lost.
@@ -296,7 +313,7 @@ impl Exchange {
     }
 
     /// Where the labels of this caller are kept.
-    fn carrier_key(&self, now_us: u64) -> Result<Vec<u8>, Unavailable> {
+    pub(super) fn carrier_key(&self, now_us: u64) -> Result<Vec<u8>, Unavailable> {
         let subject = self.subject();
         if !self.by_session() || subject.session == subject.caller {
             return Ok(subject.caller);
@@ -305,7 +322,7 @@ impl Exchange {
         Ok(if issued { subject.session } else { subject.caller })
     }
 
-    fn by_session(&self) -> bool {
+    pub(super) fn by_session(&self) -> bool {
         match self.firewall.flow.carrier {
             Carrier::Principal => false,
             Carrier::Session => true,
@@ -317,7 +334,7 @@ impl Exchange {
         [self.scene.server.as_bytes(), &[0], tool.as_bytes()].concat()
     }
 
-    fn facts<'a, 'd>(
+    pub(super) fn facts<'a, 'd>(
         &'a self,
         method: &'a str,
         capability: Capability,
@@ -327,12 +344,12 @@ impl Exchange {
         Facts { principal: &self.scene.principal, server: &self.scene.server, method, capability, names, arguments }
     }
 
-    fn taint_table(&self) -> Table<'_> {
-        Table::new(&*self.store, "taint")
+    pub(super) fn taint_table(&self) -> Table<'_> {
+        Table::new(&*self.store, TAINT)
     }
 
     fn sessions_table(&self) -> Table<'_> {
-        Table::new(&*self.store, "session")
+        Table::new(&*self.store, SESSIONS)
     }
 
     fn classes_table(&self) -> Table<'_> {
@@ -348,13 +365,11 @@ fn read_classes(value: &[u8]) -> Classes {
 }
 
 /// The rule of what is refused for want of state.
-const STATE: &str = "flow:state";
-const LOST: &str = "What the caller has read so far is not known: the firewall's state is not available.";
+pub(super) const STATE: &str = "flow:state";
+pub(super) const LOST: &str = "What the caller has read so far is not known: the firewall's state is not available.";
 /// What stands in place of an argument that repeats what was read.
 const PLACEHOLDER: &str = "[REDACTED:flow]";
 /// Tools of one list whose classes are noted.
 const MAX_TOOLS: usize = 256;
-/// How long a session is known after it began: a day, in microseconds.
-const SESSION_US: u64 = 86_400_000_000;
 /// How long what a list said is known: a week.
 const CLASS_US: u64 = 7 * SESSION_US;

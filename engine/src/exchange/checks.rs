@@ -68,6 +68,8 @@ pub(crate) struct Called<'a, 'd> {
     pub(crate) held: &'a [u16],
     /// What flow knows of the call.
     pub(crate) traits: &'a Traits,
+    /// It was looked at before, and counts only once.
+    pub(crate) again: bool,
     /// Microseconds since the Unix epoch.
     pub(crate) now_us: u64,
 }

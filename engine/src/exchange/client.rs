@@ -253,23 +253,39 @@ impl Client<'_> {
             );
             *traits = self.exchange.flow_traits(method, capability, &names, arguments, self.now_us);
             let (held, now_us) = (&self.held, self.now_us);
-            let called = Called { method, capability, names: &names, arguments, message: value, held, traits, now_us };
+            let called = Called {
+                method,
+                capability,
+                names: &names,
+                arguments,
+                message: value,
+                held,
+                traits,
+                again: false,
+                now_us,
+            };
             decision = checks::restrict(decision, self.exchange.check_call(&called, self.edits, record));
             factor = self.exchange.second_factor(held, self.code, params, record);
             if let SecondFactor::Missing(ruling) = &factor {
                 decision = checks::restrict(decision, [ruling.clone()]);
             }
         }
-        note(record, &decision);
         if decision.action != Action::Deny {
             self.charge = self.exchange.charge(method, capability, &names, arguments, self.now_us);
+            decision = checks::restrict(decision, self.exchange.quota_room(&self.charge));
+            if self.batch && self.charge.asks() == Some(false) {
+                self.charge.waive();
+            }
         }
+        note(record, &decision);
         match decision.action {
             Action::Deny => {
                 let Some(id) = id else { return (capability, Judged::Drop) };
                 (capability, self.refuse_call(id, method, capability, record, &decision, &factor))
             }
             Action::Allow | Action::LogOnly | Action::RequireApproval => {
+                let facts = self.exchange.facts(method, capability, &names, arguments);
+                let facts = (facts, &*traits);
                 let found = self.scan(value, Surface::Arguments, record);
                 let pending = |id, block| Pending {
                     id,
@@ -287,6 +303,8 @@ impl Client<'_> {
                     (Content::Clean, None) if !decision.lets_through() => Judged::Drop,
                     (Content::Clean, None) if matches!(factor, SecondFactor::Given(..)) => Judged::Drop,
                     // Nobody waits for its answer, so it cannot be held.
+                    (Content::Clean, None) if !self.goes_uncounted(record) => Judged::Drop,
+                    (Content::Clean, None) if !self.goes_unknown(&facts, record) => Judged::Drop,
                     (Content::Clean, None) if self.exchange.wants_intent(capability) => {
                         record.decision = Decided::Deny;
                         record.rule = Arc::from("audit:durable");
@@ -333,7 +351,7 @@ impl Client<'_> {
     }
 
     /// The most restrictive decision over all names.
-    fn decide(
+    pub(super) fn decide(
         &self,
         method: &str,
         capability: Capability,

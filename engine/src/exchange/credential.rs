@@ -48,6 +48,8 @@ impl Exchange {
             mfa: None,
             retries: false,
             state: String::new(),
+            demands: Vec::new(),
+            bearer: None,
         };
         let waits = self.calls.iter().find_map(|call| Some((call.id.clone()?, call.method.clone())));
         let (id, method) = waits.unwrap_or_else(|| ("null".to_owned(), String::new()));
@@ -55,6 +57,8 @@ impl Exchange {
             mfa: None,
             held: false,
             intent: false,
+            quota: None,
+            flow: None,
             credential: request.credential,
             id,
             method,
@@ -64,7 +68,7 @@ impl Exchange {
             form: Form::Text,
             carried: String::new(),
         };
-        self.state = State::Asking(Box::new(Parked { forward, stand_in: None, asked, reserved: true }));
+        self.state = State::Asking(Box::new(Parked { forward, stand_in: None, asked, reserved: true, body: None }));
         RequestStep::Ask(Question::Admit(Box::new(request)))
     }
 

@@ -17,6 +17,7 @@ mod check_flow;
 mod check_obligations;
 mod check_pins;
 mod check_schema;
+mod check_shared;
 mod check_told;
 mod checks;
 mod client;
@@ -155,6 +156,9 @@ impl Exchange {
     pub fn finish(&mut self, now_us: u64) -> Vec<Record> {
         // A client that leaves before the answer must not get its quota back: its call may have been made.
         let end = if self.scene.upstream_failed { End::Failed } else { End::Done };
+        if matches!(&self.state, State::Asking(parked) if parked.asked.quota.is_some()) {
+            self.give_back();
+        }
         self.settle_all(end, now_us);
         if let State::Streaming(stream) = std::mem::replace(&mut self.state, State::Ended) {
             self.scene.response_bytes = stream.received();
@@ -173,6 +177,11 @@ impl Exchange {
             self.done.push(record);
         }
         self.take_records()
+    }
+
+    /// True where something waits for the sidecar that others should know soon; asked once.
+    pub fn take_urgent(&mut self) -> bool {
+        self.scene.urgent.replace(false)
     }
 
     /// The number that this exchange was made with.
@@ -423,6 +432,8 @@ struct Scene {
     get: bool,
     upstream_status: Option<u16>,
     upstream_failed: bool,
+    /// Something was told that must reach the sidecar soon.
+    urgent: Cell<bool>,
     /// The call came back: it was answered by us before.
     returned: Option<form::Return>,
     request_bytes: u64,
@@ -491,6 +502,8 @@ struct Parked {
     asked: Asked,
     /// What the calls count for is reserved already, and they were ready to go on.
     reserved: bool,
+    /// The body as it was judged, where what the answer tells may change what is said of it.
+    body: Option<Vec<u8>>,
 }
 
 /// A question that is about to be asked.
@@ -509,6 +522,10 @@ struct Asked {
     held: bool,
     /// That it is written down that the call will be made.
     intent: bool,
+    /// That it is counted; `Some(true)` where it may be refused for that.
+    quota: Option<bool>,
+    /// What the caller carries; `Some(true)` where it may be refused for that.
+    flow: Option<bool>,
     /// A credential; `Some(true)` where nothing goes on without one.
     credential: Option<bool>,
     /// Raw JSON id of the request.

@@ -4,13 +4,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::checks::Ruling;
 use super::client::{Client, Judged};
 use super::{Call, Exchange};
 use crate::answer::{CODE_QUOTA, Denial};
 use crate::audit::{Decided, Record};
+use crate::config::{Action, Side};
 use crate::json::{Kind, Value};
 use crate::mcp::Capability;
-use crate::quota::{Charge, Counted, End, Refused};
+use crate::quota::{Charge, Counted, End, Refused, Settlement};
+use crate::sidecar::Entry;
 
 impl Exchange {
     /// What a message counts for.
@@ -45,10 +48,7 @@ impl Exchange {
         record.rules_fired.extend(charge.rules().cloned());
         record.rules_fired.dedup();
         let shadows = charge.reserve(&*self.store, now_us)?;
-        let stricter = record.would.as_ref().is_none_or(|(decided, _)| *decided != Decided::Deny);
-        if let Some(shadow) = shadows.first().filter(|_| stricter) {
-            record.would = Some((Decided::Deny, shadow.rule.to_string()));
-        }
+        note_shadows(record, &shadows);
         Ok(())
     }
 
@@ -66,7 +66,11 @@ impl Exchange {
 
     /// Settles one call.
     pub(super) fn settle(&self, call: &mut Call, end: End, now_us: u64) {
-        let returned = call.charge.settle(&*self.store, now_us, end);
+        let mut returned = call.charge.settle(&*self.store, now_us, end);
+        if let Some((settlement, rules)) = call.charge.settle_shared(&call.record.id, self.tenant(), end) {
+            self.tell_settlement(&settlement);
+            returned.extend(rules);
+        }
         call.record.rules_fired.extend(returned.iter().map(|rule| Arc::from(format!("{rule}:returned"))));
     }
 
@@ -79,9 +83,41 @@ impl Exchange {
 
     /// Tells that the exchange is still under way.
     pub(super) fn renew_leases(&mut self, now_us: u64) {
-        for call in &mut self.calls {
+        let mut calls = std::mem::take(&mut self.calls);
+        for call in &mut calls {
             call.charge.renew(&*self.store, now_us);
+            if let Some(renewal) = call.charge.renew_shared(&call.record.id, self.tenant(), now_us) {
+                self.tell_settlement(&renewal);
+            }
         }
+        self.calls = calls;
+    }
+
+    /// Tells the sidecar that the call is not made, whatever it has reserved meanwhile.
+    pub(super) fn give_back(&self) {
+        let backs = self.calls.iter().filter_map(|call| call.charge.give_back(&call.record.id, self.tenant()));
+        backs.for_each(|back| self.tell_settlement(&back));
+    }
+
+    /// Refuses calls that the sidecar counts and whose end it could not be told.
+    pub(super) fn quota_room(&self, charge: &Charge) -> Option<Ruling> {
+        let sidecar = self.firewall.sidecar.as_ref().filter(|_| charge.asks() == Some(true))?;
+        if sidecar.quota_side() == Side::Allow || sidecar.outbox(&*self.store).has_room(self.scene.unique) {
+            return None;
+        }
+        let reason = "The count of its quota is not available: too much waits for the sidecar. Try again later.";
+        Some(Ruling::new(Action::Deny, charge.asking().cloned().unwrap_or_default(), reason))
+    }
+
+    fn tell_settlement(&self, settlement: &Settlement) {
+        let Some(sidecar) = &self.firewall.sidecar else { return };
+        self.scene.urgent.set(true);
+        // What finds no room comes back when its lease ends.
+        let _ = sidecar.outbox(&*self.store).push(self.scene.unique, Entry::Settlement, &settlement.encode());
+    }
+
+    fn tenant(&self) -> &str {
+        self.scene.principal.tenant.as_deref().unwrap_or_default()
     }
 }
 
@@ -116,6 +152,18 @@ impl Client<'_> {
             }
         }
     }
+
+    /// What becomes of a message that cannot wait for the sidecar's answer: `true` if it may go on uncounted.
+    pub(super) fn goes_uncounted(&mut self, record: &mut Record) -> bool {
+        if self.charge.asks() != Some(true) {
+            self.charge.waive();
+            return true;
+        }
+        record.decision = Decided::Deny;
+        record.rule = self.charge.asking().cloned().unwrap_or_default();
+        record.reason = Arc::from("A notification cannot wait to be counted.");
+        false
+    }
 }
 
 /// How a call ended by its answer. One that asks for input (2026-07-28) is made when it comes again.
@@ -125,6 +173,14 @@ pub(super) fn end(result: Option<Value<'_>>) -> End {
         Some(result) if result.get("resultType").is_some_and(|kind| kind.is_str("input_required")) => End::Failed,
         Some(result) if result.get("isError").is_some_and(|error| error.kind() == Kind::True) => End::ToolError,
         Some(_) => End::Done,
+    }
+}
+
+/// Writes into a record which quotas would have refused the call.
+pub(super) fn note_shadows(record: &mut Record, shadows: &[Refused]) {
+    let stricter = record.would.as_ref().is_none_or(|(decided, _)| *decided != Decided::Deny);
+    if let Some(shadow) = shadows.first().filter(|_| stricter) {
+        record.would = Some((Decided::Deny, shadow.rule.to_string()));
     }
 }
 

@@ -148,7 +148,8 @@ impl Exchange {
                 });
                 let forward = self.forward(ops, awaited.content_length, body, edits);
                 let Ask { request, asked } = *ask;
-                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked, reserved: false }));
+                let body = asked.flow.map(|_| body.to_vec());
+                self.state = State::Asking(Box::new(Parked { forward, stand_in, asked, reserved: false, body }));
                 RequestStep::Ask(Question::Admit(Box::new(request)))
             }
             Settled::Forward => RequestStep::Forward(self.forward(ops, awaited.content_length, body, edits)),

@@ -169,6 +169,45 @@ impl Carried {
         Ok(())
     }
 
+    /// Takes up what `other` carries, which was kept elsewhere; true where anything of it is new.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where there are more labels than can be kept; nothing has changed then.
+    pub(crate) fn merge(&mut self, other: &Self) -> Result<bool, Unavailable> {
+        let mut merged = self.clone();
+        // Calls are counted from another beginning there.
+        let here = |moment: Moment| Moment {
+            calls: self.calls.wrapping_sub(other.calls.wrapping_sub(moment.calls)),
+            ..moment
+        };
+        for label in &other.labels {
+            if !merged.has(&label.name) {
+                merged.gain([label.name.as_str()], &[], label.gained.time_us)?;
+            }
+            let known = merged.labels.iter_mut().find(|known| known.name == label.name);
+            if let Some(known) =
+                known.filter(|known| !self.has(&label.name) || known.gained.time_us < label.gained.time_us)
+            {
+                known.gained = here(label.gained);
+            }
+        }
+        for text in other.texts.iter().filter(|text| !self.texts.iter().any(|known| known.prints == text.prints)) {
+            let place = |at: usize| {
+                merged
+                    .labels
+                    .iter()
+                    .position(|known| Some(&known.name) == other.labels.get(at).map(|label| &label.name))
+            };
+            let labels = renamed(text.labels, |at| u32::try_from(place(at)?).ok());
+            merged.remember(Text { labels, gained: here(text.gained), prints: text.prints.clone() });
+        }
+        let names = |of: &Self| of.labels.iter().map(|label| label.name.clone()).collect::<Vec<_>>();
+        let prints = |of: &Self| of.texts.iter().map(|text| text.prints.clone()).collect::<Vec<_>>();
+        let new = names(&merged) != names(self) || prints(&merged) != prints(self);
+        *self = merged;
+        Ok(new)
+    }
+
     /// The fingerprints of each text that has one of `labels`.
     pub(crate) fn texts<'c>(&'c self, labels: &[impl AsRef<str>]) -> impl Iterator<Item = (usize, &'c [u64])> {
         let places =
@@ -187,6 +226,11 @@ impl Carried {
     /// Takes up a text. What is too much goes from the longest ones, half of each at a time, so that a flood of one
     /// source does not wash away what another said; too many texts become fewer, larger ones.
     fn remember(&mut self, text: Text) {
+        if let Some(known) = self.texts.iter_mut().find(|known| known.prints == text.prints) {
+            known.labels |= text.labels;
+            known.gained = text.gained;
+            return;
+        }
         self.texts.push(text);
         while self.texts.len() > MAX_TEXTS && self.merge_two() {}
         while self.texts.iter().map(|text| text.prints.len()).sum::<usize>() > MAX_ALL_PRINTS {
@@ -325,6 +369,32 @@ mod tests {
         let mut other = bytes;
         other[0] = 2;
         assert_eq!(Carried::decode(&other), Err(Unavailable));
+    }
+
+    #[test]
+    fn what_was_kept_elsewhere_is_taken_up() {
+        let (mut here, mut there) = (Carried::default(), Carried::default());
+        here.gain(["m"], &[5], 10).unwrap();
+        (0..3).for_each(|_| here.count());
+        there.count();
+        there.gain(["a", "m"], &[7], 20).unwrap();
+        (0..9).for_each(|_| there.count());
+        assert_eq!(here.merge(&there), Ok(true));
+        assert_eq!(here.labels().collect::<Vec<_>>(), ["a", "m"]);
+        assert_eq!((here.texts(&["a"]).count(), here.texts(&["m"]).count()), (1, 2));
+        assert_eq!(here.merge(&there), Ok(false));
+        assert_eq!(Carried::decode(&here.encode()), Ok(here.clone()));
+        // Both fade as they would have there: nine calls of ten are over.
+        here.count();
+        here.fade(DECAY, 20);
+        assert_eq!(here.labels().count(), 2);
+        here.count();
+        here.fade(DECAY, 20);
+        assert_eq!(here.labels().count(), 0);
+        let names: Vec<String> = (0..MAX_LABELS).map(|n| format!("l{n}")).collect();
+        here.gain(names.iter().map(String::as_str), &[], 0).unwrap();
+        let before = here.clone();
+        assert_eq!((here.merge(&there), here == before), (Err(Unavailable), true));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::carried::{MAX_LABELS, MAX_NAME};
 use super::hints::Classes;
 use super::{Decay, FindingSource, Flow, MIN_SPAN, PRIVATE, Rule, SECRET, Source, Then, UNTRUSTED};
 use crate::config::{
-    Action, Config, ConfigError, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig, Mode, ToolClass,
-    nearest,
+    Action, Config, ConfigError, Escalation, FindingLabels, FlowAction, FlowConfig, FlowRuleConfig, FlowStore, Mode,
+    ToolClass, nearest,
 };
 use crate::glob::{Globs, globs};
 use crate::policy::{Selector, Side, name};
@@ -78,7 +78,13 @@ impl<'c> Compiler<'c> {
             remembered.extend(rule.all.iter().chain(&rule.any).cloned());
         }
         let disabled = self.config.mode == Mode::Disabled;
+        let shared = flow.store == FlowStore::Sidecar;
+        if shared && self.config.sidecar.is_none() {
+            return Err(ConfigError::new(format!("{AT}/store"), "needs the sidecar, which keeps the labels")
+                .remedy("add the block `sidecar`, or leave it out"));
+        }
         Ok(Flow {
+            shared: shared && !disabled,
             carrier: flow.carrier,
             decay: decay(flow)?,
             hints: flow.hints,

@@ -12,6 +12,7 @@ mod carried;
 mod compile;
 mod hints;
 mod prints;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,12 +29,16 @@ use crate::sort::Insert;
 
 pub(crate) use carried::{Carried, Decay};
 pub(crate) use hints::{Classes, by_arguments, by_definition, by_name};
+pub use shared::{Bearer, Gain, Known, carried, gain};
+pub(crate) use shared::{SESSION_US, SESSIONS, TAINT};
 
 /// The compiled flow policy.
 #[derive(Debug)]
 pub(crate) struct Flow {
     pub(crate) carrier: Carrier,
     pub(crate) decay: Decay,
+    /// The sidecar knows what is carried, too.
+    pub(crate) shared: bool,
     /// Classes are guessed where none is configured.
     pub(crate) hints: bool,
     /// The configuration says more than the defaults.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::counter::Terms;
 use super::limit::{LIMIT_FORM, Limit, MAX_COUNT, UNITS, duration};
 use super::{Quota, Quotas};
-use crate::config::{Config, ConfigError, Mode, QuotaAlgorithm, QuotaConfig};
+use crate::config::{Config, ConfigError, Mode, QuotaAlgorithm, QuotaConfig, QuotaStore};
 use crate::policy::{Selector, Side, Sum, name};
 
 impl Quotas {
@@ -37,6 +37,10 @@ impl Quotas {
 
 fn compile(quota: &QuotaConfig, mode: Mode, whole: &Config, at: &str) -> Result<Quota, ConfigError> {
     let terms = terms(quota, at)?;
+    if quota.store == QuotaStore::Sidecar && whole.sidecar.is_none() {
+        return Err(ConfigError::new(format!("{at}/store"), "needs the sidecar, which counts")
+            .remedy("add the block `sidecar`, or leave it out"));
+    }
     let amount = match &quota.amount {
         Some(path) => Some(Sum::compile(path, &format!("{at}/amount"))?),
         None => None,
@@ -68,6 +72,7 @@ fn compile(quota: &QuotaConfig, mode: Mode, whole: &Config, at: &str) -> Result<
         amount,
         on_tool_error: quota.on_tool_error,
         reason,
+        shared: quota.store == QuotaStore::Sidecar,
     })
 }
 
@@ -138,6 +143,8 @@ mod tests {
             (r#"{"id": "a", "limit": "1/hour", "per": ["tool", "tool"]}"#, "/quotas/0/per/1: is named twice"),
             (r#"{"id": "a", "limit": "1/hour", "per": ["user"]}"#, "/quotas/0/per/0: unknown value `user`"),
             (r#"{"id": "a", "limit": "1/hour", "match": {"server": ["flies"]}}"#, "/quotas/0/match/server/0"),
+            (r#"{"id": "a", "limit": "1/hour", "store": "sidecar"}"#, "/quotas/0/store: needs the sidecar"),
+            (r#"{"id": "a", "limit": "1/hour", "store": "redis"}"#, "/quotas/0/store: unknown value `redis`"),
             (r#"{"id": "a", "limit": "1/hour", "limits": 1}"#, "/quotas/0/limits: unknown field `limits`"),
         ] {
             let error = error(quota);

@@ -5,16 +5,20 @@
 //! A call whose end nobody sees, because the filter crashed, gives its share back when its lease ends.
 //!
 //! Counters live in a [`Table`], so they are exact wherever its store is: each step is one
-//! compare-and-swap of one counter. Where the table cannot say, calls are refused.
+//! compare-and-swap of one counter. Where the table cannot say, calls are refused. Quotas that several Envoys share are
+//! counted by their sidecar, with the same code.
 
 mod bucket;
 mod compile;
 mod counter;
 mod encode;
 mod limit;
+mod shared;
 mod window;
 
 use std::sync::Arc;
+
+pub use self::shared::{Demand, Refusal, Reserved, Settlement, Why, renew, reserve, settle};
 
 pub(crate) use self::limit::duration;
 
@@ -48,6 +52,8 @@ struct Quota {
     on_tool_error: QuotaOnToolError,
     /// What the caller is told.
     reason: Arc<str>,
+    /// The sidecar counts.
+    shared: bool,
 }
 
 /// A message that may count.
@@ -78,6 +84,10 @@ struct Part {
     /// In units; `None` where it cannot be said.
     amount: Option<u64>,
     held: Option<Held>,
+    /// The sidecar counts it.
+    shared: bool,
+    /// The sidecar has reserved it; half its lease is over then.
+    renew_us: Option<u64>,
 }
 
 /// Why a message is refused.
@@ -107,6 +117,11 @@ impl Quotas {
         self.0.is_empty()
     }
 
+    /// True where the sidecar counts some of them.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.0.iter().any(|quota| quota.shared)
+    }
+
     /// What a message counts for, in the order of the configuration. Nothing is reserved yet.
     pub(crate) fn charge<N: AsRef<str>>(&self, message: &Counted<'_, '_, N>) -> Charge {
         let mut parts = Vec::new();
@@ -117,7 +132,8 @@ impl Quotas {
                 None => Some(limit::UNITS),
             };
             for key in quota.keys(message) {
-                parts.push(Part { quota: Arc::clone(quota), key, amount, held: None });
+                let (quota, shared) = (Arc::clone(quota), quota.shared);
+                parts.push(Part { quota, key, amount, held: None, shared, renew_us: None });
             }
         }
         Charge(parts)
@@ -131,7 +147,7 @@ impl Charge {
 
     /// True while something is reserved and not settled.
     pub(crate) fn is_held(&self) -> bool {
-        self.0.iter().any(|part| part.held.is_some())
+        self.0.iter().any(|part| part.held.is_some() || part.renew_us.is_some())
     }
 
     /// The rules `quota:ID` of all quotas it counts for.
@@ -165,16 +181,12 @@ impl Charge {
         }
     }
 
-    /// Ends it, and names the rules of the quotas that got their share back.
+    /// Ends what is reserved here, and names the rules of the quotas that got their share back.
     pub(crate) fn settle(&mut self, store: &dyn Store, now_us: u64, end: End) -> Vec<Arc<str>> {
         let mut returned = Vec::new();
         for part in &mut self.0 {
             let Some(held) = part.held else { continue };
-            let keep = match end {
-                End::Done => true,
-                End::ToolError => part.quota.on_tool_error == QuotaOnToolError::Keep,
-                End::Failed => false,
-            };
+            let keep = part.keeps(end);
             if part.change(store, now_us, |counter| counter.settle(held, keep)).is_ok() {
                 part.held = None;
                 if !keep {
@@ -197,6 +209,122 @@ impl Charge {
             }
         }
     }
+
+    // === what the sidecar counts ===
+
+    /// What the sidecar has to count, and whether it may refuse the message for it; `None`: nothing.
+    pub(crate) fn asks(&self) -> Option<bool> {
+        let mut shared = self.countable().map(|part| !part.quota.shadow).peekable();
+        shared.peek()?;
+        Some(shared.any(|enforced| enforced))
+    }
+
+    /// The first quota that the sidecar counts.
+    pub(crate) fn asking(&self) -> Option<&Arc<str>> {
+        self.shared().next().map(|part| &part.quota.rule)
+    }
+
+    /// What the sidecar is to reserve.
+    ///
+    /// # Errors
+    /// It cannot be said how much.
+    pub(crate) fn demands(&self) -> Result<Vec<Demand>, Refused> {
+        let demand = |part: &Part| {
+            let Some(amount) = part.amount else { return Err(part.refused(UNCOUNTABLE, None)) };
+            let Terms { algorithm, limit, window_us, burst, lease_us } = part.quota.terms;
+            let (shadow, common) = (part.quota.shadow, part.quota.is_common());
+            let key = blake3::hash(&part.key).as_bytes().to_vec();
+            Ok(Demand { key, amount, algorithm, limit, window_us, burst, lease_us, shadow, common })
+        };
+        self.countable().map(demand).collect()
+    }
+
+    /// The sidecar has reserved its share. Names the quotas that would have refused the message.
+    pub(crate) fn granted(&mut self, reserved: &Reserved, now_us: u64) -> Vec<Refused> {
+        let shadows = reserved.refusals.iter().filter_map(|refusal| self.refusal(refusal)).collect();
+        for part in self.0.iter_mut().filter(|part| part.shared) {
+            part.renew_us = Some(now_us.saturating_add(part.quota.terms.lease_us / 2));
+        }
+        shadows
+    }
+
+    /// Why the sidecar refuses the message.
+    pub(crate) fn denied(&self, reserved: &Reserved) -> Option<Refused> {
+        let enforced =
+            |refused: &Refused| self.shared().any(|part| !part.quota.shadow && part.quota.rule == refused.rule);
+        let mut refusals = reserved.refusals.iter().filter_map(|refusal| self.refusal(refusal));
+        refusals.rfind(enforced).or_else(|| self.uncounted())
+    }
+
+    /// That the sidecar does not say whether the message fits.
+    pub(crate) fn uncounted(&self) -> Option<Refused> {
+        self.shared().find(|part| !part.quota.shadow).map(|part| part.refused(GONE, None))
+    }
+
+    /// The message goes on although the sidecar has not counted it.
+    pub(crate) fn waive(&mut self) {
+        self.0.retain(|part| !part.shared);
+    }
+
+    /// What the sidecar would have counted is counted here: there is none.
+    pub(crate) fn count_here(&mut self) {
+        self.0.iter_mut().for_each(|part| part.shared = false);
+    }
+
+    /// How it ended, for the sidecar, with the rules of the quotas that get their share back. `admit` is what it was reserved
+    /// under. `None`: the sidecar has reserved nothing.
+    pub(crate) fn settle_shared(&mut self, admit: &str, tenant: &str, end: End) -> Option<(Settlement, Vec<Arc<str>>)> {
+        self.0.iter().find(|part| part.renew_us.is_some())?;
+        let mut returned = Vec::new();
+        let settlement = self.give_back(admit, tenant)?;
+        let mut index = 0..;
+        let settlement = Settlement {
+            returned: self
+                .countable()
+                .filter_map(|part| {
+                    let index = index.next()?;
+                    (!part.keeps(end)).then(|| returned.push(Arc::clone(&part.quota.rule))).map(|()| index)
+                })
+                .collect(),
+            ..settlement
+        };
+        self.0.iter_mut().for_each(|part| part.renew_us = None);
+        Some((settlement, returned))
+    }
+
+    /// That the call is not made, for the sidecar, whatever it may have reserved meanwhile. `None`: it was not asked to.
+    pub(crate) fn give_back(&self, admit: &str, tenant: &str) -> Option<Settlement> {
+        let count = self.countable().count();
+        let common = self.shared().any(|part| part.quota.is_common());
+        let (admit, tenant) = (admit.to_owned(), tenant.to_owned());
+        let returned: Vec<u32> = (0..).take(count).collect();
+        let id = format!("{admit}-q");
+        (count > 0).then_some(Settlement { id, admit, tenant, returned, renew: false, common })
+    }
+
+    /// That the message is still under way, for the sidecar, where half of a lease is over.
+    pub(crate) fn renew_shared(&mut self, admit: &str, tenant: &str, now_us: u64) -> Option<Settlement> {
+        self.0.iter().find(|part| part.renew_us.is_some_and(|renew_us| renew_us <= now_us))?;
+        for part in self.0.iter_mut().filter(|part| part.renew_us.is_some()) {
+            part.renew_us = Some(now_us.saturating_add(part.quota.terms.lease_us / 2));
+        }
+        let settlement = self.give_back(admit, tenant)?;
+        Some(Settlement { id: format!("{admit}-q{now_us:x}"), returned: Vec::new(), renew: true, ..settlement })
+    }
+
+    fn shared(&self) -> impl Iterator<Item = &Part> {
+        self.0.iter().filter(|part| part.shared)
+    }
+
+    /// What the sidecar is told of, by number: what only counts, and cannot, is left out.
+    fn countable(&self) -> impl Iterator<Item = &Part> {
+        self.shared().filter(|part| part.amount.is_some() || !part.quota.shadow)
+    }
+
+    fn refusal(&self, refusal: &Refusal) -> Option<Refused> {
+        let mut numbered = self.countable().zip(0..);
+        numbered.find(|(_, index)| *index == refusal.index).map(|(part, _)| part.used_up(refusal.why))
+    }
 }
 
 impl Part {
@@ -204,17 +332,39 @@ impl Part {
         let Some(amount) = self.amount else {
             return Err(self.refused(UNCOUNTABLE, None));
         };
-        match self.change(store, now_us, |counter| counter.reserve(amount)) {
+        if self.shared {
+            // Nobody may have forgotten to ask.
+            return if self.renew_us.is_some() { Ok(()) } else { Err(self.used_up(Why::Unavailable)) };
+        }
+        let why = match self.change(store, now_us, |counter| counter.reserve(amount)) {
             Ok(Ok(held)) => {
                 self.held = Some(held);
-                Ok(())
+                return Ok(());
             }
-            Ok(Err(UsedUp::For(wait_us))) => {
+            Ok(Err(UsedUp::For(wait_us))) => Why::For(wait_us),
+            Ok(Err(UsedUp::Forever)) => Why::Forever,
+            Err(Unavailable) => Why::Unavailable,
+        };
+        Err(self.used_up(why))
+    }
+
+    fn used_up(&self, why: Why) -> Refused {
+        match why {
+            Why::For(wait_us) => {
                 let wait = format!("Try again in {}.", spelled(wait_us.div_ceil(1_000_000)));
-                Err(self.refused(&wait, Some(wait_us)))
+                self.refused(&wait, Some(wait_us))
             }
-            Ok(Err(UsedUp::Forever)) => Err(self.refused("This call alone is more than the limit.", None)),
-            Err(Unavailable) => Err(self.refused("The count is not available.", None)),
+            Why::Forever => self.refused("This call alone is more than the limit.", None),
+            Why::Unavailable => self.refused(GONE, None),
+        }
+    }
+
+    /// Whether the share of a call that ended so counts.
+    fn keeps(&self, end: End) -> bool {
+        match end {
+            End::Done => true,
+            End::ToolError => self.quota.on_tool_error == QuotaOnToolError::Keep,
+            End::Failed => false,
         }
     }
 
@@ -224,30 +374,42 @@ impl Part {
     }
 
     /// Changes the counter in one step.
-    fn change<R>(
-        &self,
-        store: &dyn Store,
-        now_us: u64,
-        mut change: impl FnMut(&mut Counter) -> R,
-    ) -> Result<R, Unavailable> {
-        Table::new(store, SPACE).update(&self.key, now_us, |bytes| {
-            let Some(mut counter) = Counter::load(self.quota.terms, bytes, now_us) else {
-                return (Change::Keep, Err(Unavailable));
-            };
-            let before = counter.clone();
-            let result = change(&mut counter);
-            let change = match counter.encode() {
-                // A refusal writes nothing: what is used up is asked often.
-                _ if counter == before => Change::Keep,
-                Some((bytes, forget_us)) => Change::Set(bytes, forget_us),
-                None => Change::Remove,
-            };
-            (change, Ok(result))
-        })?
+    fn change<R>(&self, store: &dyn Store, now_us: u64, with: impl FnMut(&mut Counter) -> R) -> Result<R, Unavailable> {
+        change(store, self.quota.terms, &self.key, now_us, with)
     }
 }
 
+/// Changes a counter in one step.
+fn change<R>(
+    store: &dyn Store,
+    terms: Terms,
+    key: &[u8],
+    now_us: u64,
+    mut with: impl FnMut(&mut Counter) -> R,
+) -> Result<R, Unavailable> {
+    Table::new(store, COUNTERS).update(key, now_us, |bytes| {
+        let Some(mut counter) = Counter::load(terms, bytes, now_us) else {
+            return (Change::Keep, Err(Unavailable));
+        };
+        let before = counter.clone();
+        let result = with(&mut counter);
+        let change = match counter.encode() {
+            // A refusal writes nothing: what is used up is asked often.
+            _ if counter == before => Change::Keep,
+            Some((bytes, forget_us)) => Change::Set(bytes, forget_us),
+            None => Change::Remove,
+        };
+        (change, Ok(result))
+    })?
+}
+
 impl Quota {
+    /// True where the callers of all tenants count together.
+    fn is_common(&self) -> bool {
+        let of_a_tenant = [QuotaPer::Principal, QuotaPer::Tenant, QuotaPer::Session];
+        !self.per.iter().any(|per| of_a_tenant.contains(per))
+    }
+
     fn counts<N: AsRef<str>>(&self, message: &Counted<'_, '_, N>) -> bool {
         let Counted { principal, server, method, capability, names, arguments, ref moment, .. } = *message;
         let uses = !matches!(capability, Capability::Protocol | Capability::List | Capability::Task);
@@ -329,8 +491,10 @@ fn spelled(seconds: u64) -> String {
 const UNCOUNTABLE: &str = "What is counted is missing, negative or no number.";
 /// Most names of one message that are counted.
 const MAX_NAMES: usize = 64;
+/// Said where a counter cannot be read or written.
+const GONE: &str = "The count is not available.";
 /// Where the counters are kept.
-const SPACE: &str = "quota";
+const COUNTERS: &str = "quota";
 
 #[cfg(test)]
 mod tests;

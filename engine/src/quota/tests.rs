@@ -17,7 +17,8 @@ const SLOT: u64 = WINDOW / 64;
 const START: u64 = 1_780_000_000 * SECOND;
 
 fn quotas(json: &str) -> Arc<Quotas> {
-    let config = Config::from_json(format!(r#"{{"version": "1", "quotas": {json}}}"#).as_bytes()).unwrap();
+    let text = format!(r#"{{"version": "1", "sidecar": {{}}, "quotas": {json}}}"#);
+    let config = Config::from_json(text.as_bytes()).unwrap();
     Arc::new(Quotas::compile(&config).unwrap())
 }
 
@@ -54,6 +55,8 @@ struct Plan {
     fail: u64,
     /// How far behind the clock that a worker has read may be, in microseconds.
     skew: u64,
+    /// Sidecars count, by what several Envoys tell them, some of it twice.
+    shared: bool,
 }
 
 /// What one counter let through.
@@ -69,6 +72,9 @@ struct Call {
     charge: Charge,
     /// Indices of its events: (counter, event).
     events: Vec<(usize, usize)>,
+    /// Where a sidecar counts: the Admit, and when its lease began.
+    admit: String,
+    leased: u64,
 }
 
 #[derive(Default)]
@@ -125,8 +131,9 @@ impl World {
         let more = |id: &str, limit: &str, per: &str| {
             format!(
                 r#"{{"id": "{id}", "limit": "{limit}/minute", "algorithm": "{}", "per": [{per}], "amount": "amount",
-                    "lease": "20s"}}"#,
-                plan.algorithm
+                    "store": "{}", "lease": "20s"}}"#,
+                plan.algorithm,
+                if plan.shared { "sidecar" } else { "local" }
             )
         };
         let all = if plan.two { format!(", {}", more("all", "15", "")) } else { String::new() };
@@ -177,9 +184,14 @@ impl World {
         let tool = self.dice(2) as usize;
         let amount = 1 + self.dice(3);
         let mut charge = charge(&self.quotas, ["a", "b"][tool], amount);
-        let reserved = charge.reserve(self, self.clock());
+        let admit = self.dice(u64::MAX).to_string();
+        let leased = self.clock();
+        let reserved = match self.plan.shared {
+            true => self.ask(&mut charge, &admit, leased),
+            false => charge.reserve(self, leased).is_ok(),
+        };
         let counters = if self.plan.two { vec![tool, 2] } else { vec![tool] };
-        if reserved.is_err() {
+        if !reserved {
             if self.plan.unavailable + self.plan.overtaken == 0 {
                 let necessary = counters.iter().any(|counter| self.needs_refusal(*counter, amount));
                 assert!(necessary, "refused without need: {self:?}");
@@ -195,7 +207,38 @@ impl World {
             events.push((counter, model.events[counter].len() - 1));
             self.check(&model.events[counter], counter, now);
         }
-        model.calls.push(Call { charge, events });
+        model.calls.push(Call { charge, events, admit, leased });
+    }
+
+    /// As an Admit does, made again if its answer is lost.
+    fn ask(&self, charge: &mut Charge, admit: &str, now: u64) -> bool {
+        let demands = charge.demands().unwrap();
+        let demands: Vec<_> = (0..).zip(&demands).collect();
+        let reserved = super::reserve(self, admit, &demands, now);
+        if !reserved.held {
+            let refused = charge.denied(&reserved).unwrap();
+            assert!(refused.retry_us.is_some() || refused.reason.contains("than the limit"), "{refused:?}");
+            return false;
+        }
+        if self.chance(100) {
+            assert!(super::reserve(self, admit, &demands, now).held, "what is said again is held already");
+        }
+        charge.granted(&reserved, now);
+        true
+    }
+
+    /// As the outbox does: again and again until it is heard, and perhaps once more.
+    fn tell(&self, settlement: &super::Settlement) {
+        let now = self.clock();
+        match settlement.renew {
+            true => super::renew(self, &settlement.admit, now).unwrap(),
+            false => super::settle(self, &settlement.admit, &settlement.returned, now).unwrap(),
+        }
+        if self.chance(100) && !settlement.renew {
+            super::settle(self, &settlement.admit, &[0, 1], now).unwrap();
+            let late = charge(&self.quotas, "a", 1).demands().unwrap();
+            assert!(!super::reserve(self, &settlement.admit, &[(0, &late[0])], now).held, "it is over");
+        }
     }
 
     /// Ends one call, or lets it crash: then nobody ends it.
@@ -204,9 +247,9 @@ impl World {
         if self.chance(self.plan.crash) {
             let returned = self.model.lock().unwrap().now;
             // It comes back when its lease ends, which is not before this.
-            let returned =
-                call.charge.0.iter().filter_map(|part| part.held).map(|held| held.until_us).min().unwrap_or(returned);
-            self.returned(&call, returned);
+            let held = call.charge.0.iter().filter_map(|part| part.held).map(|held| held.until_us);
+            let shared = self.plan.shared.then_some(call.leased + LEASE);
+            self.returned(&call, held.chain(shared).min().unwrap_or(returned));
             return;
         }
         let end = if self.chance(self.plan.fail) { End::Failed } else { End::Done };
@@ -214,6 +257,9 @@ impl World {
             // Its counters are changed one by one, and what comes back in the first may be used at once.
             let now = self.model.lock().unwrap().now;
             self.returned(&call, now);
+        }
+        if let Some((settlement, _)) = call.charge.settle_shared(&call.admit, "", end) {
+            self.tell(&settlement);
         }
         // A store that cannot say is asked again; the share is still held then.
         while call.charge.0.iter().any(|part| part.held.is_some()) {
@@ -244,6 +290,11 @@ impl World {
         let mut calls = std::mem::take(&mut self.model.lock().unwrap().calls);
         for call in &mut calls {
             call.charge.renew(self, self.clock());
+            let now = self.clock();
+            if let Some(renewal) = call.charge.renew_shared(&call.admit, "", now) {
+                self.tell(&renewal);
+                call.leased = now;
+            }
         }
         self.model.lock().unwrap().calls.append(&mut calls);
     }
@@ -306,6 +357,12 @@ impl World {
         let now = self.model.lock().unwrap().now + later;
         for tool in ["a", "b"] {
             let mut whole = charge(&self.quotas, tool, 10);
+            whole.count_here();
+            for part in &mut whole.0 {
+                // Where the sidecar has its counters.
+                part.key =
+                    if self.plan.shared { blake3::hash(&part.key).as_bytes().to_vec() } else { part.key.clone() };
+            }
             assert!(whole.reserve(&self.inner, now).is_ok(), "{tool} leaked: {self:?}");
             whole.settle(&self.inner, now, End::Failed);
         }
@@ -323,7 +380,18 @@ fn run(plan: Plan, steps: usize) -> usize {
 }
 
 fn calm(seed: u64, algorithm: &'static str) -> Plan {
-    Plan { seed, algorithm, two: false, swaps_fail: 0, unavailable: 0, overtaken: 0, crash: 0, fail: 300, skew: 0 }
+    Plan {
+        seed,
+        algorithm,
+        two: false,
+        swaps_fail: 0,
+        unavailable: 0,
+        overtaken: 0,
+        crash: 0,
+        fail: 300,
+        skew: 0,
+        shared: false,
+    }
 }
 
 const ALGORITHMS: [&str; 3] = ["sliding_window", "fixed_window", "token_bucket"];
@@ -349,6 +417,24 @@ fn thousands_of_interleavings_never_exceed_and_never_leak() {
         );
     }
     assert!(admitted > 30_000, "{admitted}");
+}
+
+#[test]
+fn sidecars_count_as_exactly_for_several_envoys() {
+    let mut admitted = 0;
+    for seed in 0..2000 {
+        let algorithm = ALGORITHMS[seed as usize % 3];
+        let skew = if seed % 2 == 0 || algorithm == "fixed_window" { 0 } else { 50_000 };
+        let overtaken = if seed % 4 == 0 { 0 } else { 300 };
+        let plan = Plan { two: seed % 4 > 1, swaps_fail: 200, overtaken, skew, shared: true, ..calm(seed, algorithm) };
+        // When exactly a lease ends that nobody gave back, only the sidecar knows.
+        admitted += run(Plan { crash: if overtaken > 0 { 150 } else { 0 }, ..plan }, 100);
+    }
+    assert!(admitted > 30_000, "{admitted}");
+    for seed in 0..600 {
+        let plan = Plan { shared: true, fail: 1000, two: seed % 2 == 0, ..calm(seed, ALGORITHMS[seed as usize % 3]) };
+        run(plan, 150);
+    }
 }
 
 #[test]
@@ -504,7 +590,7 @@ fn what_is_no_counter_refuses() {
     let store = MemoryStore::default();
     let mut first = charge(&quotas, "t", 1);
     let key = first.0[0].key.clone();
-    crate::state::Table::new(&store, super::SPACE)
+    crate::state::Table::new(&store, super::COUNTERS)
         .update(&key, START, |_| (crate::state::Change::Set(vec![9, 9, 9], u64::MAX), ()))
         .unwrap();
     let refused = first.reserve(&store, START).unwrap_err();

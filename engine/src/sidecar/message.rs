@@ -6,8 +6,10 @@ use super::credential::Injected;
 use super::told::KILL_SWITCH;
 use super::wire::{Malformed, Reader, Value, Writer};
 use crate::audit::Record;
+use crate::flow::{Bearer, Known};
 use crate::obligations::Code;
 use crate::principal::Principal;
+use crate::quota::{Demand, Refusal, Reserved, Why};
 
 /// Asks whether a call may be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,10 @@ pub struct AdmitRequest {
     pub retries: bool,
     /// The state that it came back with; empty where there is none.
     pub state: String,
+    /// What the call counts for in quotas that the sidecar keeps.
+    pub demands: Vec<Demand>,
+    /// Whose labels have to be known, and whether this call counts for what fades by calls.
+    pub bearer: Option<(Bearer, bool)>,
 }
 
 /// A one-time code that has to be verified before anything else.
@@ -113,6 +119,10 @@ pub struct AdmitResponse {
     pub state: String,
     /// Where people decide about the approval; empty where nobody said.
     pub link: String,
+    /// What came of the demands.
+    pub reserved: Box<Reserved>,
+    /// What the caller carries, where that was asked for.
+    pub known: Option<Box<Known>>,
     /// The rule that refuses, where it is another than the one that asked; empty otherwise.
     pub rule: String,
 }
@@ -141,6 +151,8 @@ pub enum Verdict {
     Pending,
     /// It may not, because there is no credential for it.
     NoCredential,
+    /// It may not, because a quota is used up or cannot be asked.
+    OverQuota,
 }
 
 /// What became of handed over records.
@@ -184,6 +196,13 @@ impl AdmitRequest {
             client.number(1, self.retries.into());
             client.bytes(2, &self.state);
             out.item(11, client.finish());
+        }
+        self.demands.iter().for_each(|demand| out.item(12, demand.encode()));
+        if let Some((bearer, counted)) = &self.bearer {
+            let mut ask = Writer::new();
+            ask.item(1, bearer.encode());
+            ask.number(2, (*counted).into());
+            out.item(13, ask.finish());
         }
         out.finish()
     }
@@ -303,6 +322,10 @@ impl AdmitResponse {
                 (6, _) => return Err(Malformed),
                 (7, value) => response.state = id(value)?.to_owned(),
                 (8, value) => response.link = value.text(MAX_LINK)?.to_owned(),
+                (9, Value::Bytes(reserved)) => *response.reserved = decode_reserved(reserved)?,
+                (9, _) => return Err(Malformed),
+                (10, Value::Bytes(known)) => response.known = Some(Box::new(decode_known(known)?)),
+                (10, _) => return Err(Malformed),
                 (15, value) => response.rule = rule(value)?.to_owned(),
                 _ => {}
             }
@@ -319,6 +342,7 @@ impl Verdict {
             1 => Self::Allow,
             3 => Self::Pending,
             4 => Self::NoCredential,
+            5 => Self::OverQuota,
             _ => Self::Deny,
         }
     }
@@ -334,6 +358,58 @@ impl Mfa {
             _ => Self::Refused,
         }
     }
+}
+
+// === quotas, flow ===
+
+fn decode_reserved(message: &[u8]) -> Result<Reserved, Malformed> {
+    let mut reserved = Reserved::default();
+    for field in Reader::new(message) {
+        let field = field?;
+        match (field.number, field.value) {
+            (1, Value::Number(held)) => reserved.held = held != 0,
+            (2, Value::Bytes(refusal)) if reserved.refusals.len() < MAX_REFUSALS => {
+                reserved.refusals.push(decode_refusal(refusal)?);
+            }
+            (1 | 2, _) => return Err(Malformed),
+            _ => {}
+        }
+    }
+    Ok(reserved)
+}
+
+fn decode_known(message: &[u8]) -> Result<Known, Malformed> {
+    let mut known = Known::default();
+    for field in Reader::new(message) {
+        let field = field?;
+        match (field.number, field.value) {
+            (1, Value::Bytes(carried)) => known.carried = carried.to_vec(),
+            (2, Value::Number(session)) => known.session = session != 0,
+            (1 | 2, _) => return Err(Malformed),
+            _ => {}
+        }
+    }
+    Ok(known)
+}
+
+fn decode_refusal(message: &[u8]) -> Result<Refusal, Malformed> {
+    let (mut index, mut why, mut wait_us) = (0, 0, 0);
+    for field in Reader::new(message) {
+        let field = field?;
+        match (field.number, field.value) {
+            (1, Value::Number(number)) => index = u32::try_from(number).map_err(|_| Malformed)?,
+            (2, Value::Number(number)) => why = number,
+            (3, Value::Number(number)) => wait_us = number,
+            (1..=3, _) => return Err(Malformed),
+            _ => {}
+        }
+    }
+    let why = match why {
+        1 => Why::For(wait_us),
+        2 => Why::Forever,
+        _ => Why::Unavailable,
+    };
+    Ok(Refusal { index, why })
 }
 
 // === impl RecordResponse ===
@@ -395,5 +471,7 @@ const MAX_NAME: usize = 128;
 const MAX_ID: usize = 64;
 /// Longest sentence for a client, in bytes.
 const MAX_REASON: usize = 1024;
+/// Most demands that are answered.
+const MAX_REFUSALS: usize = 1024;
 /// Longest link, in bytes.
 const MAX_LINK: usize = 2048;

@@ -1,8 +1,8 @@
 //! What the filter says to the sidecar (`portcullis serve`), and what its answers mean.
 //!
 //! Three calls of `portcullis.v1`: before a call of a client goes on, at most one [`AdmitRequest`] (a one-time code, an
-//! approval, an intent row on disk, a credential); afterwards the records, from the [`Outbox`]; and all the time one
-//! [`Watch`], which brings what changes. The host makes the calls and brings the answers.
+//! approval, an intent row on disk, a credential); afterwards the records and what else
+//! became of calls, from the [`Outbox`]; and all the time one [`Watch`], which brings what changes. The host makes the calls and brings the answers.
 
 mod credential;
 mod lease;
@@ -17,7 +17,7 @@ pub use credential::{Injected, is_header_value, may_be_injected};
 pub use message::{
     AdmitRequest, AdmitResponse, ApprovalNeed, AuditRecord, Call, Mfa, MfaNeed, RecordResponse, Verdict,
 };
-pub use outbox::{Batch, Full, Outbox, Settled};
+pub use outbox::{Batch, Entry, Full, Outbox, Settled};
 pub(crate) use settings::Approvals;
 pub use settings::Sidecar;
 pub(crate) use told::KILL_SWITCH;

@@ -1,4 +1,4 @@
-//! Audit records on their way to the sidecar.
+//! Audit records, and how calls ended that the sidecar counts, on their way to it.
 //!
 //! They wait in the [`Store`], which outlives a VM, and leave it only when the sidecar has acknowledged them. So nothing is
 //! lost with a worker, and what is sent twice is known by its id. A store cannot forget a name: records are spread
@@ -26,11 +26,24 @@ pub struct Outbox<'s> {
 pub struct Batch {
     /// `RecordRequest`, encoded.
     pub message: Vec<u8>,
-    /// How many records it holds.
+    /// How many entries it holds.
     pub count: usize,
     /// In order.
     ids: Vec<String>,
+    /// Which of them are records.
+    records: Vec<bool>,
     segments: Vec<u8>,
+}
+
+/// What waits: a field of `RecordRequest`, each with a message whose first field is its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// An `AuditRecord`.
+    Record = 2,
+    /// A `QuotaSettlement`.
+    Settlement = 3,
+    /// A `FlowGain`.
+    Gain = 4,
 }
 
 /// What became of a batch.
@@ -63,14 +76,14 @@ impl<'s> Outbox<'s> {
         kept.is_ok_and(|kept| kept.value.len() <= self.segment_bytes / 8 * 7)
     }
 
-    /// Puts an encoded `AuditRecord` in.
+    /// Puts an encoded message in.
     ///
     /// # Errors
-    /// [`Full`] if there is no room, or the store is not available. The record is not kept then.
-    pub fn push(&self, unique: u64, record: &[u8]) -> Result<(), Full> {
+    /// [`Full`] if there is no room, or the store is not available. The message is not kept then.
+    pub fn push(&self, unique: u64, kind: Entry, record: &[u8]) -> Result<(), Full> {
         let name = self.segment(place(unique));
         let mut entry = Writer::new();
-        entry.item(RECORDS, record);
+        entry.item(kind as u32, record);
         let entry = entry.finish();
         if record.len() > MAX_RECORD_BYTES {
             return Err(Full);
@@ -113,7 +126,7 @@ impl<'s> Outbox<'s> {
             settled.delivered = mark(batch, &answer.accepted, &mut done);
             settled.rejected = mark(batch, &answer.rejected, &mut done);
         }
-        settled.failed = settled.delivered + settled.rejected == 0;
+        settled.failed = !done.contains(&true);
         if !settled.failed {
             for segment in &batch.segments {
                 self.remove(*segment, |id| place_of(batch, id).and_then(|at| done.get(at)) == Some(&true));
@@ -133,12 +146,12 @@ impl<'s> Outbox<'s> {
     /// elsewhere: one record that breaks the sidecar must not keep back all others.
     fn gather(&self, failures: u32) -> Option<Batch> {
         let most = (MAX_RECORDS >> failures.min(10)).max(1);
-        let mut found: Vec<(String, Vec<u8>)> = Vec::new();
+        let mut found: Vec<(String, u32, Vec<u8>)> = Vec::new();
         let (mut bytes, mut segments) = (0, Vec::new());
         'segments: for step in 0..SEGMENTS {
             let segment = (failures.wrapping_add(u32::from(step)) % u32::from(SEGMENTS)) as u8;
             let Ok(kept) = self.store.read(&self.segment(segment)) else { continue };
-            for (id, record) in records(&kept.value) {
+            for (id, kind, record) in entries(&kept.value) {
                 if found.len() >= most || bytes + record.len() > MAX_BATCH_BYTES {
                     break 'segments;
                 }
@@ -146,7 +159,7 @@ impl<'s> Outbox<'s> {
                 if segments.last() != Some(&segment) {
                     segments.push(segment);
                 }
-                found.push((id.to_owned(), record.to_vec()));
+                found.push((id.to_owned(), kind, record.to_vec()));
             }
         }
         if found.is_empty() {
@@ -156,10 +169,11 @@ impl<'s> Outbox<'s> {
         found.arrange_by(|a, b| a.0.cmp(&b.0));
         let mut message = Writer::new();
         message.number(1, CONTRACT);
-        found.iter().for_each(|(_, record)| message.item(RECORDS, record));
+        found.iter().for_each(|(_, kind, record)| message.item(*kind, record));
         let count = found.len();
-        let ids = found.into_iter().map(|(id, _)| id).collect();
-        Some(Batch { message: message.finish(), count, ids, segments })
+        let records = found.iter().map(|(_, kind, _)| *kind == Entry::Record as u32).collect();
+        let ids = found.into_iter().map(|(id, ..)| id).collect();
+        Some(Batch { message: message.finish(), count, ids, records, segments })
     }
 
     /// Takes records out of a segment. Where the store fails they stay, and are sent again.
@@ -168,8 +182,8 @@ impl<'s> Outbox<'s> {
         for _ in 0..MAX_TRIES {
             let Ok(kept) = self.store.read(&name) else { return };
             let mut left = Writer::new();
-            for (_, record) in records(&kept.value).filter(|(id, _)| !done(id)) {
-                left.item(RECORDS, record);
+            for (_, kind, record) in entries(&kept.value).filter(|(id, ..)| !done(id)) {
+                left.item(kind, record);
             }
             if self.store.swap(&name, &left.finish(), kept.revision) != Ok(false) {
                 return;
@@ -190,12 +204,14 @@ impl<'s> Outbox<'s> {
     }
 }
 
-/// Marks what is answered for; how many that are that were not before.
+/// Marks what is answered for; how many records that are that were not before.
 fn mark(batch: &Batch, answered: &[String], done: &mut [bool]) -> usize {
     let mut count = 0;
     for id in answered {
-        if let Some(one) = place_of(batch, id).and_then(|at| done.get_mut(at)) {
-            count += usize::from(!std::mem::replace(one, true));
+        let Some(at) = place_of(batch, id) else { continue };
+        if let Some(one) = done.get_mut(at) {
+            let known = std::mem::replace(one, true);
+            count += usize::from(!known && batch.records.get(at) == Some(&true));
         }
     }
     count
@@ -205,14 +221,14 @@ fn place_of(batch: &Batch, id: &str) -> Option<usize> {
     batch.ids.binary_search_by(|known| known.as_str().cmp(id)).ok()
 }
 
-/// The records of a segment, each with its id. What is no record ends them.
-fn records(segment: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
+/// The messages of a segment, each with its id and its field. What is no message is left out.
+fn entries(segment: &[u8]) -> impl Iterator<Item = (&str, u32, &[u8])> {
     Reader::new(segment).map_while(Result::ok).filter_map(|field| match field.value {
         Value::Bytes(record) => Reader::new(record)
             .map_while(Result::ok)
             .find(|field| field.number == 1)
             .and_then(|field| field.value.text(64).ok())
-            .map(|id| (id, record)),
+            .map(|id| (id, field.number, record)),
         _ => None,
     })
 }
@@ -224,8 +240,6 @@ fn place(unique: u64) -> u8 {
 
 /// Number of segments.
 const SEGMENTS: u8 = 64;
-/// The field of `RecordRequest` that holds the records.
-const RECORDS: u32 = 2;
 /// Largest record, by the contract.
 const MAX_RECORD_BYTES: usize = 256 << 10;
 /// Most records of a `RecordRequest`, by the contract.

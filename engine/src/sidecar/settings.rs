@@ -25,6 +25,10 @@ pub struct Sidecar {
     name: String,
     audit_side: Side,
     approval_side: Side,
+    quota_side: Side,
+    flow_side: Side,
+    /// It keeps state that is shared.
+    pub(crate) shares: bool,
     kill_switch_side: Side,
     keys_side: Side,
     stale_us: u64,
@@ -59,6 +63,9 @@ impl Sidecar {
             queue_bytes: config.queue_bytes,
             audit_side: config.on_unavailable.audit,
             approval_side: config.on_unavailable.approval,
+            quota_side: config.on_unavailable.quota,
+            flow_side: config.on_unavailable.flow,
+            shares: false,
             kill_switch_side: config.on_unavailable.kill_switch,
             keys_side: config.on_unavailable.keys,
             stale_us: u64::from(config.stale_after_ms) * 1000,
@@ -100,6 +107,12 @@ impl Sidecar {
         self.audit != AuditDelivery::Log
     }
 
+    /// True where anything is sent to it that waits in the outbox.
+    #[must_use]
+    pub fn takes_anything(&self) -> bool {
+        self.takes_records() || self.shares
+    }
+
     /// Whether a call goes on whose record finds no room, or is not acknowledged.
     pub(crate) fn audit_side(&self) -> Side {
         self.audit_side
@@ -118,6 +131,16 @@ impl Sidecar {
     /// Whether a call goes on that nobody can be asked about.
     pub(crate) fn approval_side(&self) -> Side {
         self.approval_side
+    }
+
+    /// Whether a call goes on of whose caller only this Envoy is asked.
+    pub(crate) fn flow_side(&self) -> Side {
+        self.flow_side
+    }
+
+    /// Whether a call goes on that is not counted.
+    pub(crate) fn quota_side(&self) -> Side {
+        self.quota_side
     }
 }
 

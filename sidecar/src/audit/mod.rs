@@ -11,7 +11,7 @@ pub(crate) mod table;
 mod verify;
 
 pub(crate) use key::{AuditKey, PublicKey};
-pub(crate) use record::{Refused, canonical};
+pub(crate) use record::{Refused, canonical, is_id};
 pub(crate) use row::{Hash, Row, hex, unhex, unhex_all};
 pub(crate) use statement::{Kind, Signed, Statement};
 #[cfg(test)]

@@ -29,8 +29,7 @@ impl Refused {
 
 /// The record as RFC 8785 JSON, where it and its id can be taken.
 pub(crate) fn canonical(id: &str, json: &[u8]) -> Result<String, Refused> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(allowed) {
+    if !is_id(id) {
         return Err(Refused::Id);
     }
     if json.len() > MAX_BYTES {
@@ -42,6 +41,12 @@ pub(crate) fn canonical(id: &str, json: &[u8]) -> Result<String, Refused> {
         return Err(Refused::NotAnObject);
     }
     Ok(canonical_json(document.root()))
+}
+
+/// Whether it is an id, as the contract has them.
+pub(crate) fn is_id(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=MAX_ID).contains(&id.len()) && id.bytes().all(allowed)
 }
 
 /// As `proto/` has it.

@@ -1,5 +1,5 @@
-//! May a call go on: the intent row on disk, an approval where one is needed, held open while people decide, and the
-//! credential of its server.
+//! May a call go on: the intent row on disk, an approval where one is needed, held open while people decide, its share of
+//! quotas, and the credential of its server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tonic::Status;
 use zeroize::Zeroizing;
 
 use super::grpc::{Batch, unavailable};
-use super::{Shared, credential, ended};
+use super::{Shared, credential, ended, flow, quotas};
 use crate::approvals::{Answer, Ask};
 use crate::audit::hex;
 use crate::mfa::Checked;
@@ -23,7 +23,7 @@ use crate::{clock, secret_file, tokens};
 
 /// Answers one Admit. Dropped when the client is gone: what is pending stays, and nothing is used that was not answered
 /// or about to be.
-pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result<AdmitResponse, Status> {
+pub(super) async fn admit(shared: &Arc<Shared>, mut request: AdmitRequest) -> Result<AdmitResponse, Status> {
     let tenant = Tenant::new(&request.tenant).ok_or_else(|| invalid("the tenant has no valid name"))?;
     // A kill switch is looked at before anything else, and again when everything else is settled.
     if let Some(stop) = shared.watching.stop(&request).await? {
@@ -35,30 +35,57 @@ pub(super) async fn admit(shared: &Arc<Shared>, request: AdmitRequest) -> Result
         call: request.call.clone(),
         ..AdmitRequest::default()
     };
-    let mut request = request;
+    let flow = request.flow.take();
+    let quotas = quotas::Wanted::of(&mut request, &tenant)?;
+    let mut answer = judge(shared, &tenant, request, &what, quotas.as_ref()).await?;
+    if let Some(stop) = shared.watching.stop(&what).await? {
+        if let Some(quotas) = quotas.filter(|_| answer.quotas.is_some()) {
+            quotas.give_back(shared).await?;
+        }
+        answer = stopped(&stop, &answer.approval_id);
+    }
+    if let Some(ask) = flow {
+        // Asked last: while people decided the caller may have read more.
+        answer.flow = flow::known(shared, &tenant, ask).await?;
+    }
+    Ok(answer)
+}
+
+async fn judge(
+    shared: &Arc<Shared>,
+    tenant: &Tenant,
+    mut request: AdmitRequest,
+    what: &AdmitRequest,
+    quotas: Option<&quotas::Wanted>,
+) -> Result<AdmitResponse, Status> {
     let need = request.credential.take();
     let credential = credential::Wanted::of(&request);
-    // Nobody is asked about a call that cannot be made for want of a credential.
-    if let Some(need) = need.filter(|_| request.approval.is_some() && request.mfa.is_none())
-        && let Err(refused) = credential::find(shared, &tenant, &credential, need).await?
+    // Nobody is asked about a call that would be refused. While people decide nothing is held: others may use it.
+    if let Some(quotas) = quotas.filter(|_| request.approval.is_some() && request.mfa.is_none())
+        && let Some(refused) = quotas.look(shared).await?
     {
         return Ok(refused);
     }
-    let admitted = tokio::select! {
-        admitted = decide(shared, &tenant, request) => admitted?,
-        stop = shared.watching.stopped(&what) => return Ok(stopped(&stop, "")),
+    // Nobody is asked about a call that cannot be made for want of a credential.
+    if let Some(need) = need.filter(|_| request.approval.is_some() && request.mfa.is_none())
+        && let Err(refused) = credential::find(shared, tenant, &credential, need).await?
+    {
+        return Ok(refused);
+    }
+    let mut admitted = tokio::select! {
+        admitted = decide(shared, tenant, request) => admitted?,
+        stop = shared.watching.stopped(what) => return Ok(stopped(&stop, "")),
     };
-    let admitted = match need {
-        // Asked for again: people may have taken their time.
-        Some(need) if admitted.verdict() == Verdict::Allow => {
-            credential::add(shared, &tenant, &credential, need, admitted).await?
-        }
-        _ => admitted,
-    };
-    Ok(match shared.watching.stop(&what).await? {
-        Some(stop) => stopped(&stop, &admitted.approval_id),
-        None => admitted,
-    })
+    if let Some(quotas) = quotas.filter(|_| admitted.verdict() == Verdict::Allow) {
+        admitted = quotas.reserve(shared, admitted).await?;
+    }
+    let Some(need) = need.filter(|_| admitted.verdict() == Verdict::Allow) else { return Ok(admitted) };
+    // Asked for again: people may have taken their time.
+    let added = credential::add(shared, tenant, &credential, need, admitted).await;
+    if let Some(quotas) = quotas.filter(|_| !added.as_ref().is_ok_and(|added| added.verdict() == Verdict::Allow)) {
+        quotas.give_back(shared).await?;
+    }
+    added
 }
 
 /// Refused by a kill switch.

@@ -11,7 +11,7 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
 use super::tls::{Client, Connections};
-use super::{Shared, admit, ended};
+use super::{Shared, admit, ended, flow, quotas};
 use crate::audit::action::Action;
 use crate::audit::{self, Refused};
 use crate::failure::Failure;
@@ -76,7 +76,9 @@ impl Portcullis for Service {
         match answer.verdict() {
             Verdict::Allow => metrics.admits_allowed.add(1),
             Verdict::Pending => metrics.admits_pending.add(1),
-            Verdict::Deny | Verdict::NoCredential | Verdict::Unspecified => metrics.admits_denied.add(1),
+            Verdict::Deny | Verdict::NoCredential | Verdict::OverQuota | Verdict::Unspecified => {
+                metrics.admits_denied.add(1);
+            }
         }
         Ok(Response::new(answer))
     }
@@ -84,10 +86,36 @@ impl Portcullis for Service {
     async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
         let request = request.into_inner();
         speaks(request.contract)?;
-        if request.records.len() > MAX_RECORDS || request.encoded_len() > MAX_BATCH {
+        let entries = request.records.len() + request.settlements.len() + request.gains.len();
+        if entries > MAX_RECORDS || request.encoded_len() > MAX_BATCH {
             return Err(Status::invalid_argument("more than 1000 records or 4 MiB in one request"));
         }
-        self.append(Batch::of(request.records)).await.map(Response::new)
+        let mut response = RecordResponse::default();
+        let mut failed = None;
+        if !request.settlements.is_empty() {
+            let settled = quotas::settle(&self.shared, request.settlements).await?;
+            (response.accepted, response.rejected) = (settled.0, settled.1);
+            failed = settled.2;
+        }
+        if !request.gains.is_empty() {
+            let (accepted, rejected, error) = flow::gain(&self.shared, request.gains).await?;
+            response.accepted.extend(accepted);
+            response.rejected.extend(rejected);
+            failed = failed.or(error);
+        }
+        if !request.records.is_empty() {
+            let (appended, error) = self.append(Batch::of(request.records)).await?;
+            response.accepted.extend(appended.accepted);
+            response.rejected.extend(appended.rejected);
+            failed = failed.or(error);
+        }
+        if let Some(error) = failed {
+            self.shared.metrics.store_errors.add(1);
+            if response.accepted.is_empty() {
+                return Err(unavailable(&error));
+            }
+        }
+        Ok(Response::new(response))
     }
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<WatchResponse>, Status> {
@@ -99,7 +127,7 @@ impl Portcullis for Service {
 
 impl Service {
     /// Puts records on disk, each tenant's by itself: one chain that is broken keeps nobody else from recording.
-    async fn append(&self, batch: Batch) -> Result<RecordResponse, Status> {
+    async fn append(&self, batch: Batch) -> Result<(RecordResponse, Option<StoreError>), Status> {
         let began = Instant::now();
         let store = Arc::clone(&self.shared.store);
         let Batch { tenants, rejected } = batch;
@@ -125,13 +153,7 @@ impl Service {
         metrics.append.observe(began.elapsed());
         metrics.records_accepted.add(accepted.len());
         metrics.records_rejected.add(rejected.len());
-        if let Some(error) = failed {
-            metrics.store_errors.add(1);
-            if accepted.is_empty() {
-                return Err(unavailable(&error));
-            }
-        }
-        Ok(RecordResponse { accepted, rejected })
+        Ok((RecordResponse { accepted, rejected }, failed))
     }
 }
 

@@ -166,3 +166,14 @@ const HEADERS: [(&str, &str); 3] = [
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::paragraph;
+
+    #[test]
+    fn text_of_others_is_text() {
+        let text = paragraph("<a title=\"y\">&\u{202e}").into_string();
+        assert_eq!(text, "<p>&lt;a title=&quot;y&quot;&gt;&amp;\u{fffd}</p>");
+    }
+}

@@ -7,12 +7,14 @@ mod checkpoints;
 mod console;
 mod credential;
 mod expiry;
+mod flow;
 mod grpc;
 mod http;
 mod hub;
 mod links;
 mod metrics;
 mod places;
+mod quotas;
 mod reload;
 mod seen;
 mod sinks;
@@ -43,6 +45,7 @@ use crate::credentials::seal::Keyring;
 use crate::credentials::seal::kek::{Spec, Surroundings};
 use crate::failure::Failure;
 use crate::sinks::Sink;
+use crate::state::{self, Shared as State};
 use crate::store::{Change, Location, Store, StoreError, Tenant};
 use crate::tokens::{self, Role, Token};
 use crate::{Report, clock, sanitise, secret_file};
@@ -114,6 +117,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     keys: Keys,
     #[command(flatten)]
+    redis: state::RedisServer,
+    #[command(flatten)]
     sinks: crate::sinks::Options,
 }
 
@@ -154,6 +159,8 @@ impl Keys {
 /// What all handlers share.
 struct Shared {
     store: Arc<Store>,
+    /// Where quotas are counted.
+    state: State,
     metrics: Metrics,
     /// Refused attempts that are to be recorded.
     attempts: attempts::Attempts,
@@ -186,6 +193,7 @@ impl Shared {
     /// With nothing but a store.
     fn new(store: Arc<Store>, credentials: Arc<Credentials>, ending: watch::Receiver<bool>) -> Self {
         Self {
+            state: State::Store(Arc::clone(&store)),
             store,
             credentials,
             places: Places::default(),
@@ -237,13 +245,15 @@ pub(crate) fn run(args: &Args) -> Result<Report, Failure> {
     webhooks::check(&hooks, credentials.outgoing(), &places)?;
     let sinks = args.sinks.open(credentials.outgoing(), args.keys.trust_ca.as_deref())?;
     store.tell(hooks);
+    let redis = args.redis.open(&store)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads: {error}")))?;
     let (end, ending) = watch::channel(false);
     let shared = Shared::new(store, credentials, ending);
-    let shared = Shared { places, policy: told.map(RwLock::new), invoke, tls, ..shared };
+    let state = redis.map_or_else(|| shared.state.clone(), |redis| State::Redis(Arc::new(redis)));
+    let shared = Shared { state, places, policy: told.map(RwLock::new), invoke, tls, ..shared };
     let outcome = runtime.block_on(serve(args, Arc::new(shared), sinks, end, &token, &token_file));
     // Work that waits for the disk is finished; whoever still holds a connection is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(5));

@@ -67,7 +67,13 @@ impl Bench {
 
     /// A sidecar on a database, which others may use as well.
     async fn replica(bed: &Arc<Bed>) -> Self {
+        Self::counting(bed, |store| state::Shared::Store(Arc::clone(store))).await
+    }
+
+    /// One that keeps shared state there.
+    pub(super) async fn counting(bed: &Arc<Bed>, state: impl FnOnce(&Arc<Store>) -> state::Shared) -> Self {
         let store = bed.open();
+        let state = state(&store);
         let (end, ending) = watch::channel(false);
         let keys = Keys {
             kek: Spec::Local,
@@ -78,7 +84,7 @@ impl Bench {
         };
         let credentials = Arc::new(keys.open(&bed.data, &store).unwrap());
         let places = Places::new(Some("https://console.test/approvals/{id}"), None).unwrap();
-        let shared = Arc::new(Shared { places, ..Shared::new(store, credentials, ending) });
+        let shared = Arc::new(Shared { state, places, ..Shared::new(store, credentials, ending) });
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Connections::accept(listener, None, Port::Grpc).unwrap();
@@ -90,13 +96,18 @@ impl Bench {
         Self { shared, channel, _end: end, _bed: Arc::clone(bed) }
     }
 
-    async fn admit(&self, request: AdmitRequest) -> Result<AdmitResponse, Status> {
+    pub(super) async fn admit(&self, request: AdmitRequest) -> Result<AdmitResponse, Status> {
         admit(self.channel.clone(), request).await
     }
 
-    async fn record(&self, records: Vec<AuditRecord>) -> Result<crate::proto::RecordResponse, Status> {
+    pub(super) async fn record(&self, records: Vec<AuditRecord>) -> Result<crate::proto::RecordResponse, Status> {
+        self.send(RecordRequest { records, ..RecordRequest::default() }).await
+    }
+
+    /// What a filter hands over.
+    pub(super) async fn send(&self, request: RecordRequest) -> Result<crate::proto::RecordResponse, Status> {
         let mut client = PortcullisClient::new(self.channel.clone());
-        Ok(client.record(signed(RecordRequest { contract: CONTRACT, records })).await?.into_inner())
+        Ok(client.record(signed(RecordRequest { contract: CONTRACT, ..request })).await?.into_inner())
     }
 
     async fn watch(&self, revision: &str, wait_ms: u32) -> Result<WatchResponse, Status> {
@@ -177,7 +188,7 @@ fn signed<T>(message: T) -> Request<T> {
 }
 
 /// A call of anna's that needs an approval.
-fn call(id: &str, argument: u64, wait_ms: u32) -> AdmitRequest {
+pub(super) fn call(id: &str, argument: u64, wait_ms: u32) -> AdmitRequest {
     AdmitRequest {
         contract: CONTRACT,
         id: id.to_owned(),
@@ -202,7 +213,7 @@ fn record(id: &str, json: &str) -> AuditRecord {
 async fn only_the_filter_is_heard(backing: Backing) {
     let bench = Bench::new(backing).await;
     let mut client = PortcullisClient::new(bench.channel.clone());
-    let unsigned = Request::new(RecordRequest { contract: CONTRACT, records: Vec::new() });
+    let unsigned = Request::new(RecordRequest { contract: CONTRACT, records: Vec::new(), ..Default::default() });
     assert_eq!(client.record(unsigned).await.unwrap_err().code(), Code::Unauthenticated);
     let mut wrong = Request::new(call("a", 1, 0));
     wrong.metadata_mut().insert("authorization", MetadataValue::from_static("Bearer secreT"));

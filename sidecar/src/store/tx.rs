@@ -54,6 +54,8 @@ pub(crate) enum ItemKind {
     Credential,
     /// Who may use a credential for which server.
     ConnectionGrant,
+    /// A part of the engine's state, by its name there.
+    State,
     /// A kill switch that is on.
     Stop,
     /// A caller's key, by its id.
@@ -91,6 +93,7 @@ impl ItemKind {
             Self::KeyRotation => "key_rotation",
             Self::Credential => "credential",
             Self::ConnectionGrant => "connection_grant",
+            Self::State => "state",
             Self::Stop => "stop",
             Self::CallerKey => "caller_key",
             Self::KeyUse => "key_use",

@@ -17,85 +17,85 @@ use crate::store::{StoreError, Tx};
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "NewKey")]
 #[serde(deny_unknown_fields)]
-pub(super) struct New {
-    kind: Kind,
+pub(crate) struct New {
+    pub(crate) kind: Kind,
     /// The id that the caller has then.
-    principal: Name,
+    pub(crate) principal: Name,
     #[serde(default)]
     #[schemars(length(max = 64))]
-    roles: Vec<Name>,
+    pub(crate) roles: Vec<Name>,
     #[serde(default)]
     #[schemars(length(max = 64))]
-    teams: Vec<Name>,
+    pub(crate) teams: Vec<Name>,
     /// The agent profile that it acts through.
-    agent: Option<Name>,
+    pub(crate) agent: Option<Name>,
     /// Globs of the servers that it is for; none: all.
     #[serde(default)]
     #[schemars(length(max = 64))]
-    servers: Vec<Name>,
+    pub(crate) servers: Vec<Name>,
     /// Globs of the tools that it is for; none: all, and everything else.
     #[serde(default)]
     #[schemars(length(max = 64))]
-    tools: Vec<Name>,
+    pub(crate) tools: Vec<Name>,
     /// Seconds until it ends by itself, at most ten years.
     #[schemars(range(min = 1, max = 315_360_000))]
-    expires_in: Option<u64>,
+    pub(crate) expires_in: Option<u64>,
 }
 
 /// Which keys.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "WhichKeys")]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(crate) struct Which {
     /// The `next` of the page before
-    cursor: Option<Id>,
+    pub(crate) cursor: Option<Id>,
     /// At most
-    limit: Option<Limit>,
+    pub(crate) limit: Option<Limit>,
 }
 
 /// A page of keys, by id.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Keys {
-    keys: Vec<Described>,
+pub(crate) struct Keys {
+    pub(crate) keys: Vec<Described>,
     /// The `cursor` of the next page; null: this is the last.
-    next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 /// A key, without itself.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Key")]
-pub(super) struct Described {
+pub(crate) struct Described {
     /// The `key_id` of audit records.
-    id: String,
+    pub(crate) id: String,
     /// What it begins with.
-    prefix: String,
-    kind: Kind,
-    principal: String,
-    roles: Vec<String>,
-    teams: Vec<String>,
+    pub(crate) prefix: String,
+    pub(crate) kind: Kind,
+    pub(crate) principal: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) teams: Vec<String>,
     /// Empty: none.
-    agent: String,
-    servers: Vec<String>,
-    tools: Vec<String>,
-    created: String,
-    created_by: String,
+    pub(crate) agent: String,
+    pub(crate) servers: Vec<String>,
+    pub(crate) tools: Vec<String>,
+    pub(crate) created: String,
+    pub(crate) created_by: String,
     /// Null: it does not end by itself.
-    expires: Option<String>,
+    pub(crate) expires: Option<String>,
     /// Give or take a minute; null: never.
-    last_used: Option<String>,
+    pub(crate) last_used: Option<String>,
 }
 
 /// A key, this once.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MadeKey")]
-pub(super) struct Made {
+pub(crate) struct Made {
     #[serde(flatten)]
-    described: Described,
+    pub(crate) described: Described,
     /// What the caller has to send.
-    key: String,
+    pub(crate) key: String,
 }
 
-pub(super) async fn list(call: Call<Nothing, Which>) -> Result<Keys, Refusal> {
+pub(crate) async fn list(call: Call<Nothing, Which>) -> Result<Keys, Refusal> {
     let limit = call.query.limit.unwrap_or(Limit::DEFAULT).0;
     let after = call.query.cursor.map(|id| id.0).unwrap_or_default();
     let work = move |tx: &mut dyn Tx| {
@@ -115,7 +115,7 @@ pub(super) async fn list(call: Call<Nothing, Which>) -> Result<Keys, Refusal> {
     .await
 }
 
-pub(super) async fn create(call: Call<Nothing, Nothing, New>) -> Result<Created<Made>, Refusal> {
+pub(crate) async fn create(call: Call<Nothing, Nothing, New>) -> Result<Created<Made>, Refusal> {
     let Call { caller, shared, tenant, body: new, .. } = call;
     let lists = [&new.roles, &new.teams, &new.servers, &new.tools];
     if lists.iter().any(|list| list.len() > 64) || new.expires_in.is_some_and(|time| !(1..=MAX_SECONDS).contains(&time))
@@ -151,7 +151,7 @@ pub(super) async fn create(call: Call<Nothing, Nothing, New>) -> Result<Created<
     .await
 }
 
-pub(super) async fn revoke(call: Call<ById>) -> Result<Described, Refusal> {
+pub(crate) async fn revoke(call: Call<ById>) -> Result<Described, Refusal> {
     let person = call.caller.0.person;
     blocking(move || {
         let work = move |tx: &mut dyn Tx| {

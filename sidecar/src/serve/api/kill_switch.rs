@@ -16,53 +16,53 @@ use crate::store::Tenant;
 /// What to stop: what fits all that is named.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct New {
+pub(crate) struct New {
     /// Glob of servers' names.
-    server: Option<Name>,
+    pub(crate) server: Option<Name>,
     /// Glob of tools' names; without it everything that a client may send is stopped.
-    tool: Option<Name>,
+    pub(crate) tool: Option<Name>,
     /// Glob of principals' ids.
-    principal: Option<Name>,
+    pub(crate) principal: Option<Name>,
     /// Said where nothing is named: all that the tenant does.
     #[serde(default)]
-    everything: bool,
+    pub(crate) everything: bool,
     /// Of every tenant; takes a token for all of them.
     #[serde(default)]
-    all_tenants: bool,
+    pub(crate) all_tenants: bool,
     /// For callers, in a sentence.
     #[schemars(length(min = 1, max = 500), regex(pattern = NO_CONTROLS))]
-    reason: String,
+    pub(crate) reason: String,
     /// Seconds until it ends by itself, at most a year.
     #[schemars(range(min = 1, max = 31_536_000))]
-    expires_in: Option<u64>,
+    pub(crate) expires_in: Option<u64>,
 }
 
 /// Kill switches that are on for a tenant.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Stops {
-    kill_switches: Vec<Described>,
+pub(crate) struct Stops {
+    pub(crate) kill_switches: Vec<Described>,
 }
 
 /// A kill switch that is on.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "KillSwitch")]
-pub(super) struct Described {
+pub(crate) struct Described {
     /// The rule that refuses is `kill_switch:` and this.
-    id: String,
-    all_tenants: bool,
+    pub(crate) id: String,
+    pub(crate) all_tenants: bool,
     /// Empty: any, as the others.
-    server: String,
+    pub(crate) server: String,
     /// Empty: everything that a client may send.
-    tool: String,
-    principal: String,
-    reason: String,
-    since: String,
-    by: String,
+    pub(crate) tool: String,
+    pub(crate) principal: String,
+    pub(crate) reason: String,
+    pub(crate) since: String,
+    pub(crate) by: String,
     /// Null: it does not end by itself.
-    expires: Option<String>,
+    pub(crate) expires: Option<String>,
 }
 
-pub(super) async fn list(call: Call) -> Result<Stops, Refusal> {
+pub(crate) async fn list(call: Call) -> Result<Stops, Refusal> {
     let (store, tenant) = (call.shared.store.clone(), call.tenant);
     blocking(move || {
         let mut all = store.read(&tenant, kill_switch::list)?;
@@ -75,7 +75,7 @@ pub(super) async fn list(call: Call) -> Result<Stops, Refusal> {
     .await
 }
 
-pub(super) async fn on(call: Call<Nothing, Nothing, New>) -> Result<Created<Described>, Refusal> {
+pub(crate) async fn on(call: Call<Nothing, Nothing, New>) -> Result<Created<Described>, Refusal> {
     let Call { caller, shared, tenant, body: new, .. } = call;
     let of = |name: Option<Name>| name.map(|name| name.0).unwrap_or_default();
     let globs = [of(new.server), of(new.tool), of(new.principal)];
@@ -119,7 +119,7 @@ pub(super) async fn on(call: Call<Nothing, Nothing, New>) -> Result<Created<Desc
     .await
 }
 
-pub(super) async fn off(call: Call<ById>) -> Result<Described, Refusal> {
+pub(crate) async fn off(call: Call<ById>) -> Result<Described, Refusal> {
     let Call { caller, shared, tenant, path, .. } = call;
     blocking(move || {
         let of_all = is_of_all(&caller);

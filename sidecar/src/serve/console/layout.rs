@@ -170,7 +170,7 @@ pub(super) async fn script() -> impl IntoResponse {
 /// Nothing at all.
 pub(super) const NOTHING: PreEscaped<String> = PreEscaped(String::new());
 
-const LINKS: [(&str, &str, Operation); 9] = [
+const LINKS: [(&str, &str, Operation); 11] = [
     ("/approvals", "Approvals", Operation::ReadApprovals),
     ("/audit", "Audit", Operation::ReadAudit),
     ("/chain", "Chain", Operation::ReadAudit),
@@ -178,7 +178,9 @@ const LINKS: [(&str, &str, Operation); 9] = [
     ("/tools", "Tools", Operation::ReadTools),
     ("/policy", "Policy", Operation::ReadPolicy),
     ("/credentials", "Credentials", Operation::ReadCredentials),
+    ("/keys", "Keys", Operation::ReadKeys),
     ("/codes", "Codes", Operation::EnrolMfa),
+    ("/kill-switch", "Kill switch", Operation::ReadKillSwitch),
     ("/tokens", "Tokens", Operation::ManageTokens),
 ];
 

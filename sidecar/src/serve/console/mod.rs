@@ -7,11 +7,13 @@ mod approvals;
 mod audit;
 mod credentials;
 mod events;
+mod keys;
 mod layout;
 mod login;
 mod mfa;
 mod policy;
 mod session;
+mod stops;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -83,6 +85,12 @@ fn pages() -> Pages {
         .form("/tokens/revoke", Operation::ManageTokens, tokens::revoke)
         .page("/credentials", Operation::ReadCredentials, credentials::list)
         .form("/credentials/grants/revoke", Operation::ManageGrants, credentials::revoke)
+        .page("/keys", Operation::ReadKeys, keys::list)
+        .form("/keys", Operation::ManageKeys, keys::create)
+        .form("/keys/revoke", Operation::ManageKeys, keys::revoke)
+        .page("/kill-switch", Operation::ReadKillSwitch, stops::list)
+        .form("/kill-switch", Operation::ManageKillSwitch, stops::on)
+        .form("/kill-switch/off", Operation::ManageKillSwitch, stops::off)
         .page("/codes", Operation::EnrolMfa, mfa::show)
         .form("/codes/enrol", Operation::EnrolMfa, mfa::enrol)
         .form("/codes/confirm", Operation::EnrolMfa, mfa::confirm)
