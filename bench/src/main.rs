@@ -82,7 +82,25 @@ struct Configuration {
 
 fn measure(arguments: &Arguments) -> io::Result<()> {
     let wasm = path_of("PORTCULLIS_WASM")?;
-    let configurations = configurations(&wasm, &path_of("PORTCULLIS_YARDSTICK")?);
+    let launcher = launcher()?;
+    let upstream = upstream::start()?;
+    print_machine(&launcher)?;
+    let with_sidecar = arguments.only.iter().any(|text| text == "sidecar");
+    if !with_sidecar || arguments.only.len() > 1 {
+        beside_plain(arguments, &launcher, &wasm, upstream)?;
+    }
+    if with_sidecar || arguments.only.is_empty() {
+        let (cli, postgres) = (path_of("PORTCULLIS_CLI")?, path_of("PORTCULLIS_POSTGRES")?);
+        let means = Means { cli, postgres, wasm: &wasm, launcher: &launcher, upstream };
+        sidecar::costs(&means, arguments.rounds, Duration::from_secs_f64(arguments.seconds))?;
+        sidecar::approvals(&means, if arguments.quick { 50 } else { 1000 })?;
+    }
+    fs::remove_dir_all(&launcher.directory)
+}
+
+/// The filter, and what else can stand in its place, against plain Envoy.
+fn beside_plain(arguments: &Arguments, launcher: &Launcher, wasm: &Path, upstream: SocketAddr) -> io::Result<()> {
+    let configurations = configurations(wasm, &path_of("PORTCULLIS_YARDSTICK")?);
     let picked = |name: &str| arguments.only.iter().any(|text| name.contains(text.as_str()));
     // A text may pick a case or a configuration: what it does not speak of is not narrowed by it.
     let cases: Vec<Case> = narrowed(&CASES, |case| picked(case.name)).copied().collect();
@@ -92,10 +110,6 @@ fn measure(arguments: &Arguments) -> io::Result<()> {
             |configuration: &&Configuration| configuration.filter.is_none() || !any || picked(configuration.name);
         configurations.iter().filter(wanted).collect()
     };
-
-    let launcher = launcher()?;
-    let upstream = upstream::start()?;
-    print_machine(&launcher)?;
 
     let mut running: Vec<(&str, Envoy)> = Vec::new();
     for configuration in narrowed_configurations {
@@ -118,19 +132,7 @@ fn measure(arguments: &Arguments) -> io::Result<()> {
         table.print();
     }
     drop(running);
-    if arguments.only.is_empty() || picked("sidecar") {
-        let means = Means {
-            cli: path_of("PORTCULLIS_CLI")?,
-            postgres: path_of("PORTCULLIS_POSTGRES")?,
-            wasm: &wasm,
-            launcher: &launcher,
-            upstream,
-        };
-        sidecar::costs(&means, arguments.rounds, time)?;
-        sidecar::approvals(&means, if arguments.quick { 50 } else { 1000 })?;
-    }
-    footprint(arguments, &launcher, &wasm, &configurations, upstream)?;
-    fs::remove_dir_all(&launcher.directory)
+    footprint(arguments, launcher, wasm, &configurations, upstream)
 }
 
 fn run(name: &str, envoy: &Envoy, case: Case, time: Duration) -> io::Result<load::Run> {

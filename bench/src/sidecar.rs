@@ -131,7 +131,7 @@ pub fn approvals(means: &Means<'_>, calls: usize) -> io::Result<()> {
         for reader in &mut held {
             let answer =
                 reader.message()?.map(|(head, body)| (head.status, String::from_utf8_lossy(body).into_owned()));
-            if !answer.as_ref().is_some_and(|(status, body)| *status == 200 && !body.contains("isError")) {
+            if !answer.as_ref().is_some_and(|(status, body)| *status == 200 && !body.contains(r#""isError":true"#)) {
                 return Err(broken(&format!("a call that was approved was not answered: {answer:?}")));
             }
         }
