@@ -1261,12 +1261,16 @@ impl Mesh {
 
     /// A call through one of them, with the answer of the sidecar as it is then.
     fn call(&mut self, envoy: usize, tool: &str, verdict: Verdict) -> Outcome {
+        self.say(envoy, &call(tool), DONE, verdict)
+    }
+
+    fn say(&mut self, envoy: usize, request: &Request, answer: &str, verdict: Verdict) -> Outcome {
         let bearer = self.bearer();
         let counting = &mut self.envoys[envoy];
         let known = flow::carried(&self.sidecar, &bearer, false, counting.driver.now_us).unwrap();
         let response = AdmitResponse { known: Some(Box::new(known)), ..response(verdict) };
         counting.driver.answer = Answer::Admitted(response);
-        let outcome = counting.run(tool, DONE);
+        let outcome = counting.driver.run(request, |_| Response::json(answer));
         if let Some(batch) = counting.outbox().take(counting.driver.now_us, SECOND) {
             let mut told = Vec::new();
             for gain in v1::RecordRequest::decode(&*batch.message).unwrap().gains {
@@ -1330,10 +1334,23 @@ fn refusals_and_warnings_come_in_the_same_round_trip() {
     assert!(outcome.upstream.is_none() && !outcome.client.text().contains("again"), "{}", outcome.client.text());
     assert_eq!((outcome.records[0].decision, &*outcome.records[0].rule), (Decided::Deny, "flow:trifecta"));
     // Redacting begins with the next call.
-    let rules = r#","trifecta":"off","rules":[{"id":"clean","any_taint":["private"],"reuse":true,"action":"redact"}]"#;
+    let rules = r#","trifecta":"off","provenance":{"action":"off"},"rules":[{"id":"clean","any_taint":["private"],"reuse":true,"action":"redact"}]"#;
     let mut mesh = Mesh::new("", rules);
-    mesh.call(0, "send", Verdict::Allow);
-    assert!(mesh.call(0, "send", Verdict::Allow).upstream.is_some());
+    let text = "Northwind will be bought for 41.5 million on 14 March, which only the board knows so far; keep it so.";
+    let said = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"{text}"}}]}}}}"#);
+    mesh.say(1, &call("record"), &said, Verdict::Allow);
+    let sends = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"send","arguments":{{"body":"{text}"}}}}}}"#
+    );
+    let sends = Request::post("/mcp", sends);
+    let outcome = mesh.say(0, &sends, DONE, Verdict::Allow);
+    assert!(
+        outcome.upstream.is_none() && outcome.client.text().contains("has to be redacted"),
+        "{}",
+        outcome.client.text()
+    );
+    let outcome = mesh.say(0, &sends, DONE, Verdict::Allow);
+    assert!(outcome.upstream.unwrap().text().contains("[REDACTED:flow]"));
 }
 
 #[test]
