@@ -4,7 +4,7 @@
 //! one. A number asks whether a word of its kind stands near it, or in the name of its member.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
 
 use crate::scan::literals::Literals;
@@ -153,8 +153,24 @@ fn cases(word: String) -> Vec<String> {
     }
     let first = word.chars().next().map_or(0, char::len_utf8);
     let (head, tail) = word.split_at_checked(first).unwrap_or_default();
-    vec![format!("{}{tail}", head.to_uppercase()), word.to_uppercase(), word]
+    vec![format!("{}{tail}", capitals(head)), capitals(&word), word]
 }
+
+fn capitals(word: &str) -> String {
+    word.chars().map(capital).collect()
+}
+
+/// A letter's capital, by the table of small letters: that of capitals would be another 14 KB of the filter.
+fn capital(letter: char) -> char {
+    if letter.is_ascii() {
+        return letter.to_ascii_uppercase();
+    }
+    let is_capital = |other: &char| *other != letter && other.to_lowercase().eq([letter]);
+    CAPITALS.clone().find(is_capital).unwrap_or(letter)
+}
+
+/// Where capitals of the languages of the words are: Latin, Greek, Cyrillic.
+const CAPITALS: RangeInclusive<char> = 'À'..='ԯ';
 
 /// How far before a number a word may stand, in bytes.
 const BEFORE: usize = 72;
@@ -278,6 +294,18 @@ mod tests {
     fn near(text: &str, kinds: Kinds) -> bool {
         let at = text.find('#').unwrap();
         Contexts::new(text, None).near(&(at..at + 1), kinds)
+    }
+
+    #[test]
+    fn capitals_are_those_of_unicode() {
+        for letter in (' '..='~').chain(CAPITALS).filter(|letter| letter.to_uppercase().count() == 1) {
+            let upper: String = letter.to_uppercase().collect();
+            let known = letter.is_ascii() || upper.chars().all(|upper| CAPITALS.contains(&upper));
+            let simple = upper.to_lowercase().chars().eq([letter]);
+            assert!(!known || !simple || capitals(&letter.to_string()) == upper, "{letter} {upper}");
+        }
+        assert_eq!(capitals("né le"), "NÉ LE");
+        assert_eq!(capitals("паспорт"), "ПАСПОРТ");
     }
 
     #[test]
