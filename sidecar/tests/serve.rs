@@ -211,9 +211,12 @@ async fn a_call_is_held_decided_recorded_and_proved() {
     let listed = sidecar.audit(&["list", "--approval", &id, "--json"]);
     let actions: Vec<Value> = listed.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<_> = actions.iter().map(|row| row["record"]["action"].as_str().unwrap()).collect();
-    assert_eq!(names, ["approval.requested", "approval.approved", "approval.used"]);
     assert_eq!(
-        (&actions[1]["record"]["actor"], &actions[1]["record"]["note"]),
+        names,
+        ["approval.requested", "approval.vote.refused", "approval.vote.refused", "approval.approved", "approval.used"]
+    );
+    assert_eq!(
+        (&actions[3]["record"]["actor"], &actions[3]["record"]["note"]),
         (&"ben".into(), &"checked with anna".into())
     );
     assert!(!listed.out.contains("/data/x"), "no argument in the chain");

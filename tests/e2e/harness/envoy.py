@@ -121,6 +121,12 @@ class Envoy:
         if not os.environ.get("PORTCULLIS_KEEP_LOGS"):
             shutil.rmtree(self.directory, ignore_errors=True)
 
+    def kill(self) -> None:
+        """`kill -9`."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
     def exit_code(self) -> int | None:
         """None while Envoy runs."""
         assert self._process is not None
