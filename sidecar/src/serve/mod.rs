@@ -294,8 +294,8 @@ async fn serve(
     let (here, names) = (Arc::clone(&shared), sinks.iter().map(Sink::name).collect::<Vec<_>>());
     let started = json!({"version": env!("CARGO_PKG_VERSION"), "tls": shared.tls.is_some()});
     let noted = move || {
-        here.record(Action::ServeStarted, started);
         seen::at_start(&here, &names);
+        here.record(Action::ServeStarted, started);
     };
     // Nobody waits for a store that is away.
     tokio::task::spawn_blocking(noted);
