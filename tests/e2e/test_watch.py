@@ -160,10 +160,12 @@ def test_only_admins_switch_and_only_for_their_tenant(gateway, serve):
     becomes(port, "")
 
 
-def test_what_one_replica_is_told_the_filters_of_another_hear(gateway, serve):
-    if serve.database is None:
-        pytest.skip("SQLite has one process")
-    with Serve(database=serve.database, replica_of=serve) as other:
+def test_what_one_replica_is_told_the_filters_of_another_hear(gateway):
+    with (
+        Postgres() as database,
+        Serve(database=database) as serve,
+        Serve(database=database, replica_of=serve) as other,
+    ):
         port = guarded(gateway, other)
         becomes(port, "", within=3)
         id = on(serve, "--tool", "rm")
