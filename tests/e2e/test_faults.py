@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import signal
 import threading
@@ -18,6 +19,7 @@ from e2e.harness.postgres import Postgres
 from e2e.harness.serve import Serve
 from e2e.harness.wire import call, post, send
 from e2e.policies import allow, deny, policy
+from fixtures.upstream import Upstream
 
 pytestmark = pytest.mark.filter
 
@@ -130,6 +132,85 @@ def test_a_sidecar_that_is_there_and_says_nothing_stops_what_needs_it_and_nothin
     assert sorted(kept) == sorted(ids), "a record is there twice"
     until(lambda: b'"result"' in send(durable, post(call("read", {}))).body)
     verified(serve)
+
+
+def test_every_promise_holds_at_once_whatever_is_killed(serve):
+    """Two servers with a credential each, a quota at the sidecar, `durable` records; sidecar and Envoy are killed at random."""
+    key, chance = uuid.uuid4().hex, random.Random(5)
+    names = [f"{letter}-{key[:8]}" for letter in "ab"]
+    secrets = [f"key-of-{name}-{uuid.uuid4().hex}" for name in names]
+    for name, secret in zip(names, secrets, strict=True):
+        file = serve.data / f"secret-{name}"
+        file.touch(0o600)
+        file.write_text(secret)
+        for what in (
+            ("credentials", "add", name, "--secret-file", str(file), "--kind", "api_key"),
+            ("grants", "add", "--server", name, "--credential", name, "--principal", key),
+        ):
+            done = serve.ask(*what)
+            assert done.returncode == 0, done.stderr
+    plugin = guarded(
+        serve,
+        deny(key, "no-such-tool"),
+        audit="durable",
+    ) | {
+        "servers": [
+            {"name": name, "match": {"path_prefix": f"/{name}"}, "credentials": {"plaintext": True}} for name in names
+        ],
+        "identity": {"keys": {"header": "authorization", "entries": [
+            {"sha256": hashlib.sha256(key.encode()).hexdigest(), "id": key, "kind": "agent"},
+        ]}},
+        "quotas": [{"id": f"q-{key}", "limit": f"{LIMIT}/day", "store": "sidecar"}],
+    }  # fmt: skip
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(chance.uniform(0.3, 0.8)):
+            serve.kill()
+            over.wait(chance.uniform(0.0, 0.3))
+            serve.start()
+
+    killer = threading.Thread(target=kill)
+    with Upstream() as one, Upstream() as two:
+        killer.start()
+        try:
+            for _ in range(3):
+                with Envoy(concurrency=2) as envoy:
+                    routes = [Route(server.port, f"/{name}") for server, name in zip((one, two), names, strict=True)]
+                    port = envoy.gateway(routes, plugin, sidecar=serve.port).port
+
+                    def burst(worker: int, port: int = port) -> None:
+                        for number in range(60):
+                            id, name = str(uuid.uuid4()), names[(worker + number) % 2]
+                            what = post(call("read", {"id": id}), ("x-request-id", id), path=f"/{name}/mcp")
+                            try:
+                                send(port, what.with_headers(("authorization", f"Bearer {key}")))
+                            except OSError:
+                                return
+
+                    with ThreadPoolExecutor(6) as pool:
+                        bursts = [pool.submit(burst, worker) for worker in range(6)]
+                        time.sleep(chance.uniform(1.0, 2.0))
+                        envoy.kill()
+                        for each in bursts:
+                            each.result()
+        finally:
+            over.set()
+            killer.join()
+        forwarded = []
+        for server, own, other in ((one, *secrets), (two, *reversed(secrets))):
+            assert server.requests, "there was no load"
+            for request in server.requests:
+                assert own.encode() in request.raw and other.encode() not in request.raw and key.encode() not in request.raw
+                forwarded.append(request.message["params"]["arguments"]["id"])
+    assert len(forwarded) == len(set(forwarded)), "a call was made twice"
+    assert len(forwarded) <= LIMIT, "more calls than the quota lets through"
+    intents = {row["correlation_id"] for row in serve.rows() if row.get("stage") == "intent"}
+    assert set(forwarded) <= intents
+    verified(serve)
+
+
+LIMIT = 80
 
 
 def until(check: Any, seconds: float = 15.0) -> Any:
