@@ -8,6 +8,14 @@ stop() {
     exit 1
 }
 
+# Root gets Debian's packages installed: CI starts on a machine that has nothing. None of their services is started.
+apt_install() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return
+    printf '== apt-get install %s\n' "$*"
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
 rust() {
     command -v cargo >/dev/null 2>&1 || stop \
         "cargo is missing. Install rustup: 'apt-get install rustup' (Debian 13, Ubuntu 24.04 or later), elsewhere as https://rustup.rs says; then run this again."
@@ -36,62 +44,41 @@ cxx() {
 # machine that has nothing.
 chromium() {
     [ -x /usr/bin/chromium ] && [ -x /usr/bin/chromedriver ] && return
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        printf '== Chromium (apt-get install chromium chromium-driver)\n'
-        export DEBIAN_FRONTEND=noninteractive
-        apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null && return
-    fi
+    apt_install chromium chromium-driver && return
     stop "Chromium and its driver are missing, in which the console is tested: apt-get install chromium chromium-driver (Debian)"
 }
 
-# Debian keeps the server's programs out of the PATH. Root gets it installed: CI starts on a machine that has nothing.
+# Debian keeps the server's programs out of the PATH.
 postgres() {
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return
     command -v initdb >/dev/null 2>&1 && return
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        printf '== PostgreSQL (apt-get install postgresql)\n'
         # The package would make and start a server that nobody asked for.
         mkdir -p /etc/postgresql-common
         [ -e /etc/postgresql-common/createcluster.conf ] || \
             printf 'create_main_cluster = false\n' >/etc/postgresql-common/createcluster.conf
-        export DEBIAN_FRONTEND=noninteractive
-        apt-get update -qq && apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold \
-            postgresql >/dev/null && return
+        apt_install -o Dpkg::Options::=--force-confold postgresql && return
     fi
     stop "PostgreSQL's server is missing, which the tests of the store start: apt-get install postgresql"
 }
 
-# The package's own service starts only where an init system is, and not in the containers of CI; the tests start theirs.
 redis() {
     command -v redis-server >/dev/null 2>&1 && command -v redis-cli >/dev/null 2>&1 && return
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        printf '== Redis (apt-get install redis-server)\n'
-        export DEBIAN_FRONTEND=noninteractive
-        # Nobody asked for a server that runs all the time.
-        apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends redis-server redis-tools >/dev/null && return
-    fi
+    apt_install redis-server redis-tools && return
     stop "Redis is missing, which the tests of shared quotas start: apt-get install redis-server"
 }
 
 # The guide backs up with it.
 sqlite() {
     command -v sqlite3 >/dev/null 2>&1 && return
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        printf '== sqlite3 (apt-get install sqlite3)\n'
-        export DEBIAN_FRONTEND=noninteractive
-        apt-get update -qq && apt-get install -y -qq --no-install-recommends sqlite3 >/dev/null && return
-    fi
+    apt_install sqlite3 && return
     stop "sqlite3 is missing, with which the operating guide backs up: apt-get install sqlite3"
 }
 
-# The receiver that syslog messages are tested with. The package would start one that nobody asked for.
+# The receiver that syslog messages are tested with.
 rsyslog() {
     [ -x /usr/sbin/rsyslogd ] && ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1 && return
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        printf '== rsyslog (apt-get install rsyslog rsyslog-openssl)\n'
-        export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
-        apt-get update -qq && apt-get install -y -qq --no-install-recommends rsyslog rsyslog-openssl >/dev/null && return
-    fi
+    apt_install rsyslog rsyslog-openssl && return
     stop "rsyslog is missing, which syslog messages are tested with: apt-get install rsyslog rsyslog-openssl"
 }
 

@@ -15,7 +15,8 @@ import pytest
 from cryptography import x509
 from e2e.harness.envoy import sidecar_cluster
 from e2e.harness.pki import Authority
-from e2e.harness.postgres import Postgres, free_port
+from e2e.harness.postgres import Postgres
+from e2e.harness.scripted import free_port
 from e2e.harness.serve import Serve
 from e2e.harness.wire import call, post, send
 from e2e.policies import allow, policy

@@ -36,11 +36,6 @@ def guarded(serve: Serve, *rules: Any, **block: Any) -> dict[str, Any]:
     return policy(*rules, default="allow", sidecar=block)
 
 
-def verified(serve: Serve) -> None:
-    result = serve.run("audit", "verify", "--full")
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
 def test_no_call_is_forwarded_without_its_row_where_envoy_is_killed_under_load(serve, upstream):
     """`kill -9` of Envoy at random, three times: of what reached the server the intent is in the chain."""
     chance, sent = random.Random(11), 0
@@ -72,7 +67,7 @@ def test_no_call_is_forwarded_without_its_row_where_envoy_is_killed_under_load(s
     assert len(forwarded) == len(set(forwarded)), "a call was made twice"
     intents = {row["correlation_id"] for row in serve.rows() if row.get("stage") == "intent"}
     assert set(forwarded) <= intents
-    verified(serve)
+    serve.verify()
 
 
 def test_an_approval_outlives_an_envoy_that_is_killed_while_it_holds_the_call(serve, upstream):
@@ -106,7 +101,7 @@ def test_an_approval_outlives_an_envoy_that_is_killed_while_it_holds_the_call(se
             assert serve.ask("approvals", "deny", other, token=anna).returncode == 0
             assert b"asks" in again.result().body
         assert len(upstream.requests) == 1
-    verified(serve)
+    serve.verify()
 
 
 def test_a_sidecar_that_is_there_and_says_nothing_stops_what_needs_it_and_nothing_else(serve, gateway, upstream):
@@ -131,7 +126,7 @@ def test_a_sidecar_that_is_there_and_says_nothing_stops_what_needs_it_and_nothin
     kept = [row["correlation_id"] for row in serve.rows() if row.get("correlation_id") in ids]
     assert sorted(kept) == sorted(ids), "a record is there twice"
     until(lambda: b'"result"' in send(durable, post(call("read", {}))).body)
-    verified(serve)
+    serve.verify()
 
 
 def test_every_promise_holds_at_once_whatever_is_killed(serve):
@@ -207,7 +202,7 @@ def test_every_promise_holds_at_once_whatever_is_killed(serve):
     assert len(forwarded) <= LIMIT, "more calls than the quota lets through"
     intents = {row["correlation_id"] for row in serve.rows() if row.get("stage") == "intent"}
     assert set(forwarded) <= intents
-    verified(serve)
+    serve.verify()
 
 
 LIMIT = 80

@@ -22,7 +22,8 @@ import yaml
 from cryptography import x509
 from e2e.harness.envoy import REPOSITORY, Route, sidecar_cluster
 from e2e.harness.pki import Authority
-from e2e.harness.postgres import Postgres, free_port
+from e2e.harness.postgres import Postgres
+from e2e.harness.scripted import free_port
 from e2e.harness.serve import cli
 from e2e.harness.wire import call, post, send
 from e2e.policies import policy

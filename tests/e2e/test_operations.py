@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 from e2e.harness.envoy import REPOSITORY, sidecar_cluster
-from e2e.harness.postgres import Postgres, free_port
+from e2e.harness.postgres import Postgres
+from e2e.harness.scripted import free_port
 from e2e.harness.serve import cli
 from e2e.harness.wire import call, post, send
 from e2e.policies import policy

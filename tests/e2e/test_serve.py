@@ -36,11 +36,6 @@ def guarded(gateway: Any, serve: Serve, *rules: Any, **block: Any) -> Gateway:
     return gateway(policy(*rules, default="allow", sidecar=block), sidecar=serve.port)
 
 
-def verified(serve: Serve) -> None:
-    result = serve.run("audit", "verify", "--full")
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
 def rows_of(serve: Serve, correlation_id: str, count: int = 1) -> list[dict[str, Any]]:
     deadline = time.monotonic() + 15
     # What people did about it has rows under the same id.
@@ -59,7 +54,7 @@ def test_what_the_filter_records_is_in_the_chain_and_the_chain_verifies(gateway,
         # The log and the chain hold the same.
         assert row == trial.record
         assert row["session"].startswith("blake3:")
-    verified(serve)
+    serve.verify()
     assert VALUE not in serve.log() and serve.token not in envoy.log()
 
 
@@ -102,7 +97,7 @@ def test_killed_at_random_under_load_no_call_is_made_without_its_row(gateway, up
     assert set(forwarded) <= intents
     known = [row["id"] for row in rows if "id" in row and "stage" not in row]
     assert len(known) == len(set(known))
-    verified(serve)
+    serve.verify()
 
 
 # === approvals ===
@@ -160,7 +155,7 @@ def test_a_call_is_held_approved_made_once_recorded_and_verified(gateway, upstre
     assert (row["decision"], row["approval_id"]) == ("allow", approval["id"])
     linked = serve.rows("--approval", approval["id"])
     assert any(row.get("action", "").startswith("approval.") for row in linked), linked
-    verified(serve)
+    serve.verify()
     # It was for once.
     with ThreadPoolExecutor(1) as pool:
         again = pool.submit(send, port, post(call("deploy", {"to": "production"})), timeout=40)

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 use zeroize::Zeroizing;
 
-use super::grpc::{Batch, unavailable};
+use super::grpc::{Batch, apart, unavailable};
 use super::{Shared, credential, ended, flow, quotas};
 use crate::approvals::{Answer, Ask};
 use crate::audit::hex;
@@ -172,8 +172,7 @@ async fn second_factor(
     let Some(holder) = holder else { return Ok(None) };
     let (of, within, shared) = (holder.clone(), tenant.clone(), Arc::clone(shared));
     let opening = move || kept::open(&shared.store, &shared.credentials, &within, &of);
-    let opened =
-        tokio::task::spawn_blocking(opening).await.map_err(|_| Status::unavailable("the request was given up"))?;
+    let opened = apart(opening).await?;
     let opened = opened.map_err(|refused| match refused {
         Refused::Store(error) => unavailable(&error),
         Refused::Keys(error) => Status::unavailable(error.to_string()),
@@ -323,8 +322,7 @@ async fn run_raw<T: Send + 'static>(
     work: impl FnOnce(&Scope) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<Result<T, StoreError>, Status> {
     let scope = shared.store.tenant(tenant);
-    let done = tokio::task::spawn_blocking(move || work(&scope)).await;
-    done.map_err(|_| Status::unavailable("the request was given up"))
+    apart(move || work(&scope)).await
 }
 
 async fn run<T: Send + 'static>(

@@ -8,6 +8,7 @@ use portcullis_engine::state::{self, Unavailable};
 use tonic::Status;
 
 use super::Shared;
+use super::grpc::apart;
 use crate::audit;
 use crate::proto::{FlowAsk, FlowBearer, FlowGain, FlowKnown, Rejected};
 use crate::state::Shared as State;
@@ -23,7 +24,7 @@ pub(super) async fn known(shared: &Shared, tenant: &Tenant, ask: FlowAsk) -> Res
         let work = move |store: &dyn state::Store, now| flow::carried(store, &bearer, counted, now);
         if counted { state.change(&tenant, work) } else { state.look(&tenant, work) }
     };
-    let known = tokio::task::spawn_blocking(look).await.map_err(|_| Status::unavailable("the request was given up"))?;
+    let known = apart(look).await?;
     Ok(known.ok().and_then(Result::ok).map(|Known { carried, session }| FlowKnown { carried, session }))
 }
 
@@ -56,8 +57,7 @@ pub(super) async fn gain(
         }
         (accepted, failed)
     };
-    let (done, failed) =
-        tokio::task::spawn_blocking(work).await.map_err(|_| Status::unavailable("the request was given up"))?;
+    let (done, failed) = apart(work).await?;
     let mut accepted = Vec::new();
     for (id, done) in done {
         match done {

@@ -189,6 +189,11 @@ fn speaks(contract: u32) -> Result<(), Status> {
     Err(Status::failed_precondition(format!("this sidecar speaks version {CONTRACT} of the contract")))
 }
 
+/// Work that blocks, apart from the threads that answer.
+pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Status::unavailable("the request was given up"))
+}
+
 /// What a filter may try again, and what it need not.
 pub(super) fn unavailable(error: &StoreError) -> Status {
     match error {

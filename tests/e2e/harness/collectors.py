@@ -15,7 +15,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from .postgres import free_port
+from .scripted import free_port
 
 
 class Rsyslog:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from .envoy import REPOSITORY
-from .postgres import Postgres, free_port
+from .postgres import Postgres
+from .scripted import free_port
 
 
 class Serve:
@@ -105,6 +106,11 @@ class Serve:
         found = self.run("audit", "list", "--json", "--limit", "100000", *filters)
         assert found.returncode in (0, 1), found.stderr
         return [json.loads(line)["record"] for line in found.stdout.splitlines()]
+
+    def verify(self) -> None:
+        """The chain is as it was written."""
+        result = self.run("audit", "verify", "--full")
+        assert result.returncode == 0, result.stdout + result.stderr
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:

@@ -10,7 +10,7 @@ use tonic::Status;
 
 use super::Shared;
 use super::admit::answer;
-use super::grpc::unavailable;
+use super::grpc::{apart, unavailable};
 use crate::audit;
 use crate::proto::{
     AdmitRequest, AdmitResponse, QuotaAlgorithm, QuotaAnswer, QuotaDemand, QuotaRefusal, QuotaSettlement, Rejected,
@@ -67,14 +67,14 @@ impl Wanted {
     /// The refusal of a call that would not fit now. Nothing is reserved.
     pub(super) async fn look(&self, shared: &Shared) -> Result<Option<AdmitResponse>, Status> {
         let (state, call) = (shared.state.clone(), Arc::clone(&self.0));
-        let reserved = self.heard(run(move || call.each(|tenant, work| state.look(tenant, work))).await?)?;
+        let reserved = self.heard(apart(move || call.each(|tenant, work| state.look(tenant, work))).await?)?;
         Ok((!reserved.held && self.0.enforced).then(|| refused(reserved)))
     }
 
     /// Reserves what the call counts for. Where it does not fit, the answer becomes a refusal.
     pub(super) async fn reserve(&self, shared: &Shared, admitted: AdmitResponse) -> Result<AdmitResponse, Status> {
         let (state, call) = (shared.state.clone(), Arc::clone(&self.0));
-        let reserved = run(move || {
+        let reserved = apart(move || {
             let reserved = call.each(|tenant, work| state.change(tenant, work));
             if call.scopes.len() > 1 && !reserved.as_ref().is_ok_and(|reserved| reserved.held) {
                 // An earlier scope may hold something. What cannot be given back ends with its lease.
@@ -103,7 +103,7 @@ impl Wanted {
     pub(super) async fn give_back(&self, shared: &Shared) -> Result<(), Status> {
         let (state, call) = (shared.state.clone(), Arc::clone(&self.0));
         // What cannot be given back ends with its lease.
-        run(move || drop(call.give_back(&state))).await
+        apart(move || drop(call.give_back(&state))).await
     }
 }
 
@@ -158,7 +158,7 @@ pub(super) async fn settle(shared: &Shared, settlements: Vec<QuotaSettlement>) -
         }
     }
     let state = shared.state.clone();
-    let (left, spoilt, failed) = run(move || {
+    let (left, spoilt, failed) = apart(move || {
         let (mut failed, mut spoilt) = (None, Vec::new());
         for (tenant, settlements) in scopes {
             let work = move |store: &dyn state::Store, now| -> Vec<(String, Result<(), Unavailable>)> {
@@ -191,11 +191,6 @@ pub(super) async fn settle(shared: &Shared, settlements: Vec<QuotaSettlement>) -
     let lost = |id| Rejected { id, reason: "the counter has not the form that it was written in".into() };
     rejected.extend(spoilt.into_iter().map(lost));
     Ok((left.into_iter().filter(|(_, left)| *left == 0).map(|(id, _)| id).collect(), rejected, failed))
-}
-
-/// Work that blocks, apart from the threads that answer.
-async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Status::unavailable("the request was given up"))
 }
 
 fn read(demand: QuotaDemand) -> Option<Demand> {
