@@ -85,10 +85,33 @@ impl<'d> Value<'d> {
     /// The string's content as it was written between the quotes, escapes and all; `None` for other kinds.
     #[must_use]
     pub fn raw_str(self) -> Option<&'d str> {
-        match self.kind() {
-            Kind::String | Kind::Key => self.raw().get(1..self.raw().len().saturating_sub(1)),
+        let entry = self.entry();
+        match entry.kind {
+            Kind::String | Kind::Key => self.text.get(entry.start as usize + 1..(entry.end as usize).saturating_sub(1)),
             _ => None,
         }
+    }
+
+    /// The key right before this: its own, or that of the array that it is the first of. `None` also where neither
+    /// can be told without a walk over the document.
+    #[must_use]
+    pub fn key_before(self) -> Option<Value<'d>> {
+        let before = |steps: usize| {
+            let at = self.at.checked_sub(steps)?;
+            self.tape.get(at).map(|entry| (entry.kind, Value { at, ..self }))
+        };
+        match before(1)? {
+            (Kind::Key, key) => Some(key),
+            (Kind::Array, _) => before(2).filter(|(kind, _)| *kind == Kind::Key).map(|(_, key)| key),
+            _ => None,
+        }
+    }
+
+    /// True if `before` is a string, number or literal and this is the next element of the same array, or the first
+    /// key behind it.
+    #[must_use]
+    pub fn is_next_to(self, before: Value<'_>) -> bool {
+        before.at + 1 == self.at
     }
 
     /// The string's content, unescaped (borrowed where there was nothing to unescape); `None` for other kinds.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::actions::{self, NAMES, Table};
 use super::detect::Detector;
+use super::glance::Glance;
 use super::literals::Literals;
 use super::pattern::Pattern;
 use super::prefilter::{GRAM, Prefilter};
 use super::rule::{Matcher, Rule};
 use super::scanner::{DETECTORS, Head, Running, Scanners};
-use super::short::Short;
 use super::verify::{Compiled, Patterns};
 use super::{Context, Direction, ScanConfigError, ScannerConfig, ScannersConfig, Surface};
 use crate::packed::unpack;
@@ -109,7 +109,8 @@ struct Builder {
     /// For each keyword the detectors that it triggers, as bits.
     triggered: Vec<u32>,
     running: Vec<Running>,
-    short: [Short; 2],
+    /// Triggers of less than [`GRAM`] bytes, by direction: request, response.
+    short: [Vec<(&'static str, u32)>; 2],
 }
 
 impl Builder {
@@ -140,7 +141,7 @@ impl Builder {
             if trigger.len() < GRAM {
                 for (short, direction) in self.short.iter_mut().zip([Direction::Request, Direction::Response]) {
                     if detector.direction.is_none_or(|only| only == direction) {
-                        short.add(trigger, bit);
+                        short.push((trigger, bit));
                     }
                 }
                 continue;
@@ -241,7 +242,7 @@ impl Builder {
             patterns: self.patterns,
             triggered: self.triggered,
             running: self.running,
-            short: self.short,
+            glances: self.short.map(|triggers| Glance::new(&triggers)),
             heads: self.heads,
             table,
         }

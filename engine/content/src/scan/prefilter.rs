@@ -221,7 +221,7 @@ fn rarest(keyword: &[u8]) -> Option<(usize, u64, Window)> {
 }
 
 /// How common a byte is in JSON and prose, roughly: the figures only rank.
-fn commonness(byte: u8) -> u32 {
+pub(super) fn commonness(byte: u8) -> u32 {
     match byte {
         b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b' ' => 10,
         b'l' | b'c' | b'd' | b'u' | b'm' | b'p' | b'"' => 7,

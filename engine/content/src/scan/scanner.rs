@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::actions::{NAMES, Subject, Table};
 use super::decode::{self, Budget, Marks};
 use super::detect::{Detector, Gate, Input, Match};
+use super::glance::Glance;
 use super::prefilter::{Hit, Prefilter};
-use super::short::Short;
 use super::verify::{Candidate, Pass, Patterns};
 use super::{
     Context, Direction, Finding, Located, ScanAction, ScanConfigError, ScannersConfig, Severity, Site, build, bulk,
@@ -34,8 +34,8 @@ pub struct Scanners {
     /// For each keyword the detectors that it triggers, as bits of [`Scanners::running`].
     pub(super) triggered: Vec<u32>,
     pub(super) running: Vec<Running>,
-    /// Triggers that the prefilter is too coarse for, by direction: request, response.
-    pub(super) short: [Short; 2],
+    /// The first look at a string, by direction: request, response.
+    pub(super) glances: [Glance; 2],
     /// All rules: those with a pattern, in the order of [`Patterns::rules`], then those of the detectors.
     pub(super) heads: Vec<Head>,
     pub(super) table: Table,
@@ -185,13 +185,20 @@ impl Scanners {
 
     /// The cheap look at a text that comes before everything else.
     pub(super) fn look(&self, input: &Input<'_>) -> Look {
-        let marks = Marks::of(input.text);
-        Look { marks, wanted: self.gates(input, marks) }
+        let [request, response] = &self.glances;
+        let (marks, triggered) = match input.context.direction {
+            Direction::Request => request.of(input.text),
+            Direction::Response => response.of(input.text),
+        };
+        Look { marks, wanted: triggered | self.gates(input, marks) }
     }
 
     /// The detectors that want to see a text whatever its keywords, as bits.
     fn gates(&self, input: &Input<'_>, marks: Marks) -> u32 {
-        let mut wanted = self.short(input.context.direction).triggered(input.text);
+        let mut wanted = 0;
+        if !marks.has(Marks::UNICODE) && !marks.has(Marks::PERSONAL) {
+            return wanted;
+        }
         for (index, running) in self.running.iter().enumerate() {
             let is_wanted = match running.detector.gate {
                 Gate::Triggers => false,
@@ -205,15 +212,6 @@ impl Scanners {
             wanted |= u32::from(is_wanted) << index;
         }
         wanted
-    }
-
-    /// The short triggers of a direction.
-    fn short(&self, direction: Direction) -> &Short {
-        let [request, response] = &self.short;
-        match direction {
-            Direction::Request => request,
-            Direction::Response => response,
-        }
     }
 
     /// Gives each finding its action, merges what overlaps within a scanner, and orders what is left.
@@ -303,7 +301,7 @@ impl Scanners {
 }
 
 /// What a cheap look at a text says.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Look {
     pub(super) marks: Marks,
     /// Detectors that want to see it, as bits.

@@ -45,7 +45,11 @@ impl<'d> Split<'d> {
         examination: &mut Examination<'_>,
         site: &Site<'_>,
     ) -> Vec<Part<'d>> {
-        let apart = gap.is_none_or(|gap| gap.contains(['{', '}', '[', ']']));
+        if self.windows >= MAX_WINDOWS {
+            return Vec::new();
+        }
+        let is_bracket = |byte| matches!(byte, b'{' | b'}' | b'[' | b']');
+        let apart = gap.is_none_or(|gap| gap.bytes().any(is_bracket));
         let short = (1..=MAX_PIECE).contains(&content.len());
         let mut found = Vec::new();
         if apart || !short || self.pieces.len() >= MAX_PIECES {

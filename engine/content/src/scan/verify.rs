@@ -67,7 +67,7 @@ impl Patterns {
         for index in self.of_keyword.get(hit.keyword).into_iter().flatten() {
             let Some(rule) = self.rules.get(*index) else { continue };
             pass.work += 1;
-            if pass.is_covered(*index, hit.start, self.rules.len()) {
+            if pass.is_covered(*index, hit.start) {
                 continue;
             }
             match rule.matcher {
@@ -202,20 +202,20 @@ impl Compiled {
 #[derive(Debug, Default)]
 pub(super) struct Pass {
     pub(super) found: Vec<Candidate>,
-    /// For each rule how far it needs not look again.
+    /// For each rule how far it needs not look again; shorter than the rules are where none of the last ones has looked.
     covered: Vec<usize>,
     pub(super) work: u64,
 }
 
 impl Pass {
-    fn is_covered(&mut self, rule: usize, at: usize, rules: usize) -> bool {
-        if self.covered.is_empty() {
-            self.covered.resize(rules, 0);
-        }
+    fn is_covered(&self, rule: usize, at: usize) -> bool {
         self.covered.get(rule).is_some_and(|end| at < *end)
     }
 
     fn cover(&mut self, rule: usize, end: usize) {
+        if self.covered.len() <= rule {
+            self.covered.resize(rule + 1, 0);
+        }
         if let Some(covered) = self.covered.get_mut(rule) {
             *covered = end.max(*covered);
         }

@@ -1,12 +1,16 @@
 //! A walk over the strings of a message.
 
+use std::borrow::Cow;
+
 use super::decode::Budget;
 use super::detect::Input;
+use super::names::{Known, Names};
 use super::prefilter::Hit;
-use super::scanner::{Examination, Scanners};
+use super::scanner::{Examination, Look, Scanners};
+use super::shell::Role;
 use super::split::{Part, Split};
 use super::verify::Pass;
-use super::words::Words;
+use super::words::{Key, Words};
 use super::{Located, Site};
 use crate::json::{Kind, Locator, Value};
 use crate::sort::Arrange;
@@ -27,9 +31,10 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
         key: None,
         named: None,
         split: Split::applies(site).then(Split::default),
-        words: Words::new(scanners),
+        words: Words::new(scanners, site),
         last: None,
-        clean: Vec::new(),
+        passed: None,
+        names: Names::new(),
         out,
     };
     let mut strings = value.strings().peekable();
@@ -80,11 +85,13 @@ struct Walk<'s, 'd, 'o, 't> {
     /// Short strings next to each other, where they are looked at together.
     split: Option<Split<'d>>,
     /// The words of the command that the walk is in.
-    words: Words<'d>,
-    /// The string before, keys left out.
-    last: Option<Value<'d>>,
-    /// Names of members in which nothing was found: objects of a list have the same ones.
-    clean: Vec<&'d str>,
+    words: Words,
+    /// The string before, keys left out, and the member that it was in.
+    last: Option<(Value<'d>, Option<(Value<'d>, Known)>)>,
+    /// The key before.
+    passed: Option<(Value<'d>, Known)>,
+    /// Names of members that stood before.
+    names: Names<'d>,
     out: &'o mut Vec<Located<'d>>,
 }
 
@@ -112,7 +119,18 @@ impl<'d> Walk<'_, 'd, '_, '_> {
 
     /// Examines one string, and what the key before it says about it.
     fn string(&mut self, string: Value<'d>, content: &str, hits: &[Hit]) {
-        if !string.is_key() {
+        let is_key = string.is_key();
+        let mut clean = false;
+        if is_key {
+            // How a name is written says what it is only where it has no escapes.
+            let known = self.names.get(content).filter(|_| !string.has_escapes());
+            self.passed = known.map(|known| (string, known));
+            clean = known.is_some_and(|known| known.clean);
+            if clean && hits.is_empty() {
+                self.key = None;
+                return;
+            }
+        } else {
             self.split(string, content);
         }
         let before = self.key.take();
@@ -120,14 +138,16 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         // The name is not known yet; no gate asks for it.
         let (tool, context) = (self.site.tool, self.site.context);
         let input = Input { text: content, member: None, tool, context, role: None };
-        let look = scanners.look(&input);
+        let look = if clean { Look::default() } else { scanners.look(&input) };
         if hits.is_empty() && before.is_none() && self.named.is_none() && look.is_plain(content) {
+            if is_key {
+                self.learn(string, true);
+            }
             return;
         }
         let mut found = Vec::new();
         // A keyword may end with the quote that closes a key (`key"`).
         let (within, of_key) = (content.len(), content.len() + 1);
-        let is_key = string.is_key();
         if let Some((key, key_hits)) = before
             && self.is_member(key, string)
             && let Some(name) = key.as_str()
@@ -137,8 +157,8 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             found.append(&mut pass.found);
             self.examination.keyed = self.triggered(&key_hits);
         }
-        self.locator.seek(string);
-        let member = self.locator.key().filter(|_| !is_key).and_then(Value::as_str);
+        let home = if is_key { None } else { self.home(string) };
+        let member = home.and_then(|(key, _)| key.as_str());
         if let Some((name, name_hits)) = self.named.take_if(|_| !is_key)
             && VALUES.iter().any(|known| member.as_deref() == Some(known))
             && self.is_pair(name, string)
@@ -148,42 +168,83 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             scanners.patterns.verify_member(&name, &name_hits, content, &mut pass);
             found.append(&mut pass.found);
         }
-        let role = if is_key { None } else { self.words.role(string) };
-        let input = Input { member: member.as_deref(), role, ..input };
-        let inside: Vec<Hit> = hits.iter().copied().filter(|hit| hit.end <= within).collect();
-        if !is_key || !self.clean.contains(&content) {
+        if !clean {
+            let word = if is_key { None } else { self.words.role(string) };
+            let role = word.or_else(|| home.and_then(|(_, known)| known.role));
+            let input = Input { member: member.as_deref(), role, ..input };
+            let inside = up_to(hits, within);
             self.examination.examine(&input, &inside, look, &mut Budget::of(content.len()), &mut found);
         }
         self.examination.keyed = 0;
-        let named: Vec<Hit> = hits.iter().copied().filter(|hit| hit.end <= of_key).collect();
         if is_key {
-            if let Some(name) = string.raw_str()
-                && found.is_empty()
-                && !string.has_escapes()
-                && self.clean.len() < MAX_CLEAN
-                && !self.clean.contains(&name)
-            {
-                self.clean.push(name);
+            if !clean {
+                self.learn(string, found.is_empty());
             }
+            let named = up_to(hits, of_key);
             self.number(string, content, &named);
-            self.key = (!named.is_empty()).then_some((string, named));
-        } else if !named.is_empty() && NAMES.iter().any(|known| member.as_deref() == Some(known)) {
-            self.named = Some((string, named));
+            self.key = (!named.is_empty()).then(|| (string, named.into_owned()));
+        } else if !hits.is_empty() && NAMES.iter().any(|known| member.as_deref() == Some(known)) {
+            let named = up_to(hits, of_key);
+            if !named.is_empty() {
+                self.named = Some((string, named.into_owned()));
+            }
         }
         self.emit(string, content, found);
+    }
+
+    /// Keeps what was found out about a name.
+    fn learn(&mut self, name: Value<'d>, clean: bool) -> Known {
+        let raw = name.raw_str().unwrap_or_default();
+        let before = self.names.get(raw);
+        let mut known = before.unwrap_or_else(|| {
+            let name = name.as_str().filter(|_| self.words.reads());
+            name.map_or_else(Known::default, |name| {
+                let role = Role::of_member(Some(&name), self.site.tool);
+                Known { clean: false, words: Key::of(&name, role), role: Some(role) }
+            })
+        });
+        known.clean |= clean && !name.has_escapes();
+        self.names.set(raw, known);
+        self.passed = Some((name, known));
+        known
+    }
+
+    /// The name of the member that a string is in, directly or in an array, and what is known about it.
+    fn home(&mut self, string: Value<'d>) -> Option<(Value<'d>, Known)> {
+        if let Some((key, known)) = self.passed.filter(|(key, _)| string.is_next_to(*key)) {
+            return Some((key, known));
+        }
+        let same = |last: Value<'_>| string.is_next_to(last) || last.span() == string.span();
+        if let Some((_, home)) = self.last.filter(|(last, _)| same(*last)) {
+            return home;
+        }
+        let key = match string.key_before().filter(|key| key.span().start >= self.base) {
+            Some(key) => key,
+            None => {
+                self.locator.seek(string);
+                self.locator.key()?
+            }
+        };
+        let known = self.names.get(key.raw_str().unwrap_or_default());
+        Some((key, known.unwrap_or_else(|| self.learn(key, false))))
     }
 
     /// Looks at short strings together with their neighbours.
     fn split(&mut self, string: Value<'d>, content: &str) {
         let Some(mut split) = self.split.take() else { return };
-        let gap = self.last.and_then(|last| self.between(last, string));
-        self.locator.seek(string);
+        let home = self.home(string);
+        let gap = self.last.and_then(|(last, _)| self.between(last, string));
         let (examination, site) = (&mut self.examination, self.site);
         let mut parts = split.next(string, content, gap, examination, site);
-        parts.extend(self.words.next(string, &self.locator, examination, site));
-        self.last = Some(string);
+        if let Some(key) = home.and_then(|(_, known)| known.words) {
+            self.locator.seek(string);
+            parts.extend(self.words.next(string, key, &self.locator, examination, site));
+        }
+        self.last = Some((string, home));
         self.split = Some(split);
-        self.emit_parts(parts);
+        if !parts.is_empty() {
+            self.emit_parts(parts);
+        }
     }
 
     /// Looks at what is left, and says whether anything was looked at together.
@@ -262,8 +323,14 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     }
 }
 
-/// Most names that are kept as clean.
-const MAX_CLEAN: usize = 32;
+/// The hits that end by `end`: nearly always all.
+fn up_to(hits: &[Hit], end: usize) -> Cow<'_, [Hit]> {
+    if hits.iter().all(|hit| hit.end <= end) {
+        return Cow::Borrowed(hits);
+    }
+    Cow::Owned(hits.iter().copied().filter(|hit| hit.end <= end).collect())
+}
+
 /// Members that name what stands in the next one.
 const NAMES: [&str; 4] = ["name", "key", "variable", "header"];
 /// Members whose name stands in the one before.

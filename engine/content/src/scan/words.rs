@@ -3,45 +3,46 @@
 
 use std::ops::Range;
 
+use super::Site;
 use super::detect::Input;
 use super::scanner::{Examination, Scanners};
 use super::shell::{self, Role};
-use super::split::Part;
+use super::split::{Part, Split};
 use super::verify::Candidate;
-use super::{Context, Direction, Site, Surface};
 use crate::json::{Kind, Locator, Value};
 use crate::sort::Arrange;
 
 /// The list of words that the walk is in or was in last.
-pub(super) struct Words<'d> {
+pub(super) struct Words {
     /// Whether a scanner that reads commands is on.
     read: bool,
-    /// What names said that stood before, the newest last: few names stand in a message again and again.
-    known: Vec<(&'d str, Option<Key>)>,
     /// Where the list begins.
     list: Option<usize>,
     /// Where its words begin, in order, and what each is for.
     roles: Vec<(usize, Role)>,
 }
 
-impl<'d> Words<'d> {
-    pub(super) fn new(scanners: &Scanners) -> Self {
-        let read = scanners.running.iter().any(|running| READ.contains(&running.detector.name));
-        Self { read, known: Vec::new(), list: None, roles: Vec::new() }
+impl Words {
+    pub(super) fn new(scanners: &Scanners, site: &Site<'_>) -> Self {
+        let read = Split::applies(site) && scanners.running.iter().any(|running| READ.contains(&running.detector.name));
+        Self { read, list: None, roles: Vec::new() }
     }
 
-    /// Takes the string that `locator` has gone to. Returns what is found in the whole command where this is the first
-    /// of its words.
-    pub(super) fn next(
+    /// Whether names of members are asked for at all.
+    pub(super) fn reads(&self) -> bool {
+        self.read
+    }
+
+    /// Takes a string within the member that `key` is about, which `locator` has gone to. Returns what is found in the
+    /// whole command where this is the first of its words.
+    pub(super) fn next<'d>(
         &mut self,
         string: Value<'d>,
+        key: Key,
         locator: &Locator<'d>,
         examination: &mut Examination<'_>,
         site: &Site<'_>,
     ) -> Vec<Part<'d>> {
-        let Some(key) = locator.key().filter(|_| self.read).and_then(|member| self.key(member, site.tool)) else {
-            return Vec::new();
-        };
         let (array, object) = locator.parents();
         let Some(command) = Command::of(string, key, array, object, site.tool) else { return Vec::new() };
         if self.list == Some(command.list) {
@@ -52,22 +53,9 @@ impl<'d> Words<'d> {
         command.examine(examination, site)
     }
 
-    /// What the name of a member says.
-    fn key(&mut self, member: Value<'d>, tool: Option<&str>) -> Option<Key> {
-        let raw = member.raw_str()?;
-        if let Some((_, key)) = self.known.iter().find(|(known, _)| *known == raw) {
-            return *key;
-        }
-        let key = Key::of(&member.as_str()?, tool);
-        if self.known.len() >= MAX_KNOWN {
-            self.known.remove(0);
-        }
-        self.known.push((raw, key));
-        key
-    }
-
     /// What a string is for that is one of the words; `None` where that is for its name to say.
     pub(super) fn role(&self, string: Value<'_>) -> Option<Role> {
+        self.roles.first()?;
         let start = string.span().start;
         let at = self.roles.binary_search_by_key(&start, |(start, _)| *start).ok()?;
         self.roles.get(at).map(|(_, role)| *role)
@@ -76,7 +64,7 @@ impl<'d> Words<'d> {
 
 /// What the name of a member says about the words in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Key {
+pub(super) enum Key {
     /// The program, or the whole command.
     Program,
     /// What the program gets.
@@ -84,15 +72,14 @@ enum Key {
 }
 
 impl Key {
-    fn of(member: &str, tool: Option<&str>) -> Option<Self> {
+    /// What a name says that stands for `role`.
+    pub(super) fn of(member: &str, role: Role) -> Option<Self> {
         let is = |names: &[&str]| names.iter().any(|name| member.eq_ignore_ascii_case(name));
-        let context = Context { direction: Direction::Request, surface: Surface::Arguments };
         if is(&ARGUMENTS) {
             return Some(Self::Arguments);
         }
         // Each of `commands` is a line of its own.
-        let input = Input { text: "", member: Some(member), tool, context, role: None };
-        (is(&PROGRAMS) || !member.ends_with(['s', 'S']) && Role::of(&input) == Role::Command).then_some(Self::Program)
+        (is(&PROGRAMS) || !member.ends_with(['s', 'S']) && role == Role::Command).then_some(Self::Program)
     }
 }
 
@@ -115,7 +102,8 @@ impl<'d> Command<'d> {
     ) -> Option<Self> {
         let sibling = |wanted: Key, is: fn(Kind) -> bool| {
             let fits = |(name, value): &(Value<'_>, Value<'_>)| {
-                is(value.kind()) && name.as_str().and_then(|name| Key::of(&name, tool)) == Some(wanted)
+                is(value.kind())
+                    && name.as_str().and_then(|name| Key::of(&name, Role::of_member(Some(&name), tool))) == Some(wanted)
             };
             object?.members().take(MAX_MEMBERS).find(fits).map(|(_, value)| value)
         };
@@ -234,9 +222,6 @@ const TRACKERS: [&str; 5] = ["gh", "glab", "hg", "jj", "svn"];
 /// Options behind which text for people stands.
 const MESSAGES: [&str; 9] =
     ["-m", "-am", "--message", "--title", "--body", "--notes", "--description", "--subject", "--comment"];
-
-/// How many names are kept.
-const MAX_KNOWN: usize = 8;
 
 /// How many members of an object are looked at for the program of a list.
 const MAX_MEMBERS: usize = 32;

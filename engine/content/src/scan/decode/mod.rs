@@ -86,26 +86,33 @@ fn below(text: &str, budget: &mut Budget, original: Original<'_>, found: &mut dy
 pub(super) struct Marks(u8);
 
 impl Marks {
-    /// `%`
-    const PERCENT: Self = Self(1);
-    /// `&`
-    const AMPERSAND: Self = Self(2);
-    /// `\`
-    const BACKSLASH: Self = Self(4);
+    /// `%`, `&`, `\`: what [`peel`] undoes may begin there.
+    const ESCAPE: Self = Self(1);
     /// A byte that begins a character which may look like another one, or like none.
-    pub(super) const UNICODE: Self = Self(8);
+    pub(super) const UNICODE: Self = Self(2);
     /// A digit or `@`.
-    pub(super) const PERSONAL: Self = Self(16);
+    pub(super) const PERSONAL: Self = Self(4);
     /// What [`peel`] undoes.
-    const WRITTEN: Self = Self(1 | 2 | 4 | 8);
+    const WRITTEN: Self = Self(1 | 2);
 
     /// The marks of a text.
     pub(super) fn of(text: &str) -> Self {
-        let mut marks = 0;
-        for byte in text.bytes() {
-            marks |= CLASSES.get(usize::from(byte)).copied().unwrap_or(0);
-        }
-        Self(marks)
+        Self(text.bytes().fold(0, |marks, byte| marks | Self::of_byte(byte).0))
+    }
+
+    /// The marks of one byte.
+    pub(super) fn of_byte(byte: u8) -> Self {
+        Self(CLASSES.get(usize::from(byte)).copied().unwrap_or(0))
+    }
+
+    /// Three bits.
+    pub(super) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Marks of their three bits; more are ignored.
+    pub(super) fn from_bits(bits: u8) -> Self {
+        Self(bits & 7)
     }
 
     /// True if something may be written otherwise than it reads.
@@ -155,9 +162,7 @@ const CLASSES: [u8; 256] = {
     let mut byte = 0;
     while byte < 256 {
         classes[byte] = match byte as u8 {
-            b'%' => Marks::PERCENT.0,
-            b'&' => Marks::AMPERSAND.0,
-            b'\\' => Marks::BACKSLASH.0,
+            b'%' | b'&' | b'\\' => Marks::ESCAPE.0,
             b'0'..=b'9' | b'@' => Marks::PERSONAL.0,
             0xc2 | 0xc4 | 0xc7 | 0xc9 | 0xca..=0xd1 | 0xd4..=0xd8 | 0xe1 | 0xe2 | 0xea | 0xef | 0xf0 | 0xf3 => {
                 Marks::UNICODE.0

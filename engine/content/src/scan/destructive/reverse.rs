@@ -80,6 +80,9 @@ fn joined(script: &Script, index: usize) -> bool {
 
 /// Code that connects a socket to a shell, `/dev/tcp`, and similar, in any language.
 pub(super) fn in_text(text: &str) -> Option<Range<usize>> {
+    if !may_connect(text.as_bytes()) {
+        return None;
+    }
     let (mut connects, mut runs, mut shell) = (None, false, false);
     let mut start = usize::MAX;
     let mut end = 0;
@@ -111,6 +114,13 @@ pub(super) fn in_text(text: &str) -> Option<Range<usize>> {
         }
     }
     (connects.is_some() && runs && shell).then_some(start..end)
+}
+
+/// A cheap condition of everything that counts alone or connects: each has one of these, or a dot within.
+fn may_connect(bytes: &[u8]) -> bool {
+    memchr::memchr3(b'(', b'/', b':', bytes).is_some()
+        || memchr::memchr2_iter(b'[', b'.', bytes)
+            .any(|at| bytes.get(at) == Some(&b'[') || bytes.get(at + 1).is_some_and(u8::is_ascii_alphabetic))
 }
 
 const ALONE: u8 = 0;
@@ -212,3 +222,17 @@ static KINDS: &[(&str, u8)] = &[
     ("%comspec%", SHELL),
     ("sh -i", SHELL),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_connects_is_looked_for() {
+        for (word, kind) in KINDS {
+            if [ALONE, CONNECT, DEVICE, BOTH].contains(kind) {
+                assert!(may_connect(word.as_bytes()), "{word}");
+            }
+        }
+    }
+}

@@ -35,14 +35,15 @@ impl Role {
     /// The role of an input: the one that it was given, else by the name of the member, then by that of the tool.
     #[must_use]
     pub fn of(input: &Input<'_>) -> Self {
-        match input.role.unwrap_or_else(|| Self::named(input)) {
+        match input.role.unwrap_or_else(|| Self::of_member(input.member, input.tool)) {
             Self::Unknown | Self::Value if is_document(input.text) => Self::Document,
             role => role,
         }
     }
 
-    fn named(input: &Input<'_>) -> Self {
-        let Some(member) = input.member else { return Self::Unknown };
+    /// What the name of a member says, and that of the tool, whatever the text is.
+    pub(in crate::scan) fn of_member(member: Option<&str>, tool: Option<&str>) -> Self {
+        let Some(member) = member else { return Self::Unknown };
         let mut buffer = [0u8; 40];
         let name = fold(member, &mut buffer);
         let named = NAMES
@@ -53,7 +54,7 @@ impl Role {
         match named {
             Some(Named::Sql) => Self::Sql,
             Some(Named::Query) => {
-                if tool_is(input, DATABASES) {
+                if tool_is(tool, DATABASES) {
                     Self::Sql
                 } else {
                     Self::Search
@@ -61,14 +62,14 @@ impl Role {
             }
             Some(Named::Command) => Self::Command,
             Some(Named::Input) => {
-                if tool_is(input, SHELLS) {
+                if tool_is(tool, SHELLS) {
                     Self::Command
                 } else {
                     Self::Unknown
                 }
             }
             Some(Named::Script) => {
-                if tool_is(input, SHELLS) {
+                if tool_is(tool, SHELLS) {
                     Self::Command
                 } else {
                     Self::Code
@@ -113,9 +114,9 @@ enum Named {
 }
 
 /// Whether the name of the tool holds one of `words`.
-fn tool_is(input: &Input<'_>, words: &[&str]) -> bool {
+fn tool_is(tool: Option<&str>, words: &[&str]) -> bool {
     let mut buffer = [0u8; 64];
-    let tool = fold(input.tool.unwrap_or(""), &mut buffer);
+    let tool = fold(tool.unwrap_or(""), &mut buffer);
     words.iter().any(|word| tool.contains(word))
 }
 

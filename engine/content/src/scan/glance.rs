@@ -1,0 +1,183 @@
+//! The one look at every byte of a string that comes before everything else: what kinds of characters it has, and
+//! which triggers of less than four bytes, which the shared pass is too coarse for.
+
+use super::decode::Marks;
+use super::prefilter::commonness;
+
+/// The marks of bytes and a set of short triggers, each with the detectors it belongs to as bits.
+///
+/// A trigger is a group of sets of bytes, one for each of its positions. A byte's class says to which of these sets it
+/// belongs, so three bytes in a row make a trigger where a group's bit is in all three of their classes. That takes one
+/// look-up and no branch a byte. Where there are more triggers than bits, some of one detector share a group, which may
+/// then show the detector a text that has none of them, and never hides one.
+#[derive(Debug)]
+pub(super) struct Glance {
+    classes: Box<[u64; 256]>,
+    /// What stands behind the end: for triggers of two bytes.
+    end: u64,
+    /// The detectors of each group.
+    groups: Vec<u32>,
+}
+
+impl Glance {
+    /// Compiles triggers of one to three bytes in lower case with the detectors, of the first six, that each belongs to.
+    pub(super) fn new(triggers: &[(&str, u32)]) -> Self {
+        let mut classes = Box::new([0; 256]);
+        for (byte, class) in classes.iter_mut().enumerate() {
+            *class = u64::from(Marks::of_byte(byte as u8).bits()) << MARKS;
+        }
+        let mut groups: Vec<Group> = Vec::new();
+        for (trigger, detectors) in triggers {
+            match trigger.as_bytes() {
+                [] => {}
+                [byte] => {
+                    for byte in [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()] {
+                        add(&mut classes, byte, u64::from(*detectors) << DETECTORS);
+                    }
+                }
+                bytes => groups.push(Group::of(bytes, *detectors)),
+            }
+        }
+        while groups.len() > GROUPS && merge(&mut groups) {}
+        let mut end = 0;
+        for (index, group) in groups.iter().enumerate().take(GROUPS) {
+            for (position, set) in group.sets.iter().enumerate() {
+                let bit = 1 << (index + position * GROUPS);
+                match set {
+                    Some(bytes) => bytes.iter().for_each(|byte| add(&mut classes, *byte, bit)),
+                    None => {
+                        (0..=255).for_each(|byte| add(&mut classes, byte, bit));
+                        end |= bit;
+                    }
+                }
+            }
+        }
+        Self { classes, end, groups: groups.iter().map(|group| group.detectors).collect() }
+    }
+
+    /// The marks of a text, and the detectors of which a trigger stands in it, as bits.
+    pub(super) fn of(&self, text: &str) -> (Marks, u32) {
+        let (mut all, mut first, mut second, mut met) = (0, 0, 0, 0);
+        for byte in text.bytes() {
+            let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
+            all |= class;
+            met |= second & (class >> (2 * GROUPS));
+            second = first & (class >> GROUPS);
+            first = class;
+        }
+        met |= second & (self.end >> (2 * GROUPS));
+        let mut detectors = (all >> DETECTORS) as u32;
+        met &= (1 << GROUPS) - 1;
+        while met != 0 {
+            detectors |= self.groups.get(met.trailing_zeros() as usize).copied().unwrap_or(0);
+            met &= met - 1;
+        }
+        (Marks::from_bits((all >> MARKS) as u8), detectors)
+    }
+}
+
+fn add(classes: &mut [u64; 256], byte: u8, bits: u64) {
+    if let Some(class) = classes.get_mut(usize::from(byte)) {
+        *class |= bits;
+    }
+}
+
+/// Triggers of one detector: what may stand at each position, `None` for anything and for the end.
+#[derive(Clone)]
+struct Group {
+    sets: [Option<Vec<u8>>; 3],
+    detectors: u32,
+}
+
+impl Group {
+    fn of(trigger: &[u8], detectors: u32) -> Self {
+        let set = |at: usize| {
+            trigger.get(at).map(|byte| {
+                let mut bytes = vec![byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
+                bytes.dedup();
+                bytes
+            })
+        };
+        Self { sets: [set(0), set(1), set(2)], detectors }
+    }
+
+    fn with(&self, other: &Self) -> Self {
+        let mut sum = self.clone();
+        for (set, more) in sum.sets.iter_mut().zip(&other.sets) {
+            match (set.as_mut(), more) {
+                (Some(bytes), Some(more)) => {
+                    let new: Vec<u8> = more.iter().copied().filter(|byte| !bytes.contains(byte)).collect();
+                    bytes.extend(new);
+                }
+                _ => *set = None,
+            }
+        }
+        sum.detectors |= other.detectors;
+        sum
+    }
+
+    /// How often it may be met, roughly.
+    fn weight(&self) -> u32 {
+        let of = |set: &Vec<u8>| set.iter().map(|byte| commonness(*byte)).sum();
+        self.sets.iter().map(|set| set.as_ref().map_or(ANYTHING, of)).product::<u32>() * self.detectors.count_ones()
+    }
+}
+
+/// Makes one of the two groups that lose least by it.
+fn merge(groups: &mut Vec<Group>) -> bool {
+    let mut best: Option<(u32, usize, usize)> = None;
+    for (index, group) in groups.iter().enumerate() {
+        for (before, other) in groups.iter().enumerate().take(index) {
+            let apart = group.weight() + other.weight();
+            let cost = group.with(other).weight().saturating_sub(apart);
+            if best.is_none_or(|(least, _, _)| cost < least) {
+                best = Some((cost, index, before));
+            }
+        }
+    }
+    let Some((_, index, before)) = best else { return false };
+    let group = groups.swap_remove(index);
+    if let Some(other) = groups.get_mut(before) {
+        *other = other.with(&group);
+    }
+    true
+}
+
+/// How many groups there are: three positions of each, marks and detectors are 64 bits.
+const GROUPS: usize = 18;
+
+/// Where the marks are in a class.
+const MARKS: usize = 3 * GROUPS;
+
+/// Where the detectors are that a byte triggers by itself.
+const DETECTORS: usize = MARKS + 3;
+
+/// The weight of a position where anything may stand.
+const ANYTHING: u32 = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_triggers_of_every_length() {
+        let glance = Glance::new(&[(";", 1), ("rm", 2), ("dd ", 4)]);
+        for (text, found) in
+            [("", 0), ("rm", 2), ("r", 0), ("aRM", 2), ("dd", 0), ("add x", 4), ("a;b", 1), ("DD rm;", 7), ("d", 0)]
+        {
+            assert_eq!(glance.of(text), (Marks::of(text), found), "{text}");
+        }
+    }
+
+    #[test]
+    fn hides_no_trigger_however_many_there_are() {
+        let triggers: Vec<String> = ('a'..='z').map(|c| format!("{c}x{c}")).chain(["x:".to_owned()]).collect();
+        let all: Vec<(&str, u32)> = triggers.iter().zip(0..).map(|(one, at)| (one.as_str(), 1 << (at % 6))).collect();
+        let glance = Glance::new(&all);
+        for (trigger, detector) in all {
+            for text in [trigger.to_owned(), format!("é{trigger}"), format!("{} ", trigger.to_uppercase())] {
+                assert_eq!(glance.of(&text).1 & detector, detector, "{text}");
+            }
+        }
+    }
+}
