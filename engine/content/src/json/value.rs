@@ -53,12 +53,14 @@ pub struct Value<'d> {
 impl<'d> Value<'d> {
     /// What kind of value this is.
     #[must_use]
+    #[inline]
     pub fn kind(self) -> Kind {
         self.entry().kind
     }
 
     /// The value's bytes in the original text: for strings with their quotes.
     #[must_use]
+    #[inline]
     pub fn span(self) -> Range<usize> {
         let entry = self.entry();
         entry.start as usize..entry.end as usize
@@ -72,12 +74,14 @@ impl<'d> Value<'d> {
 
     /// True for a string (or key) that contains at least one escape sequence.
     #[must_use]
+    #[inline]
     pub fn has_escapes(self) -> bool {
         self.entry().escaped
     }
 
     /// True where this string is the key of an object member.
     #[must_use]
+    #[inline]
     pub fn is_key(self) -> bool {
         self.entry().kind == Kind::Key
     }
@@ -110,6 +114,7 @@ impl<'d> Value<'d> {
     /// True if `before` is a string, number or literal and this is the next element of the same array, or the first
     /// key behind it.
     #[must_use]
+    #[inline]
     pub fn is_next_to(self, before: Value<'_>) -> bool {
         before.at + 1 == self.at
     }
@@ -240,6 +245,7 @@ impl<'d> Value<'d> {
         self.entry().next as usize
     }
 
+    #[inline]
     fn entry(self) -> Entry {
         self.tape.get(self.at).copied().unwrap_or(Entry::NOTHING)
     }

@@ -174,7 +174,7 @@ impl Scanners {
         let mut hits = Vec::new();
         self.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
         let input = Input { text, member: None, tool: site.tool, context: site.context, role: None };
-        let look = self.look(&input);
+        let look = self.look(text, site.context);
         if hits.is_empty() && look.is_plain(text) {
             return 0;
         }
@@ -184,29 +184,28 @@ impl Scanners {
     }
 
     /// The cheap look at a text that comes before everything else.
-    pub(super) fn look(&self, input: &Input<'_>) -> Look {
+    pub(super) fn look(&self, text: &str, context: Context) -> Look {
         let [request, response] = &self.glances;
-        let (marks, triggered) = match input.context.direction {
-            Direction::Request => request.of(input.text),
-            Direction::Response => response.of(input.text),
+        let (marks, triggered) = match context.direction {
+            Direction::Request => request.of(text),
+            Direction::Response => response.of(text),
         };
-        Look { marks, wanted: triggered | self.gates(input, marks) }
+        let gated = marks.has(Marks::UNICODE) || marks.has(Marks::PERSONAL);
+        Look { marks, wanted: triggered | if gated { self.gates(text, marks) } else { 0 } }
     }
 
     /// The detectors that want to see a text whatever its keywords, as bits.
-    fn gates(&self, input: &Input<'_>, marks: Marks) -> u32 {
+    #[inline(never)]
+    fn gates(&self, text: &str, marks: Marks) -> u32 {
         let mut wanted = 0;
-        if !marks.has(Marks::UNICODE) && !marks.has(Marks::PERSONAL) {
-            return wanted;
-        }
         for (index, running) in self.running.iter().enumerate() {
             let is_wanted = match running.detector.gate {
                 Gate::Triggers => false,
                 Gate::Disguise => marks.has(Marks::UNICODE),
                 Gate::Look { usual, enabled } => {
                     marks.has(Marks::PERSONAL)
-                        && !is_stamp(input.text.as_bytes())
-                        && (usual(input.text) || running.enabled && enabled(input.text))
+                        && !is_stamp(text.as_bytes())
+                        && (usual(text) || running.enabled && enabled(text))
                 }
             };
             wanted |= u32::from(is_wanted) << index;
@@ -353,7 +352,7 @@ impl Examination<'_> {
             self.scanners.prefilter.scan(layer.text.as_bytes(), |hit| hits.push(hit));
             let from = found.len();
             let inner = Input { text: &layer.text, ..*input };
-            self.examine(&inner, &hits, self.scanners.look(&inner), budget, found);
+            self.examine(&inner, &hits, self.scanners.look(inner.text, inner.context), budget, found);
             for candidate in found.iter_mut().skip(from) {
                 candidate.range = layer.spans.original(candidate.range.clone());
             }

@@ -35,6 +35,11 @@ impl<'d> Split<'d> {
         site.context.direction == Direction::Request && site.context.surface == Surface::Arguments
     }
 
+    /// True where no more strings are put together in this message.
+    pub(super) fn is_done(&self) -> bool {
+        self.windows >= MAX_WINDOWS
+    }
+
     /// Takes the next string of the message. `gap` is what stands between it and the one before. Returns what was
     /// found in strings that end here.
     pub(super) fn next(
@@ -45,9 +50,6 @@ impl<'d> Split<'d> {
         examination: &mut Examination<'_>,
         site: &Site<'_>,
     ) -> Vec<Part<'d>> {
-        if self.windows >= MAX_WINDOWS {
-            return Vec::new();
-        }
         let is_bracket = |byte| matches!(byte, b'{' | b'}' | b'[' | b']');
         let apart = gap.is_none_or(|gap| gap.bytes().any(is_bracket));
         let short = (1..=MAX_PIECE).contains(&content.len());
@@ -67,7 +69,7 @@ impl<'d> Split<'d> {
 
     /// Looks at what was gathered.
     pub(super) fn finish(&mut self, examination: &mut Examination<'_>, site: &Site<'_>) -> Vec<Part<'d>> {
-        if self.pieces.len() < 2 || self.windows >= MAX_WINDOWS {
+        if self.pieces.len() < 2 || self.is_done() {
             return Vec::new();
         }
         self.windows += 1;

@@ -117,7 +117,7 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         }
     }
 
-    /// Examines one string, and what the key before it says about it.
+    /// Examines one string: most are done with after one look.
     fn string(&mut self, string: Value<'d>, content: &str, hits: &[Hit]) {
         let is_key = string.is_key();
         let mut clean = false;
@@ -133,18 +133,23 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         } else {
             self.split(string, content);
         }
-        let before = self.key.take();
-        let scanners = self.examination.scanners;
-        // The name is not known yet; no gate asks for it.
-        let (tool, context) = (self.site.tool, self.site.context);
-        let input = Input { text: content, member: None, tool, context, role: None };
-        let look = if clean { Look::default() } else { scanners.look(&input) };
-        if hits.is_empty() && before.is_none() && self.named.is_none() && look.is_plain(content) {
+        let look = if clean { Look::default() } else { self.examination.scanners.look(content, self.site.context) };
+        if hits.is_empty() && self.key.is_none() && self.named.is_none() && look.is_plain(content) {
             if is_key {
                 self.learn(string, true);
             }
             return;
         }
+        self.closely(string, content, hits, look, clean);
+    }
+
+    /// Examines one string, and what the key before it says about it. `clean` is a name in which nothing was found.
+    #[inline(never)]
+    fn closely(&mut self, string: Value<'d>, content: &str, hits: &[Hit], look: Look, clean: bool) {
+        let is_key = string.is_key();
+        let before = self.key.take();
+        let scanners = self.examination.scanners;
+        let (tool, context) = (self.site.tool, self.site.context);
         let mut found = Vec::new();
         // A keyword may end with the quote that closes a key (`key"`).
         let (within, of_key) = (content.len(), content.len() + 1);
@@ -171,7 +176,7 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         if !clean {
             let word = if is_key { None } else { self.words.role(string) };
             let role = word.or_else(|| home.and_then(|(_, known)| known.role));
-            let input = Input { member: member.as_deref(), role, ..input };
+            let input = Input { text: content, member: member.as_deref(), tool, context, role };
             let inside = up_to(hits, within);
             self.examination.examine(&input, &inside, look, &mut Budget::of(content.len()), &mut found);
         }
@@ -233,12 +238,14 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     fn split(&mut self, string: Value<'d>, content: &str) {
         let Some(mut split) = self.split.take() else { return };
         let home = self.home(string);
-        let gap = self.last.and_then(|(last, _)| self.between(last, string));
-        let (examination, site) = (&mut self.examination, self.site);
-        let mut parts = split.next(string, content, gap, examination, site);
+        let mut parts = Vec::new();
+        if !split.is_done() {
+            let gap = self.last.and_then(|(last, _)| self.between(last, string));
+            parts = split.next(string, content, gap, &mut self.examination, self.site);
+        }
         if let Some(key) = home.and_then(|(_, known)| known.words) {
             self.locator.seek(string);
-            parts.extend(self.words.next(string, key, &self.locator, examination, site));
+            parts.extend(self.words.next(string, key, &self.locator, &mut self.examination, self.site));
         }
         self.last = Some((string, home));
         self.split = Some(split);
@@ -282,7 +289,7 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let mut found = Vec::new();
         let scanners = self.examination.scanners;
         self.examination.keyed = keyed;
-        self.examination.examine(&input, &[], scanners.look(&input), &mut Budget::of(0), &mut found);
+        self.examination.examine(&input, &[], scanners.look(input.text, context), &mut Budget::of(0), &mut found);
         self.examination.keyed = 0;
         self.emit(value, value.raw(), found);
     }

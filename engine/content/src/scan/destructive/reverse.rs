@@ -116,11 +116,11 @@ pub(super) fn in_text(text: &str) -> Option<Range<usize>> {
     (connects.is_some() && runs && shell).then_some(start..end)
 }
 
-/// A cheap condition of everything that counts alone or connects: each has one of these, or a dot within.
+/// A cheap condition of everything that counts alone or connects: each has one of these, or a dot or a colon within.
 fn may_connect(bytes: &[u8]) -> bool {
-    memchr::memchr3(b'(', b'/', b':', bytes).is_some()
-        || memchr::memchr2_iter(b'[', b'.', bytes)
-            .any(|at| bytes.get(at) == Some(&b'[') || bytes.get(at + 1).is_some_and(u8::is_ascii_alphabetic))
+    memchr::memchr3(b'(', b'/', b'[', bytes).is_some()
+        || memchr::memchr2_iter(b':', b'.', bytes)
+            .any(|at| bytes.get(at + 1).is_some_and(|next| next.is_ascii_alphabetic() || *next == b':'))
 }
 
 const ALONE: u8 = 0;

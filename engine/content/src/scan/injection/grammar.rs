@@ -50,8 +50,14 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
         }
         let Some(word) = words.list.get(*index) else { continue };
         let reach = if word.style.ideograph { 3 } else { 1 };
-        for (number, pattern) in PATTERNS.iter().enumerate() {
-            if own & pattern.anchor == 0 || !place.within(pattern.place) {
+        // What stands near at all: most patterns miss something there, and need not look for the nearest.
+        let around = neighbours(words, concepts, at, WIDEST * reach).iter().fold(0, |all, (_, held)| all | held);
+        let mut numbers = anchored(*own);
+        while numbers != 0 {
+            let number = numbers.trailing_zeros() as usize;
+            numbers &= numbers - 1;
+            let Some(pattern) = PATTERNS.get(number) else { break };
+            if !place.within(pattern.place) || pattern.near.iter().any(|wanted| around & wanted == 0) {
                 continue;
             }
             if pattern.negatable && negated(concepts, at, *index) {
@@ -165,6 +171,49 @@ impl Pattern {
         Self { place, ..self }
     }
 }
+
+/// The patterns with an anchor among these concepts, as bits.
+fn anchored(concepts: Concepts) -> u128 {
+    let mut rest = concepts & ANCHORS;
+    let mut all = 0;
+    while rest != 0 {
+        all |= ANCHORED.get(rest.trailing_zeros() as usize).copied().unwrap_or(0);
+        rest &= rest - 1;
+    }
+    all
+}
+
+/// For each concept the patterns that it anchors, as bits.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+static ANCHORED: [u128; 64] = {
+    let mut all = [0; 64];
+    let mut concept = 0;
+    while concept < 64 {
+        let mut at = 0;
+        while at < PATTERNS.len() {
+            if PATTERNS[at].anchor >> concept & 1 == 1 {
+                all[concept] |= 1 << at;
+            }
+            at += 1;
+        }
+        concept += 1;
+    }
+    all
+};
+
+/// The widest span of a pattern.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const WIDEST: usize = {
+    let mut widest = 0;
+    let mut at = 0;
+    while at < PATTERNS.len() {
+        if PATTERNS[at].span > widest {
+            widest = PATTERNS[at].span;
+        }
+        at += 1;
+    }
+    widest
+};
 
 const ANCHORS: Concepts = {
     let mut all = 0;
