@@ -39,6 +39,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
     };
     let mut strings = value.strings().peekable();
     let mut hits: Vec<Hit> = Vec::new();
+    let mut run = Vec::new();
     // Strings without escapes are scanned where they stand, many at once; the others one by one.
     while let Some(first) = strings.peek().copied() {
         hits.clear();
@@ -55,13 +56,15 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
             continue;
         }
         let from = first.span().start - base;
-        let mut to = from;
-        let run = strings.clone();
-        while let Some(string) = strings.next_if(|string| !string.has_escapes()) {
-            to = string.span().end - base;
+        run.clear();
+        while run.len() < MAX_RUN
+            && let Some(string) = strings.next_if(|string| !string.has_escapes())
+        {
+            run.push(string);
         }
+        let to = run.last().map_or(from, |last| last.span().end - base);
         scanners.prefilter.scan(text.as_bytes().get(from..to).unwrap_or_default(), |hit| hits.push(hit));
-        walk.run(run.take_while(|string| !string.has_escapes()), from, &mut hits);
+        walk.run(&run, from, &mut hits);
     }
     if walk.end_of_split() {
         // What was found in several strings at once came behind the last of them.
@@ -98,11 +101,11 @@ struct Walk<'s, 'd, 'o, 't> {
 impl<'d> Walk<'_, 'd, '_, '_> {
     /// Deals out the hits in a run of strings without escapes, found from byte `from` on, to the
     /// strings they lie in.
-    fn run(&mut self, strings: impl Iterator<Item = Value<'d>>, from: usize, hits: &mut [Hit]) {
+    fn run(&mut self, strings: &[Value<'d>], from: usize, hits: &mut [Hit]) {
         hits.arrange_by_key(|hit| hit.start);
         let mut rest = &*hits;
         let mut own: Vec<Hit> = Vec::new();
-        for string in strings {
+        for string in strings.iter().copied() {
             let span = string.span();
             let start = (span.start + 1).saturating_sub(self.base + from);
             let end = span.end.saturating_sub(self.base + from);
@@ -338,6 +341,8 @@ fn up_to(hits: &[Hit], end: usize) -> Cow<'_, [Hit]> {
     Cow::Owned(hits.iter().copied().filter(|hit| hit.end <= end).collect())
 }
 
+/// Most strings that are scanned at once: what is kept of them stays small.
+const MAX_RUN: usize = 2048;
 /// Members that name what stands in the next one.
 const NAMES: [&str; 4] = ["name", "key", "variable", "header"];
 /// Members whose name stands in the one before.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 /// The operator, and where it stands.
 pub(super) fn find(text: &str) -> Option<Range<usize>> {
+    memchr::memchr3(b'$', b'\'', b'"', text.as_bytes())?;
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find('$')) {
         let start = from + at;

@@ -44,14 +44,24 @@ pub(super) struct Found {
 /// neighbours, so the work is linear.
 pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, mut found: impl FnMut(Found)) {
     let mut weak: Vec<(usize, usize, u32, Range<usize>)> = Vec::new();
+    // The concepts of one sentence.
+    let mut sentence = 0..0;
     for (at, (index, own)) in concepts.iter().enumerate() {
         if own & ANCHORS == 0 {
             continue;
         }
         let Some(word) = words.list.get(*index) else { continue };
         let reach = if word.style.ideograph { 3 } else { 1 };
+        if !sentence.contains(&at) {
+            let number = |(index, _): &(usize, Concepts)| words.list.get(*index).map(|word| word.sentence);
+            let end = concepts.partition_point(|concept| number(concept) <= Some(word.sentence));
+            sentence = concepts.partition_point(|concept| number(concept) < Some(word.sentence))..end;
+        }
         // What stands near at all: most patterns miss something there, and need not look for the nearest.
-        let around = neighbours(words, concepts, at, WIDEST * reach).iter().fold(0, |all, (_, held)| all | held);
+        let close = |(other, _): &&(usize, Concepts)| other.abs_diff(*index) <= WIDEST * reach;
+        let before = concepts.get(sentence.start..at).unwrap_or_default().iter().rev().take_while(close);
+        let after = concepts.get(at..sentence.end).unwrap_or_default().iter().take_while(close);
+        let around = before.chain(after).fold(0, |all, (_, held)| all | held);
         let mut numbers = anchored(*own);
         while numbers != 0 {
             let number = numbers.trailing_zeros() as usize;

@@ -46,7 +46,21 @@ impl Words {
         let mut reader =
             Reader { word: String::new(), start: 0, end: 0, style: Flags::default(), sentence: 0, quiet: 0 };
         let mut escaped = false;
-        for (at, c) in text.char_indices() {
+        let mut next = 0;
+        while let Some(c) = text.get(next..).and_then(|rest| rest.chars().next()) {
+            let at = next;
+            // Small letters of ASCII, which stand for themselves, at once.
+            if c.is_ascii_lowercase() && !escaped {
+                let most = MAX_WORD.saturating_sub(reader.word.len()).max(1);
+                let rest = text.as_bytes().get(at..).unwrap_or_default();
+                next += rest.iter().take(most).take_while(|byte| byte.is_ascii_lowercase()).count();
+                reader.letters(text.get(at..next).unwrap_or_default(), at);
+                if reader.word.len() >= MAX_WORD {
+                    reader.flush(&mut words, base);
+                }
+                continue;
+            }
+            next += c.len_utf8();
             // Text within text: `\\n` as two characters parts words too.
             let part_of_escape = std::mem::replace(&mut escaped, c == '\\') && matches!(c, 'n' | 'r' | 't');
             let class = if part_of_escape { Class::Gap } else { classify(c) };
@@ -185,6 +199,18 @@ impl Reader {
         self.style.lower |= !c.is_ascii_uppercase();
         self.style.digit |= c.is_ascii_digit();
         self.style.foreign |= !folded.is_ascii();
+    }
+
+    /// Small letters of ASCII that stand at `at`.
+    fn letters(&mut self, letters: &str, at: usize) {
+        if self.word.is_empty() {
+            self.start = at;
+        }
+        self.style.ascii = true;
+        self.style.lower = true;
+        self.word.push_str(letters);
+        self.end = at + letters.len();
+        self.quiet = 0;
     }
 
     fn flush(&mut self, words: &mut Words, base: usize) {

@@ -3,6 +3,7 @@
 //! One search finds all of them in one pass, and only in texts that hold a number which needs
 //! one. A number asks whether a word of its kind stands near it, or in the name of its member.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
@@ -16,7 +17,9 @@ pub(super) type Kinds = u128;
 #[derive(Debug)]
 pub(super) struct Contexts<'t> {
     bytes: &'t [u8],
-    member: Kinds,
+    name: Option<&'t str>,
+    /// The kinds that the name says, once somebody has asked.
+    member: OnceCell<Kinds>,
     found: Option<Vec<Word>>,
     /// The windows that were asked for last, and what they hold: many rules ask about one number.
     near: (Range<usize>, Kinds),
@@ -26,42 +29,52 @@ pub(super) struct Contexts<'t> {
 }
 
 impl<'t> Contexts<'t> {
-    /// Looks at the member's name now, and at the text when it is first asked for.
-    pub(super) fn new(text: &'t str, member: Option<&str>) -> Self {
-        let member = member.filter(|name| name.len() <= MEMBER).map_or(0, |name| {
-            let mut kinds = 0;
-            words_in(name.as_bytes(), 0..name.len(), |word| kinds |= word.kinds);
-            kinds
-        });
-        Self { bytes: text.as_bytes(), member, found: None, near: (0..0, 0), close: (0..0, 0), windows: 0 }
+    /// Looks at the member's name and at the text when they are first asked for.
+    pub(super) fn new(text: &'t str, member: Option<&'t str>) -> Self {
+        let name = member.filter(|name| name.len() <= MEMBER);
+        Self {
+            bytes: text.as_bytes(),
+            name,
+            member: OnceCell::new(),
+            found: None,
+            near: (0..0, 0),
+            close: (0..0, 0),
+            windows: 0,
+        }
     }
 
     /// The kinds that the member's name says.
     pub(super) fn member(&self) -> Kinds {
-        self.member
+        *self.member.get_or_init(|| {
+            let mut kinds = 0;
+            if let Some(name) = self.name {
+                words_in(name.as_bytes(), 0..name.len(), |word| kinds |= word.kinds);
+            }
+            kinds
+        })
     }
 
     /// True if a word of `kinds` stands near `range`, or in the member's name.
     pub(super) fn near(&mut self, range: &Range<usize>, kinds: Kinds) -> bool {
         let window = range.start.saturating_sub(BEFORE)..range.end.saturating_add(AFTER);
-        if self.member & kinds == 0 && self.near.0 != window {
+        if self.member() & kinds == 0 && self.near.0 != window {
             self.near = (window.clone(), self.within(window));
         }
-        (self.member | self.near.1) & kinds != 0
+        (self.member() | self.near.1) & kinds != 0
     }
 
     /// True if a word of `kinds` stands right before `range` or right behind it, or in the member's name.
     pub(super) fn next_to(&mut self, range: &Range<usize>, kinds: Kinds) -> bool {
         let window = range.start.saturating_sub(CLOSE)..range.end.saturating_add(BEHIND);
-        if self.member & kinds == 0 && self.close.0 != window {
+        if self.member() & kinds == 0 && self.close.0 != window {
             self.close = (window.clone(), self.within(window));
         }
-        (self.member | self.close.1) & kinds != 0
+        (self.member() | self.close.1) & kinds != 0
     }
 
     /// True if a word of `kinds` stands before `range`, no further than a short phrase, or in the member's name.
     pub(super) fn before(&mut self, range: &Range<usize>, kinds: Kinds) -> bool {
-        (self.member | self.within(range.start.saturating_sub(CLOSE)..range.start)) & kinds != 0
+        (self.member() | self.within(range.start.saturating_sub(CLOSE)..range.start)) & kinds != 0
     }
 
     /// The kinds of the words within `window`.
