@@ -15,6 +15,9 @@ use crate::sort::Arrange;
 pub(super) struct Prefilter {
     /// 1 where a window begins with four bytes of this hash.
     firsts: Box<[u8; FIRSTS]>,
+    /// What their fifth bytes may be, as a set of [`fifth`]: asked only where `firsts` says yes, which is at every fifth
+    /// position, and mostly no.
+    fifths: Box<[u8; FIRSTS]>,
     map: Box<[u32; MAP]>,
     /// For each value of [`Window::slot`] where its entries begin; one more for the end.
     slots: Vec<u16>,
@@ -38,12 +41,14 @@ impl Prefilter {
     pub(super) fn new(keywords: &[String]) -> Self {
         let keywords: Vec<Box<[u8]>> =
             keywords.iter().map(|keyword| keyword.to_ascii_lowercase().into_bytes().into()).collect();
-        let (mut firsts, mut map) = (Box::new([0; FIRSTS]), Box::new([0; MAP]));
+        let (mut firsts, mut fifths, mut map) = (Box::new([0; FIRSTS]), Box::new([0; FIRSTS]), Box::new([0; MAP]));
         let mut all: Vec<(u16, Entry)> = Vec::with_capacity(keywords.len());
         for (index, keyword) in keywords.iter().enumerate() {
             let (Ok(index), Some((offset, bytes, window))) = (u16::try_from(index), rarest(keyword)) else { continue };
-            if let Some(first) = firsts.get_mut(place(bytes as u32)) {
+            let at = place(bytes as u32);
+            if let (Some(first), Some(set)) = (firsts.get_mut(at), fifths.get_mut(at)) {
                 *first = 1;
+                *set |= if keyword.len() >= SIX { fifth((bytes >> 32) as u8) } else { u8::MAX };
             }
             if let Some(place) = map.get_mut(window.place()) {
                 *place |= window.bits();
@@ -55,7 +60,7 @@ impl Prefilter {
         for slot in 0..=SLOTS {
             slots.push(all.partition_point(|(other, _)| usize::from(*other) < slot) as u16);
         }
-        Self { firsts, map, slots, entries: all.into_iter().map(|(_, entry)| entry).collect(), keywords }
+        Self { firsts, fifths, map, slots, entries: all.into_iter().map(|(_, entry)| entry).collect(), keywords }
     }
 
     /// Calls `found` for every keyword in `text`, in the order of their rarest bytes.
@@ -71,7 +76,10 @@ impl Prefilter {
             let [a, b, c, d] = starts.map(u64::from);
             let mut starts = a | b << 16 | c << 32 | d << 48;
             while starts != 0 {
-                self.examine(text, at + starts.trailing_zeros() as usize, &mut found);
+                let index = starts.trailing_zeros() as usize;
+                if block.get(index..).and_then(|rest| rest.first_chunk::<5>()).is_some_and(|five| self.goes_on(five)) {
+                    self.examine(text, at + index, &mut found);
+                }
                 starts &= starts - 1;
             }
             at += 64;
@@ -109,6 +117,14 @@ impl Prefilter {
         u32::from(self.firsts.get(place(four)).copied().unwrap_or(0))
     }
 
+    /// True if a window may begin with these five bytes, of which it may begin with the first four.
+    #[inline(always)]
+    fn goes_on(&self, five: &[u8; 5]) -> bool {
+        let [a, b, c, d, last] = *five;
+        let at = place(u32::from_le_bytes([a, b, c, d]) | FOLD as u32);
+        self.fifths.get(at).is_some_and(|set| set & fifth(last | FOLD as u8) != 0)
+    }
+
     /// Looks closer at a position.
     #[inline(always)]
     fn examine(&self, text: &[u8], at: usize, found: &mut impl FnMut(Hit)) {
@@ -119,9 +135,10 @@ impl Prefilter {
             None => rest.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)),
         };
         let (six, four) = (Window::six(bytes | FOLD), Window::four(bytes | FOLD));
-        if self.has(six) | self.has(four) {
-            self.candidates(text, at, six, found);
-            self.candidates(text, at, four, found);
+        for window in [six, four] {
+            if self.has(window) {
+                self.candidates(text, at, window, found);
+            }
         }
     }
 
@@ -209,6 +226,12 @@ fn four<const FROM: usize>(chunk: &[u8; 20]) -> u32 {
 #[inline(always)]
 fn place(four: u32) -> usize {
     (four.wrapping_mul(0x9e37_79b1) >> (32 - FIRSTS.trailing_zeros())) as usize
+}
+
+/// One of eight kinds of folded bytes, as a bit.
+#[inline(always)]
+fn fifth(byte: u8) -> u8 {
+    1 << ((byte ^ byte >> 3) & 7)
 }
 
 /// The window of a keyword that is least common in JSON and prose, its offset and its bytes.

@@ -23,11 +23,11 @@ impl Verdict {
     /// Whether what the grammar found may be an injection: words that mean one may stand in a page that
     /// has nothing of one otherwise. A short text says too little about itself to be overruled.
     pub(super) fn bears_out(&self, found: &Range<usize>) -> bool {
-        self.passages.len() <= 1
-            || self
-                .passages
-                .iter()
-                .any(|(score, range)| *score >= self.floor && range.start < found.end && found.start < range.end)
+        // Both ends of the passages grow: those that overlap stand next to each other.
+        let first = self.passages.partition_point(|(_, range)| range.end <= found.start);
+        let overlapping =
+            self.passages.iter().skip(first).take_while(|(_, range)| range.start < found.end).map(|(score, _)| *score);
+        self.passages.len() <= 1 || overlapping.into_iter().any(|score| score >= self.floor)
     }
 }
 
