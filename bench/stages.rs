@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         scanning(size)?;
         exchanges(size)?;
     }
+    worst(64 << 10)?;
     loading()
 }
 
@@ -68,6 +69,26 @@ fn scanners(kind: &str, message: &[u8], context: Context) -> Result<(), Box<dyn 
             scanners.scan_value(context, black_box(document.root()), &mut found);
             assert!(found.is_empty());
         });
+    }
+    Ok(())
+}
+
+/// All scanners over the texts that cost them most: one sign over and over, as the argument of a call and in an answer.
+fn worst(size: usize) -> Result<(), Box<dyn Error>> {
+    let scanners = Scanners::compile(&ScannersConfig::default())?;
+    let call = Context { direction: Direction::Request, surface: Surface::Arguments };
+    let answer = Context { direction: Direction::Response, surface: Surface::Result };
+    for (name, seed) in WORST {
+        let text = serde_json::Value::from(seed.repeat(size / seed.len())).to_string();
+        let message = format!("{{\"input\":{text}}}");
+        let document = Document::parse(message.as_bytes(), &Limits::default())?;
+        for (kind, context) in [("call", call), ("answer", answer)] {
+            row(&format!("worst: {name}, {kind}"), message.len(), || {
+                let mut found = Vec::new();
+                scanners.scan_value(context, black_box(document.root()), &mut found);
+                black_box(found.len());
+            });
+        }
     }
     Ok(())
 }
@@ -142,6 +163,34 @@ fn row(name: &str, bytes: usize, mut work: impl FnMut()) {
 }
 
 const BEARER: &str = "Bearer bench-caller";
+
+/// Keywords, coats, trigger words of each detector, and the first examples of rules that are slow.
+const WORST: [(&str, &str); 24] = [
+    ("assignments", "token="),
+    ("prefixes of keys", "ghp_"),
+    ("a word of secrets", "secret-"),
+    ("percent", "%2525"),
+    ("entities", "&amp;"),
+    ("escapes", "\\u0041"),
+    ("imitations", "\u{430}a"),
+    ("zero width", "\u{200b}"),
+    ("accents", "a\u{301}"),
+    ("base64 of a command", "cm0gLXJmIC8gLS1uby1wcmVzZXJ2ZS1yb290 "),
+    ("hexadecimal", "726d202d7266202f202d2d6e6f "),
+    ("token headers", "eyJhbGciOiJub25lIn0."),
+    ("ROT13", "vtaber nyy cerivbhf vafgehpgvbaf "),
+    ("a word of instructions", "ignore "),
+    ("a jailbreak", "i am god "),
+    ("comments", "<!-- "),
+    ("role tags", "[system "),
+    ("commands", "rm -rf "),
+    ("SQL injection", "' or 1=1 "),
+    ("links", "http://a:"),
+    ("digits", "12345 6789 "),
+    ("addresses", "a@b "),
+    ("traversal", "../"),
+    ("chains", "a;b|c&&"),
+];
 
 type Switch = fn(&mut ScannersConfig) -> &mut bool;
 

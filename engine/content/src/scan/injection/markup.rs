@@ -7,19 +7,19 @@ use super::Place;
 use super::rules::{COMMENT, EXFIL_LINK, ROLE_TAG, TEMPLATE};
 
 /// Looks around one sign that was found at `range`, and reports matches. `pattern` is its number in
-/// [`TEMPLATES`] followed by [`MARKS`]; words have higher numbers.
+/// [`TEMPLATES`] followed by [`MARKS`]; words have higher numbers. Signs come in the order of the text.
 pub(super) fn look(
-    text: &str,
+    spoken: &mut Spoken<'_>,
     pattern: usize,
     range: &Range<usize>,
     place: Place,
     mut found: impl FnMut(usize, Range<usize>),
 ) {
-    let bytes = text.as_bytes();
-    let trigger = bytes.get(range.clone()).unwrap_or_default();
+    let text = spoken.text;
+    let trigger = text.as_bytes().get(range.clone()).unwrap_or_default();
     match trigger {
         b"<!--" => {
-            if let Some(comment) = comment(text, range.start) {
+            if let Some(comment) = comment(spoken, range.start) {
                 found(COMMENT, comment);
             }
         }
@@ -31,7 +31,7 @@ pub(super) fn look(
         _ if pattern < TEMPLATES.len() => found(TEMPLATE, range.clone()),
         _ if pattern >= TEMPLATES.len() + MARKS.len() => {}
         _ => {
-            if let Some(tag) = role_tag(text, range, place) {
+            if let Some(tag) = role_tag(spoken, range, place) {
                 found(ROLE_TAG, tag);
             }
         }
@@ -144,14 +144,80 @@ pub(super) const MARKS: &[&str] = &[
     "<tool_result",
 ];
 
+/// Words that orders to a model are made of, where they stand in a text. Each byte is looked at once, however many
+/// signs stand before it.
+pub(super) struct Spoken<'t> {
+    text: &'t str,
+    /// How far words were looked for.
+    seen: usize,
+    said: Vec<Said>,
+    /// Where a comment ends next, and from where that is so.
+    close: Range<usize>,
+}
+
+/// A word of [`ADDRESSED`] or [`ORDERS`], numbered one after the other.
+struct Said {
+    at: usize,
+    end: usize,
+    word: usize,
+    /// No word goes on before it, or behind it.
+    starts: bool,
+    ends: bool,
+}
+
+impl<'t> Spoken<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, seen: 0, said: Vec::new(), close: 0..0 }
+    }
+
+    /// The words within `window`, as bits. Its bounds cut words off: what is cut stands for itself.
+    fn within(&mut self, window: &Range<usize>) -> u128 {
+        let bytes = self.text.as_bytes();
+        for at in self.seen.max(window.start)..window.end {
+            let begin = bytes.get(at).map_or(0, |byte| usize::from(byte.to_ascii_lowercase()));
+            let mut words: u128 = BEGIN.get(begin).copied().unwrap_or(0);
+            while words != 0 {
+                let number = words.trailing_zeros() as usize;
+                words &= words - 1;
+                let Some(word) = ADDRESSED.get(number).or_else(|| ORDERS.get(number - ADDRESSED.len())) else { break };
+                let end = at + word.len();
+                if bytes.get(at..end).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes())) {
+                    let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+                    let starts = edge(self.text.get(..at).and_then(|before| before.chars().next_back()));
+                    let ends = edge(self.text.get(end..).and_then(|after| after.chars().next()));
+                    self.said.push(Said { at, end, word: number, starts, ends });
+                }
+            }
+        }
+        self.seen = self.seen.max(window.end);
+        let first = self.said.partition_point(|said| said.at < window.start);
+        let inside = self.said.iter().skip(first).take_while(|said| said.at < window.end);
+        let whole = inside.filter(|said| {
+            said.end <= window.end && (said.starts || said.at == window.start) && (said.ends || said.end == window.end)
+        });
+        whole.fold(0, |all, said| all | 1 << said.word)
+    }
+
+    /// Where the first `-->` from `from` on stands, or the end.
+    fn close(&mut self, from: usize) -> usize {
+        if !self.close.contains(&from) {
+            let rest = self.text.as_bytes().get(from..).unwrap_or_default();
+            self.close = from..memchr::memmem::find(rest, b"-->").map_or(self.text.len(), |at| from + at);
+        }
+        self.close.end
+    }
+}
+
 /// An HTML or XML comment that speaks to a model.
-fn comment(text: &str, start: usize) -> Option<Range<usize>> {
-    let rest = slice(text, start + 4, start + 4 + MAX_COMMENT);
-    let length = rest.find("-->").unwrap_or(rest.len());
-    let inside = rest.get(..length)?.to_ascii_lowercase();
-    let speaks = ADDRESSED.iter().any(|word| has_word(&inside, word));
-    let orders = ORDERS.iter().any(|word| has_word(&inside, word));
-    (speaks && orders).then(|| start..(start + 4 + length + 3).min(text.len()))
+fn comment(spoken: &mut Spoken<'_>, start: usize) -> Option<Range<usize>> {
+    let rest = bounds(spoken.text, start + 4, start + 4 + MAX_COMMENT);
+    // What the end of the comment reaches beyond the limit is not seen.
+    let close = spoken.close(rest.start);
+    let end = if close + 3 <= rest.end { close } else { rest.end };
+    let words = spoken.within(&(rest.start..end));
+    let speaks = words & ((1 << ADDRESSED.len()) - 1) != 0;
+    let orders = words >> ADDRESSED.len() != 0;
+    (speaks && orders).then(|| start..(end + 3).min(spoken.text.len()))
 }
 
 /// A link or image whose address holds a slot for data.
@@ -178,7 +244,8 @@ fn link(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
 }
 
 /// A mark such as `[SYSTEM]`: only where it opens a turn and something is told to the model.
-fn role_tag(text: &str, range: &Range<usize>, place: Place) -> Option<Range<usize>> {
+fn role_tag(spoken: &mut Spoken<'_>, range: &Range<usize>, place: Place) -> Option<Range<usize>> {
+    let text = spoken.text;
     let mark = text.get(range.clone())?;
     let lower = mark.to_ascii_lowercase();
     let before = text.get(..range.start)?.bytes().next_back();
@@ -192,9 +259,9 @@ fn role_tag(text: &str, range: &Range<usize>, place: Place) -> Option<Range<usiz
             && place.within(Place::INBOUND)
             && after.trim_start_matches(['s', 'S']).starts_with('>')
             && (shout || place.within(Place::DESCRIPTION));
-    let told = |words: usize| {
-        let lower = after.to_ascii_lowercase();
-        ORDERS.iter().filter(|word| has_word(&lower, word)).count() >= words
+    let mut told = |words: u32| {
+        let window = bounds(text, range.end, range.end + MAX_TURN);
+        (spoken.within(&window) >> ADDRESSED.len()).count_ones() >= words
     };
     let opens = !before
         .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'"' | b'\''));
@@ -227,24 +294,33 @@ fn leaves_frame(text: &str, at: usize) -> bool {
         && tag.len() <= MAX_FRAME
 }
 
-fn has_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, found)| {
-        let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
-        edge(text.get(..at).and_then(|before| before.chars().next_back()))
-            && edge(text.get(at + found.len()..).and_then(|after| after.chars().next()))
-    })
-}
-
 /// The part of `text` between two offsets, moved to the next character boundaries.
 fn slice(text: &str, from: usize, to: usize) -> &str {
+    text.get(bounds(text, from, to)).unwrap_or_default()
+}
+
+fn bounds(text: &str, from: usize, to: usize) -> Range<usize> {
     let at = |mut offset: usize| {
         while offset < text.len() && !text.is_char_boundary(offset) {
             offset += 1;
         }
         offset.min(text.len())
     };
-    text.get(at(from)..at(to)).unwrap_or_default()
+    at(from)..at(to)
 }
+
+/// For each byte the words that begin with it.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+static BEGIN: [u128; 128] = {
+    let mut all = [0; 128];
+    let mut number = 0;
+    while number < ADDRESSED.len() + ORDERS.len() {
+        let word = if number < ADDRESSED.len() { ADDRESSED[number] } else { ORDERS[number - ADDRESSED.len()] };
+        all[word.as_bytes()[0] as usize] |= 1 << number;
+        number += 1;
+    }
+    all
+};
 
 /// How names of frames begin.
 const FRAMES: [&str; 10] =

@@ -23,6 +23,7 @@ mod rules;
 mod triggers;
 mod words;
 
+use markup::Spoken;
 use rules::{HOMOGLYPH, LEARNED, RULES};
 use words::Words;
 
@@ -76,7 +77,8 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     if !text.is_ascii() || text.as_bytes().contains(&0x1b) {
         hidden::find(text, &mut add);
     }
-    let windows = Windows::of(text, |hit| markup::look(text, hit.number, &hit.range, place, &mut add));
+    let mut spoken = Spoken::new(text);
+    let windows = Windows::of(text, |hit| markup::look(&mut spoken, hit.number, &hit.range, place, &mut add));
     for window in windows.list {
         let Some(part) = text.get(window.clone()) else { continue };
         let words = Words::read(part, window.start);
