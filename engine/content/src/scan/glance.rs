@@ -58,16 +58,13 @@ impl Glance {
     /// The marks of a text, and the detectors of which a trigger stands in it, as bits.
     pub(super) fn of(&self, text: &str) -> (Marks, u32) {
         let (mut all, mut first, mut second, mut met) = (0, 0, 0, 0);
-        let mut next = |byte: u8| {
+        for byte in text.bytes() {
             let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
             all |= class;
             met |= second & (class >> (2 * GROUPS));
             second = first & (class >> GROUPS);
             first = class;
-        };
-        let (fours, rest) = text.as_bytes().as_chunks::<4>();
-        fours.iter().for_each(|four| four.iter().for_each(|byte| next(*byte)));
-        rest.iter().for_each(|byte| next(*byte));
+        }
         met |= second & (self.end >> (2 * GROUPS));
         let mut detectors = (all >> DETECTORS) as u32;
         met &= (1 << GROUPS) - 1;
