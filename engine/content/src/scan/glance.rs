@@ -43,13 +43,12 @@ impl Glance {
         for (index, group) in groups.iter().enumerate().take(GROUPS) {
             for (position, set) in group.sets.iter().enumerate() {
                 let bit = 1 << (index + position * GROUPS);
-                match set {
-                    Some(bytes) => bytes.iter().for_each(|byte| add(&mut classes, *byte, bit)),
-                    None => {
-                        (0..=255).for_each(|byte| add(&mut classes, byte, bit));
-                        end |= bit;
+                for (byte, class) in classes.iter_mut().enumerate() {
+                    if *set == ANYTHING || byte < 128 && set >> byte & 1 == 1 {
+                        *class |= bit;
                     }
                 }
+                end |= if *set == ANYTHING { bit } else { 0 };
             }
         }
         Self { classes, end, groups: groups.iter().map(|group| group.detectors).collect() }
@@ -82,35 +81,28 @@ fn add(classes: &mut [u64; 256], byte: u8, bits: u64) {
     }
 }
 
-/// Triggers of one detector: what may stand at each position, `None` for anything and for the end.
-#[derive(Clone)]
+/// Triggers of one detector: which bytes of ASCII may stand at each position; [`ANYTHING`] is for the end as well.
+#[derive(Clone, Copy)]
 struct Group {
-    sets: [Option<Vec<u8>>; 3],
+    sets: [u128; 3],
     detectors: u32,
 }
 
 impl Group {
     fn of(trigger: &[u8], detectors: u32) -> Self {
         let set = |at: usize| {
-            trigger.get(at).map(|byte| {
-                let mut bytes = vec![byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
-                bytes.dedup();
-                bytes
+            let byte = trigger.get(at);
+            byte.map_or(ANYTHING, |byte| {
+                1 << (byte.to_ascii_lowercase() & 127) | 1 << (byte.to_ascii_uppercase() & 127)
             })
         };
         Self { sets: [set(0), set(1), set(2)], detectors }
     }
 
     fn with(&self, other: &Self) -> Self {
-        let mut sum = self.clone();
+        let mut sum = *self;
         for (set, more) in sum.sets.iter_mut().zip(&other.sets) {
-            match (set.as_mut(), more) {
-                (Some(bytes), Some(more)) => {
-                    let new: Vec<u8> = more.iter().copied().filter(|byte| !bytes.contains(byte)).collect();
-                    bytes.extend(new);
-                }
-                _ => *set = None,
-            }
+            *set |= more;
         }
         sum.detectors |= other.detectors;
         sum
@@ -118,8 +110,8 @@ impl Group {
 
     /// How often it may be met, roughly.
     fn weight(&self) -> u32 {
-        let of = |set: &Vec<u8>| set.iter().map(|byte| commonness(*byte)).sum();
-        self.sets.iter().map(|set| set.as_ref().map_or(ANYTHING, of)).product::<u32>() * self.detectors.count_ones()
+        let of = |set: &u128| (0..128).filter(|byte| set >> byte & 1 == 1).map(commonness).sum::<u32>();
+        self.sets.iter().map(of).product::<u32>() * self.detectors.count_ones()
     }
 }
 
@@ -152,8 +144,8 @@ const MARKS: usize = 3 * GROUPS;
 /// Where the detectors are that a byte triggers by itself.
 const DETECTORS: usize = MARKS + 3;
 
-/// The weight of a position where anything may stand.
-const ANYTHING: u32 = 400;
+/// Every byte, and the end.
+const ANYTHING: u128 = u128::MAX;
 
 #[cfg(test)]
 mod tests {

@@ -55,3 +55,21 @@ const SLOTS: usize = 64;
 
 /// How many of them are compared with a name.
 const WAYS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_known_by_itself_alone() {
+        let all: Vec<String> = (0..200).map(|number| format!("n{number}e")).collect();
+        let mut names = Names::new();
+        for name in &all {
+            assert!(names.get(name).is_none());
+            names.set(name, Known { clean: name.len() == 3, ..Known::default() });
+            assert_eq!(names.get(name).map(|known| known.clean), Some(name.len() == 3));
+        }
+        assert!(all.iter().filter(|name| names.get(name).is_some()).count() <= SLOTS);
+        assert!(all.iter().all(|name| names.get(name).is_none_or(|known| known.clean == (name.len() == 3))));
+    }
+}

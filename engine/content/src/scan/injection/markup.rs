@@ -174,7 +174,7 @@ impl<'t> Spoken<'t> {
     fn within(&mut self, window: &Range<usize>) -> u128 {
         let bytes = self.text.as_bytes();
         for at in self.seen.max(window.start)..window.end {
-            let begin = bytes.get(at).map_or(0, |byte| usize::from(byte.to_ascii_lowercase()));
+            let begin = bytes.get(at).map_or(0, |byte| usize::from(byte & 31));
             let mut words: u128 = BEGIN.get(begin).copied().unwrap_or(0);
             while words != 0 {
                 let number = words.trailing_zeros() as usize;
@@ -309,14 +309,14 @@ fn bounds(text: &str, from: usize, to: usize) -> Range<usize> {
     at(from)..at(to)
 }
 
-/// For each byte the words that begin with it.
+/// For each letter, by its lower five bits, the words that begin with it.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-static BEGIN: [u128; 128] = {
-    let mut all = [0; 128];
+static BEGIN: [u128; 32] = {
+    let mut all = [0; 32];
     let mut number = 0;
     while number < ADDRESSED.len() + ORDERS.len() {
         let word = if number < ADDRESSED.len() { ADDRESSED[number] } else { ORDERS[number - ADDRESSED.len()] };
-        all[word.as_bytes()[0] as usize] |= 1 << number;
+        all[(word.as_bytes()[0] & 31) as usize] |= 1 << number;
         number += 1;
     }
     all
@@ -429,3 +429,40 @@ const CARRIED: &[&str] = &[
     "user_data",
     "cookie",
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Whether a word stands in a text, as the definition says.
+    fn has_word(text: &str, word: &str) -> bool {
+        text.match_indices(word).any(|(at, found)| {
+            let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+            edge(text[..at].chars().next_back()) && edge(text[at + found.len()..].chars().next())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_window_holds_its_own_words(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "must", "MUST", "do not", "ai", "run", "runs", " ", "é", "-", "you must", "s", "always", "<!--", "tool",
+            ]), 0..30),
+            windows in prop::collection::vec((0_usize..80, 0_usize..60), 1..6),
+        ) {
+            let text = parts.concat();
+            let mut spoken = Spoken::new(&text);
+            let mut windows = windows;
+            windows.sort_unstable();
+            for (from, length) in windows {
+                let window = bounds(&text, from.min(text.len()), from + length);
+                let lower = text[window.clone()].to_ascii_lowercase();
+                let words = ADDRESSED.iter().chain(ORDERS).enumerate();
+                let slow = words.filter(|(_, word)| has_word(&lower, word)).fold(0, |all, (at, _)| all | 1_u128 << at);
+                prop_assert_eq!(spoken.within(&window), slow);
+            }
+        }
+    }
+}
