@@ -440,7 +440,8 @@ mod tests {
     fn has_word(text: &str, word: &str) -> bool {
         text.match_indices(word).any(|(at, found)| {
             let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
-            edge(text[..at].chars().next_back()) && edge(text[at + found.len()..].chars().next())
+            edge(text.get(..at).unwrap().chars().next_back())
+                && edge(text.get(at + found.len()..).unwrap().chars().next())
         })
     }
 
@@ -458,7 +459,7 @@ mod tests {
             windows.sort_unstable();
             for (from, length) in windows {
                 let window = bounds(&text, from.min(text.len()), from + length);
-                let lower = text[window.clone()].to_ascii_lowercase();
+                let lower = text.get(window.clone()).unwrap().to_ascii_lowercase();
                 let words = ADDRESSED.iter().chain(ORDERS).enumerate();
                 let slow = words.filter(|(_, word)| has_word(&lower, word)).fold(0, |all, (at, _)| all | 1_u128 << at);
                 prop_assert_eq!(spoken.within(&window), slow);
