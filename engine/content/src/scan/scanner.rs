@@ -207,6 +207,12 @@ impl Scanners {
         wanted
     }
 
+    /// The detectors of these names that are on, as bits.
+    pub(super) fn bits(&self, names: &[&str]) -> u32 {
+        let running = self.running.iter().enumerate();
+        running.filter(|(_, one)| names.contains(&one.detector.name)).fold(0, |bits, (index, _)| bits | 1 << index)
+    }
+
     /// The short triggers of a direction.
     fn short(&self, direction: Direction) -> &Short {
         let [request, response] = &self.short;
@@ -350,6 +356,12 @@ impl Examination<'_> {
         if wanted & Running::ROT13 != 0 {
             self.turned(input, found);
         }
+        let mut pass = Pass::default();
+        decode::tokens(input.text, |start| {
+            self.scanners.patterns.verify_bare(input.text.as_bytes(), start, &mut pass);
+        });
+        self.work += pass.work;
+        found.append(&mut pass.found);
         budget.layers(input.text, look.marks, |layer, budget| {
             let mut hits = Vec::new();
             self.scanners.prefilter.scan(layer.text.as_bytes(), |hit| hits.push(hit));

@@ -28,6 +28,13 @@ pub(super) fn look(
                 found(EXFIL_LINK, link);
             }
         }
+        [b'd' | b'D' | b'f' | b'F' | b'v' | b'V', .., b'e' | b'0' | b'n' | b'E' | b'N']
+            if place.within(Place::INBOUND) =>
+        {
+            if let Some(element) = unseen(text, range) {
+                found(COMMENT, element);
+            }
+        }
         _ if pattern < TEMPLATES.len() => found(TEMPLATE, range.clone()),
         _ if pattern >= TEMPLATES.len() + MARKS.len() => {}
         _ => {
@@ -142,6 +149,16 @@ pub(super) const MARKS: &[&str] = &[
     "</function_results",
     "<function_results",
     "<tool_result",
+    "<user>",
+    "<human>",
+    "end of tool",
+    "begin system",
+    "\"tool_use_id\"",
+    "display:none",
+    "display: none",
+    "font-size:0",
+    "font-size: 0",
+    "visibility:hidden",
 ];
 
 /// An HTML or XML comment that speaks to a model.
@@ -152,6 +169,17 @@ fn comment(text: &str, start: usize) -> Option<Range<usize>> {
     let speaks = ADDRESSED.iter().any(|word| has_word(&inside, word));
     let orders = ORDERS.iter().any(|word| has_word(&inside, word));
     (speaks && orders).then(|| start..(start + 4 + length + 3).min(text.len()))
+}
+
+/// The text of an element that is not shown, if it speaks to a model.
+fn unseen(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
+    let rest = slice(text, range.end, range.end + MAX_COMMENT);
+    let start = rest.get(..rest.len().min(MAX_TAG)).or(Some(rest))?.find('>')? + 1;
+    let length = rest.get(start..)?.find('<').unwrap_or(rest.len() - start);
+    let inside = rest.get(start..start + length)?.to_ascii_lowercase();
+    let speaks = ["assistant", "ai", "llm", "agent", "model", "chatbot", "guidelines", "instructions"];
+    (speaks.iter().any(|word| has_word(&inside, word)) && ORDERS.iter().any(|word| has_word(&inside, word)))
+        .then(|| range.end + start..range.end + start + length)
 }
 
 /// A link or image whose address holds a slot for data.
@@ -166,7 +194,12 @@ fn link(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
         .unwrap_or("");
     let slots = address.contains('[') && address.contains(']')
         || query.contains('{') && query.contains('}')
-        || query.contains('<') && query.contains('>');
+        || query.contains('<') && query.contains('>')
+        || query.split(['=', '&']).any(|value| {
+            value.len() >= 4
+                && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+                && SLOTS.iter().any(|word| value.contains(word))
+        });
     let names = query.to_ascii_lowercase();
     let image = text.get(..range.start).is_some_and(|before| {
         before.bytes().rev().take(120).find(|byte| matches!(byte, b'[' | b'\n')) == Some(b'[')
@@ -191,7 +224,12 @@ fn role_tag(text: &str, range: &Range<usize>, place: Place) -> Option<Range<usiz
         || matches!(lower.as_str(), "<important" | "<instruction" | "<instructions")
             && place.within(Place::INBOUND)
             && after.trim_start_matches(['s', 'S']).starts_with('>')
-            && (shout || place.within(Place::DESCRIPTION));
+            && (shout || place.within(Place::DESCRIPTION))
+        // Turns forged: the frame of a tool's answer closed, a message begun, a tag repeated.
+        || lower == "end of tool" && place.within(Place::INBOUND) && slice(text, range.end, range.end + 64).contains("ser:")
+        || lower == "begin system" && shout && place.within(Place::INBOUND)
+        || lower == "\"tool_use_id\"" && place.within(Place::DESCRIPTION)
+        || lower == "[system" && after.starts_with("][system]");
     let told = |words: usize| {
         let lower = after.to_ascii_lowercase();
         ORDERS.iter().filter(|word| has_word(&lower, word)).count() >= words
@@ -251,6 +289,7 @@ const FRAMES: [&str; 10] =
     ["tool", "function", "result", "output", "document", "data", "context", "untrusted", "search", "response"];
 const MAX_FRAME: usize = 32;
 const MAX_COMMENT: usize = 600;
+const MAX_TAG: usize = 120;
 const MAX_LINK: usize = 400;
 const MAX_TURN: usize = 200;
 
@@ -333,6 +372,9 @@ const ORDERS: &[&str] = &[
     "answer",
     "state",
 ];
+
+/// Words in capitals that stand for what is to be filled in.
+const SLOTS: [&str; 7] = ["MESSAGE", "DATA", "CONTENT", "PROMPT", "HISTORY", "SUMMARY", "SECRET"];
 
 const CARRIED: &[&str] = &[
     "data=",
