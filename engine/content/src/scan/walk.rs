@@ -7,7 +7,7 @@ use super::scanner::{Examination, Scanners};
 use super::split::{Part, Split};
 use super::verify::Pass;
 use super::words::Words;
-use super::{Located, Site};
+use super::{Direction, Located, Site};
 use crate::json::{Kind, Locator, Value};
 use crate::sort::Arrange;
 
@@ -30,6 +30,8 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
         words: Words::new(scanners),
         last: None,
         clean: Vec::new(),
+        commands: site.context.direction == Direction::Request,
+        command: false,
         out,
     };
     let mut strings = value.strings().peekable();
@@ -85,6 +87,10 @@ struct Walk<'s, 'd, 'o, 't> {
     last: Option<Value<'d>>,
     /// Names of members in which nothing was found: objects of a list have the same ones.
     clean: Vec<&'d str>,
+    /// Commands may stand in it.
+    commands: bool,
+    /// The key just passed names a command: its readers need no trigger.
+    command: bool,
     out: &'o mut Vec<Located<'d>>,
 }
 
@@ -121,13 +127,21 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let (tool, context) = (self.site.tool, self.site.context);
         let input = Input { text: content, member: None, tool, context, role: None };
         let look = scanners.look(&input);
-        if hits.is_empty() && before.is_none() && self.named.is_none() && look.is_plain(content) {
+        let command = std::mem::take(&mut self.command);
+        let is_key = string.is_key();
+        if is_key && self.commands {
+            self.command = COMMANDS.contains(&content);
+        }
+        let quiet = hits.is_empty() && before.is_none() && self.named.is_none() && look.is_plain(content);
+        if quiet && !command {
+            if is_key && self.commands {
+                self.number(string, content, hits);
+            }
             return;
         }
         let mut found = Vec::new();
         // A keyword may end with the quote that closes a key (`key"`).
         let (within, of_key) = (content.len(), content.len() + 1);
-        let is_key = string.is_key();
         if let Some((key, key_hits)) = before
             && self.is_member(key, string)
             && let Some(name) = key.as_str()
@@ -137,8 +151,16 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             found.append(&mut pass.found);
             self.examination.keyed = self.triggered(&key_hits);
         }
+        if command {
+            self.examination.keyed |= scanners.bits(&["destructive", "exfil", "bulk", "privesc"]);
+        }
         self.locator.seek(string);
-        let member = self.locator.key().filter(|_| !is_key).and_then(Value::as_str);
+        let member = match is_key {
+            false => self.locator.key(),
+            // An operator says what it does to the member that it stands in.
+            true => self.locator.outer_key().filter(|_| content.starts_with('$')),
+        };
+        let member = member.and_then(Value::as_str);
         if let Some((name, name_hits)) = self.named.take_if(|_| !is_key)
             && VALUES.iter().any(|known| member.as_deref() == Some(known))
             && self.is_pair(name, string)
@@ -214,8 +236,20 @@ impl<'d> Walk<'_, 'd, '_, '_> {
 
     /// Shows a number to the detectors whose trigger stands in its key.
     fn number(&mut self, key: Value<'d>, name: &str, hits: &[Hit]) {
-        let keyed = self.triggered(hits);
-        let Some(value) = key.member_value().filter(|value| keyed != 0 && value.kind() == Kind::Number) else { return };
+        let mut keyed = self.triggered(hits);
+        if keyed == 0 && !self.commands {
+            return;
+        }
+        let Some(value) = key.member_value() else { return };
+        match value.kind() {
+            // How many are wanted, whatever the name is.
+            Kind::Number if self.commands && value.raw().len() >= LARGE => keyed |= self.bulk(),
+            Kind::Number | Kind::True => {}
+            _ => return,
+        }
+        if keyed == 0 {
+            return;
+        }
         let (tool, context) = (self.site.tool, self.site.context);
         let input = Input { text: value.raw(), member: Some(name), tool, context, role: self.words.role(value) };
         let mut found = Vec::new();
@@ -234,6 +268,10 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         };
         let scanners = self.examination.scanners;
         scanners.settle(site, content, found, &mut locate, |finding| out.push(Located { finding, value }));
+    }
+
+    fn bulk(&self) -> u32 {
+        self.examination.scanners.bits(&["bulk"])
     }
 
     fn triggered(&self, hits: &[Hit]) -> u32 {
@@ -262,6 +300,10 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     }
 }
 
+/// Members that hold a command.
+const COMMANDS: [&str; 8] = ["command", "cmd", "commands", "script", "shell", "bash", "command_line", "commandLine"];
+/// Digits of a number that may say how many are wanted.
+const LARGE: usize = 5;
 /// Most names that are kept as clean.
 const MAX_CLEAN: usize = 32;
 /// Members that name what stands in the next one.

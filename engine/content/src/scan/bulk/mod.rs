@@ -70,6 +70,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         return;
     }
     match role {
+        Role::Prose if text.starts_with('{') => {}
         Role::Prose | Role::Document | Role::Word => return,
         Role::Command => {
             if let Some((rule, range)) = command::examine(text) {
@@ -131,10 +132,11 @@ fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
         length += 1;
     }
     let Some(name) = name.get(..length).and_then(|name| std::str::from_utf8(name).ok()) else { return false };
-    let sure = SIZES.contains(&name);
+    // `$top`, `$limit`: a language of queries says so.
+    let sure = SIZES.contains(&name) || member.starts_with('$');
     let reads = || {
         let tool = tool.unwrap_or("").to_ascii_lowercase();
-        ["search", "list", "query", "find", "fetch", "get", "read", "export", "scan"]
+        ["search", "list", "query", "find", "fetch", "get", "read", "export", "scan", "graphql", "download"]
             .iter()
             .any(|word| tool.contains(word))
     };
@@ -218,12 +220,16 @@ fn huge_parameter(text: &str) -> Option<Range<usize>> {
 /// MongoDB's `find({})` and `find()` without a limit, Elasticsearch's `match_all` with a huge size is
 /// [`huge_parameter`]'s.
 fn find_everything(text: &str) -> Option<Range<usize>> {
-    let at = memchr::memmem::find(text.as_bytes(), b".find(")?;
+    let at = memchr::memmem::find(text.as_bytes(), b".find(")
+        .or_else(|| memchr::memmem::find(text.as_bytes(), b".aggregate([])"))?;
     finds_all(text).then_some(at..at + 6)
 }
 
 /// Whether a MongoDB expression reads a whole collection.
 fn finds_all(text: &str) -> bool {
+    if text.contains(".aggregate([])") {
+        return true;
+    }
     let Some((before, after)) = text.split_once(".find(") else { return false };
     if !before.contains("db.") && !before.contains("getCollection") {
         return false;
@@ -247,7 +253,7 @@ fn unbounded_match(text: &str) -> Option<Range<usize>> {
 const HUGE_PAGE: f64 = 10_000.0;
 const VERBS: &[&str] = &[
     "select", "with", "table", "copy", "unload", "export", "backup", "vacuum", "insert", "match", "explain", "use",
-    "begin", "set",
+    "begin", "set", "create",
 ];
 /// Names that say how many items are wanted.
 const SIZES: &[&str] = &[
@@ -284,10 +290,13 @@ const SIZES: &[&str] = &[
     "pagelength",
     "maxdocuments",
     "listsize",
+    "maxkeys",
+    "numberofresults",
+    "numberofrows",
 ];
 /// Names that may also count bytes or seconds: only for tools that read lists.
 const VAGUE_SIZES: &[&str] =
-    &["first", "last", "top", "take", "rows", "count", "size", "results", "max", "batchsize", "n", "k"];
+    &["first", "last", "top", "take", "rows", "count", "size", "results", "max", "batchsize", "length", "n", "k"];
 
 #[cfg(test)]
 mod tests;
