@@ -420,6 +420,11 @@ pub(super) const WORDS: &[&str] = &[
     "ลืม",
     "โหมด",
     "รหัสผ่าน",
+    "ization rules",
+    "startup inst",
+    "mode syst",
+    "mode_syst",
+    "modalit",
     // Ploys.
     "already approved",
     "already consented",
