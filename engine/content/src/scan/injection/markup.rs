@@ -150,6 +150,7 @@ pub(super) const MARKS: &[&str] = &[
     "<function_results",
     "<tool_result",
     "<user>",
+    "[instruction",
     "<human>",
     "end of tool",
     "begin system",
