@@ -20,7 +20,11 @@ PY := $(VENV)/bin/python
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 WASM := $(TARGET)/wasm32-wasip1/release/portcullis_filter.wasm
 WASM_TRAP := $(TARGET)/wasm32-wasip1/trap/portcullis_filter.wasm
-CLI := $(TARGET)/release/portcullis
+# On Linux the sidecar is linked statically, with musl for its C library: it runs on any distribution, and in an empty image.
+NATIVE := $(shell uname -sm | sed -n 's/^Linux \(x86_64\|aarch64\)$$/\1-unknown-linux-musl/p')
+NATIVE_DIR := $(TARGET)/$(if $(NATIVE),$(NATIVE)/)native
+NATIVE_BUILD := --profile native $(if $(NATIVE),--target $(NATIVE))
+CLI := $(NATIVE_DIR)/portcullis
 ENVOY ?= $(abspath $(VENV)/bin/envoy)
 
 # rustup may be installed but not yet on the PATH of this shell.
@@ -55,13 +59,13 @@ help: ## list the targets
 # Asked each time: what a stamp stands for may have been removed since.
 .PHONY: need-rust
 need-rust:
-	@scripts/need.sh cc rust
+	@scripts/need.sh cc rust $(if $(NATIVE),musl)
 
-$(TOOLS)/rust.stamp: rust-toolchain.toml | need-rust
+$(TOOLS)/rust.stamp: rust-toolchain.toml Makefile | need-rust
 	@mkdir -p $(TOOLS)
-	$(say) 'Rust toolchain and the wasm32-wasip1 target'
+	$(say) 'Rust toolchain, with the targets wasm32-wasip1 $(if $(NATIVE),and $(NATIVE))'
 	@cargo --version >/dev/null 2>$(TOOLS)/rust.log || rustup toolchain install >>$(TOOLS)/rust.log 2>&1 || { cat $(TOOLS)/rust.log; exit 1; }
-	@rustup target add wasm32-wasip1 >>$(TOOLS)/rust.log 2>&1 || { cat $(TOOLS)/rust.log; exit 1; }
+	@rustup target add wasm32-wasip1 $(NATIVE) >>$(TOOLS)/rust.log 2>&1 || { cat $(TOOLS)/rust.log; exit 1; }
 	@rustup component add clippy rustfmt >>$(TOOLS)/rust.log 2>&1 || { cat $(TOOLS)/rust.log; exit 1; }
 	@touch $@
 
@@ -101,9 +105,6 @@ $(TOOLS)/binaryen.stamp: scripts/binaryen/package-lock.json $(TOOLS)/venv.stamp
 build: wasm cli ## the filter (wasm) and the portcullis command line
 	@printf 'filter: %s\ncommand line: %s\n' $(WASM) $(CLI)
 
-# What runs natively is built in half the time with thin link-time optimisation, and on all cores.
-NATIVE_ENV := CARGO_PROFILE_RELEASE_LTO=thin CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
-
 # cargo knows best whether there is something to do, so these are never up to date for make.
 wasm: $(TOOLS)/rust.stamp $(TOOLS)/binaryen.stamp | need-rust
 	$(say) 'filter'
@@ -116,7 +117,7 @@ wasm-trap: $(TOOLS)/rust.stamp | need-rust
 
 cli: $(TOOLS)/rust.stamp | need-rust
 	$(say) 'command line'
-	@$(NATIVE_ENV) cargo build --locked --quiet --release -p portcullis
+	@cargo build --locked --quiet $(NATIVE_BUILD) -p portcullis
 
 # --- Running --------------------------------------------------------------------------------------------------------
 
@@ -199,10 +200,10 @@ bench: wasm cli $(TOOLS)/venv.stamp ## throughput and latency against plain Envo
 	@scripts/need.sh postgres
 	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules --example stages
 	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm PORTCULLIS_POSTGRES=$(CURDIR)/scripts/postgres.sh \
-	  $(NATIVE_ENV) cargo run --locked --quiet --release -p portcullis-bench -- $(ARGS)
+	  cargo run --locked --quiet $(NATIVE_BUILD) -p portcullis-bench -- $(ARGS)
 	@printf '\n### Rows of the audit chain: appended, verified\n\n'
 	@# A quick run takes the build of the tests, which is there already.
-	@ROWS=$(if $(findstring --quick,$(ARGS)),5000,1000000) $(NATIVE_ENV) cargo test --locked --quiet $(if $(findstring --quick,$(ARGS)),,--release) \
+	@ROWS=$(if $(findstring --quick,$(ARGS)),5000,1000000) cargo test --locked --quiet $(if $(findstring --quick,$(ARGS)),,$(NATIVE_BUILD)) \
 	  -p portcullis --bin portcullis many_rows_on -- --ignored --nocapture --test-threads 1 | grep row
 	@printf '\n### Deciding, by the number of rules\n\n'
 	@$(VENV)/bin/node --disable-warning=ExperimentalWarning bench/wasm.mjs $(TARGET)/wasm32-wasip1/release/examples/rules.wasm

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that what the caller names is installed, and says in one line what to do if it is not.
-# usage: need.sh rust|python|cc|postgres|redis|chromium|rsyslog|sqlite ...
+# usage: need.sh rust|python|cc|musl|postgres|redis|chromium|rsyslog|sqlite ...
 set -eu
 
 stop() {
@@ -34,6 +34,13 @@ python() {
 
 cc() {
     command -v cc >/dev/null 2>&1 || stop "a C compiler and linker is missing: apt-get install build-essential"
+}
+
+# Compiles C (SQLite, parts of ring) for the static binary.
+musl() {
+    command -v musl-gcc >/dev/null 2>&1 && return
+    apt_install musl-tools && return
+    stop "musl-gcc is missing, with which the sidecar becomes one static binary: apt-get install musl-tools"
 }
 
 cxx() {
@@ -85,7 +92,7 @@ rsyslog() {
 PYTHON=${PYTHON:-python3}
 for what in "$@"; do
     case $what in
-        rust | python | cc | cxx | postgres | redis | chromium | rsyslog | sqlite) "$what" ;;
+        rust | python | cc | musl | cxx | postgres | redis | chromium | rsyslog | sqlite) "$what" ;;
         *) stop "need.sh: unknown prerequisite '$what'" ;;
     esac
 done

@@ -8,6 +8,11 @@ use crate::json::quote_into;
 use crate::principal::Principal;
 use crate::scan::{Direction, ScanAction, Severity};
 
+/// The version of the rules by which a record shows names and no values: which argument names, what stands for the
+/// arguments, what is replaced in a name and where texts are cut (docs/operations.md, "What a record leaves out").
+/// Whoever reads records of several versions tells by it what an absent name means.
+pub const REDACTION_SCHEME: u64 = 1;
+
 /// What happened to one message. Written as one JSON line by [`Record::to_json`].
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -250,6 +255,7 @@ impl Record {
             line.raw("exception", exception);
         }
         line.text("policy_version", &self.policy_version);
+        line.number("redaction_scheme", Some(REDACTION_SCHEME));
         line.list("argument_keys", &self.argument_keys);
         line.optional("input_hash", self.input_hash.as_deref());
         self.write_findings(line.key("findings"));

@@ -188,6 +188,26 @@ def test_tools_are_known_by_their_versions(serve, admin, seeded, upstream):
     assert refused(serve, admin, f"tools/{tool['id']}/acknowledge", {"sha256": "0" * 64})[0] == 409
     [row] = serve.rows("--action", "tool.acknowledged")
     assert (row["actor"], row["tool"], row["sha256"], row["note"]) == ("admin", name, version["sha256"], "fine")
+    acknowledged_on_the_command_line(serve, name, [one["sha256"] for one in tool["versions"]])
+
+
+def acknowledged_on_the_command_line(serve: Serve, name: str, versions: list[str]) -> None:
+    def new() -> list[str]:
+        shown = serve.ask("tools", "seen", "--new", "--server", "s")
+        assert shown.returncode == 0, shown.stderr
+        return [line for line in shown.stdout.splitlines() if f" {name}: " in line]
+
+    def acknowledge(tool: str, version: str) -> subprocess.CompletedProcess[str]:
+        return serve.ask("tools", "acknowledge", "s", tool, "--sha256", version, "--note", "read")
+
+    [line] = new()
+    assert f"new {versions[1]} (changed, " in line
+    for tool, version, why in [(name, "0" * 64, "in no version"), (f"{name}-2", versions[1], "no filter saw")]:
+        refusal = acknowledge(tool, version)
+        assert refusal.returncode == 2 and why in refusal.stderr
+    done = acknowledge(name, versions[1][:12].upper())
+    assert done.returncode == 0 and f"acknowledged {versions[1]}" in done.stdout and new() == []
+    assert [row["sha256"] for row in serve.rows("--action", "tool.acknowledged")] == versions
 
 
 def test_a_tool_is_called_through_the_policy(serve, admin, upstream, session_era, stateless_era, envoy):

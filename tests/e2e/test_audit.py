@@ -73,6 +73,7 @@ def test_arguments_are_recorded_by_key_and_by_keyed_hash(trial):
         trial(post(call("read", arguments)))
         records.append(trial.record)
     assert [record["argument_keys"] for record in records] == [["a", "b"]] * 3
+    assert {record["redaction_scheme"] for record in records} == {1}
     first, same, other = (record["input_hash"] for record in records)
     assert first == same != other and len(first) >= 32
 

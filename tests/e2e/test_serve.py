@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e.harness.envoy import Gateway, sidecar_cluster
 from e2e.harness.postgres import Postgres
 from e2e.harness.raw import Trial
-from e2e.harness.serve import Serve
+from e2e.harness.serve import Serve, cli
 from e2e.harness.wire import call, post, send
 from e2e.policies import deny, policy
 from fixtures.canaries import VALUE
@@ -215,3 +217,20 @@ def test_with_another_token_nothing_is_forwarded_in_durable_mode(gateway, upstre
     trial = Trial(gateway(policy(default="allow", sidecar=block), sidecar=serve.port), upstream)
     assert b"audit:durable" in trial(post(call("read"))).body
     assert upstream.untouched
+
+
+def test_the_binary_needs_no_library_of_its_host():
+    """An ELF file that asks for no dynamic linker (PT_INTERP) and names no library (DT_NEEDED): it runs in an empty image."""
+    binary = Path(cli()).read_bytes()
+    assert binary[:6] == b"\x7fELF\x02\x01", "64 bits, little-endian"
+    (headers,) = struct.unpack_from("<Q", binary, 32)
+    size, count = struct.unpack_from("<HH", binary, 54)
+    segments = [struct.unpack_from("<IIQQQQ", binary, headers + size * index) for index in range(count)]
+    kinds = {kind for kind, *_ in segments}
+    assert PT_LOAD in kinds and PT_INTERP not in kinds
+    for kind, _, offset, _, _, length in segments:
+        if kind == PT_DYNAMIC:  # of a position-independent executable, which relocates itself
+            assert DT_NEEDED not in {tag for tag, _ in struct.iter_unpack("<qQ", binary[offset : offset + length])}
+
+
+PT_LOAD, PT_DYNAMIC, PT_INTERP, DT_NEEDED = 1, 2, 3, 1

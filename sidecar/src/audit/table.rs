@@ -144,7 +144,7 @@ fn record(row: &StoredRow) -> Value {
 }
 
 /// Members that have a column.
-const CSV: [&str; 25] = [
+const CSV: [&str; 26] = [
     "time",
     "correlation_id",
     "tenant",
@@ -160,6 +160,7 @@ const CSV: [&str; 25] = [
     "reason",
     "rules_fired",
     "policy_version",
+    "redaction_scheme",
     "argument_keys",
     "input_hash",
     "redacted",

@@ -462,7 +462,7 @@ async fn a_state_says_that_the_code_of_its_call_was_right(backing: Backing) {
     assert_eq!((refused.verdict(), refused.mfa()), (Verdict::Deny, Mfa::Refused));
 }
 
-/// Figures for docs/approvals.md: `cargo test --release -p portcullis thousand -- --ignored --nocapture`.
+/// Figures for docs/approvals.md: `cargo test --profile native -p portcullis thousand -- --ignored --nocapture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn a_thousand_held_at_once() {

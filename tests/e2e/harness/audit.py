@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 FIELDS = {
     "time", "correlation_id", "tenant", "principal", "server", "method", "tool", "decision", "rule",
-    "policy_version", "argument_keys", "input_hash", "findings", "redacted", "latency_us", "upstream_status",
+    "policy_version", "redaction_scheme", "argument_keys", "input_hash", "findings", "redacted", "latency_us", "upstream_status",
 }  # fmt: skip
 
 

@@ -124,9 +124,10 @@ def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 
 
 def cli() -> str:
-    """`PORTCULLIS_CLI`, or the release build in cargo's target directory."""
+    """`PORTCULLIS_CLI`, or what `make cli` builds on Linux."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    return os.environ.get("PORTCULLIS_CLI", str(target / "release" / "portcullis"))
+    built = target / f"{os.uname().machine}-unknown-linux-musl" / "native" / "portcullis"
+    return os.environ.get("PORTCULLIS_CLI", str(built))
 
 
 def _listens(port: int) -> bool:

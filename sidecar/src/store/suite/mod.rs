@@ -378,7 +378,7 @@ fn no_change_goes_unseen(backing: Backing) {
     });
 }
 
-/// Figures for docs/audit.md: `ROWS=1000000 cargo test --release -p portcullis many_rows_on -- --ignored --nocapture`.
+/// Figures for docs/audit.md: `ROWS=1000000 cargo test --profile native -p portcullis many_rows_on -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement of a minute"]
 fn many_rows_on_sqlite() {

@@ -1,5 +1,7 @@
 //! `portcullis tools`: fingerprints of tool definitions, and what a change of one means.
 
+mod seen;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,10 @@ pub(crate) enum Command {
     Fingerprint(FingerprintArgs),
     /// Compare two saved tools/list answers as the filter does
     Diff(DiffArgs),
+    /// List the tools that filters saw, with their newest versions
+    Seen(seen::SeenArgs),
+    /// Say that a version of a tool is fine
+    Acknowledge(seen::AcknowledgeArgs),
 }
 
 /// Whose fingerprints.
@@ -59,6 +65,8 @@ pub(crate) fn run(command: &Command) -> Result<Report, Failure> {
     match command {
         Command::Fingerprint(args) => fingerprint(args),
         Command::Diff(args) => diff(args),
+        Command::Seen(args) => seen::seen(args),
+        Command::Acknowledge(args) => seen::acknowledge(args),
     }
 }
 
