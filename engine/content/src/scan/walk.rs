@@ -1,5 +1,6 @@
 //! A walk over the strings of a message.
 
+use super::bulk;
 use super::decode::Budget;
 use super::detect::Input;
 use super::prefilter::Hit;
@@ -130,7 +131,7 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let command = std::mem::take(&mut self.command);
         let is_key = string.is_key();
         if is_key && self.commands {
-            self.command = COMMANDS.contains(&content);
+            self.command = matches!(content.as_bytes(), [b'b' | b'c' | b's', ..]) && COMMANDS.contains(&content);
         }
         let quiet = hits.is_empty() && before.is_none() && self.named.is_none() && look.is_plain(content);
         if quiet && !command {
@@ -240,10 +241,18 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         if keyed == 0 && !self.commands {
             return;
         }
+        // Most values are none; a look at the next bytes says so.
+        let behind = self.text.as_bytes().get(key.span().end.saturating_sub(self.base)..).unwrap_or_default();
+        let next = behind.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != b':');
+        if !next.is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b't')) {
+            return;
+        }
         let Some(value) = key.member_value() else { return };
         match value.kind() {
             // How many are wanted, whatever the name is.
-            Kind::Number if self.commands && value.raw().len() >= LARGE => keyed |= self.bulk(),
+            Kind::Number if self.commands && value.raw().len() >= LARGE && bulk::says_how_many(name) => {
+                keyed |= self.bulk();
+            }
             Kind::Number | Kind::True => {}
             _ => return,
         }

@@ -122,6 +122,15 @@ fn begins_query(text: &str) -> bool {
     length < head.len() && VERBS.iter().any(|verb| word.eq_ignore_ascii_case(verb))
 }
 
+/// Whether a member is named for how many are wanted.
+pub(super) fn says_how_many(member: &str) -> bool {
+    let same = |name: &&str| {
+        let mut folded = member.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+        name.bytes().all(|byte| folded.next() == Some(byte)) && folded.next().is_none()
+    };
+    member.starts_with('$') || SIZES.iter().chain(VAGUE_SIZES).any(|name| same(&name))
+}
+
 /// A member that says how many, with a number that says all.
 fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
     let mut name = [0u8; 24];

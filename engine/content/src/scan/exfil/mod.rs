@@ -110,7 +110,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
 
 /// An entity of XML whose text is fetched (XXE, CWE-611).
 fn external_entity(text: &str) -> Option<Range<usize>> {
-    let start = text.find("<!ENTITY")?;
+    let start = memchr::memmem::find(text.as_bytes(), b"<!ENTITY")?;
     let length = text.get(start..)?.find('>')?;
     let declaration = text.get(start..start + length)?;
     let (_, address) = declaration.split_once("SYSTEM").or_else(|| declaration.split_once("PUBLIC"))?;

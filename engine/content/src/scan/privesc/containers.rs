@@ -122,7 +122,13 @@ pub(super) fn manifest(text: &str, member: Option<&str>, role: Role) -> bool {
     const FLAGS: [&str; 5] = ["privileged", "hostPID", "hostNetwork", "hostIPC", "allowPrivilegeEscalation"];
     match text {
         "true" => member.is_some_and(|member| FLAGS.iter().any(|flag| flag.eq_ignore_ascii_case(member))),
-        _ if matches!(role, Role::Prose | Role::Document | Role::Search) => false,
+        _ if matches!(role, Role::Prose | Role::Document | Role::Search)
+            || !["rivilege", "host"]
+                .iter()
+                .any(|part| memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some()) =>
+        {
+            false
+        }
         _ => FLAGS.iter().any(|flag| {
             text.split(flag).skip(1).take(8).any(|rest| {
                 rest.trim_start_matches(['"', '\\', ' '])
@@ -135,6 +141,9 @@ pub(super) fn manifest(text: &str, member: Option<&str>, role: Role) -> bool {
 
 /// Members of a call that starts a container: what it is given of its host.
 pub(super) fn member(text: &str, member: &str) -> bool {
+    if text.len() > 256 || !(3..=16).contains(&member.len()) {
+        return false;
+    }
     match member.to_ascii_lowercase().replace('_', "").as_str() {
         "volumes" | "binds" | "mounts" | "volume" => text.contains(':') && risky_mount(text),
         "capadd" | "capabilities" => {
