@@ -128,7 +128,7 @@ pub(super) fn says_how_many(member: &str) -> bool {
         let mut folded = member.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
         name.bytes().all(|byte| folded.next() == Some(byte)) && folded.next().is_none()
     };
-    member.starts_with('$') || SIZES.iter().chain(VAGUE_SIZES).any(|name| same(&name))
+    member.starts_with('$') || SIZES.iter().chain(VAGUE_SIZES).any(same)
 }
 
 /// A member that says how many, with a number that says all.
