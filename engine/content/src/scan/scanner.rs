@@ -357,9 +357,12 @@ impl Examination<'_> {
             self.turned(input, found);
         }
         let mut pass = Pass::default();
-        decode::tokens(input.text, |start| {
-            self.scanners.patterns.verify_bare(input.text.as_bytes(), start, &mut pass);
-        });
+        // None is without a digit.
+        if look.marks.has(Marks::PERSONAL) {
+            decode::tokens(input.text, |start| {
+                self.scanners.patterns.verify_bare(input.text.as_bytes(), start, &mut pass);
+            });
+        }
         self.work += pass.work;
         found.append(&mut pass.found);
         budget.layers(input.text, look.marks, |layer, budget| {
