@@ -14,6 +14,7 @@ fn main() {
     write_rules(Path::new(&out));
     write_weights(Path::new(&out));
     write_lexicon(Path::new(&out));
+    write_triggers(Path::new(&out));
 }
 
 fn write_rules(out: &Path) {
@@ -54,6 +55,18 @@ fn write_lexicon(out: &Path) {
     }
     fs::write(out.join("lexicon.packed"), pack(&fold(lines.trim_start().as_bytes())))
         .expect("the directory can be written to");
+}
+
+/// A word in each line.
+fn write_triggers(out: &Path) {
+    println!("cargo::rerun-if-changed={TRIGGERS}");
+    let text = fs::read_to_string(TRIGGERS).expect("triggers.txt can be read");
+    let words = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
+        let (start, end) = (line.starts_with('_'), line.ends_with('_'));
+        format!("{}{}{}", if start { " " } else { "" }, line.trim_matches('_'), if end { " " } else { "" })
+    });
+    let lines = words.collect::<Vec<_>>().join("\n");
+    fs::write(out.join("triggers.packed"), pack(&fold(lines.as_bytes()))).expect("the directory can be written to");
 }
 
 fn write_weights(out: &Path) {
@@ -170,6 +183,8 @@ const LONGEST: u32 = 24;
 const SHORTEST: usize = 4;
 
 const LEXICON: &str = "src/scan/injection/lexicon";
+
+const TRIGGERS: &str = "src/scan/injection/triggers.txt";
 
 const SOURCE: &str = "rules/secrets.json";
 

@@ -127,17 +127,16 @@ impl Builder {
     fn detector(&mut self, scanner: usize, detector: &'static Detector, config: &ScannerConfig) {
         let bit = 1 << self.running.len();
         // What separates a scheme is too short for the shared pass; with the end of the scheme it is not.
-        let schemes = detector
-            .triggers
-            .contains(&SCHEME)
-            .then(|| ('a'..='z').chain('0'..='9').map(|end| format!("{end}{SCHEME}")));
+        let triggers = (detector.triggers)();
+        let schemes =
+            triggers.contains(&SCHEME).then(|| ('a'..='z').chain('0'..='9').map(|end| format!("{end}{SCHEME}")));
         for trigger in schemes.into_iter().flatten() {
             let slot = self.keyword(&trigger);
             if let Some(bits) = self.triggered.get_mut(slot) {
                 *bits |= bit;
             }
         }
-        for trigger in detector.triggers.iter().filter(|trigger| **trigger != SCHEME) {
+        for trigger in triggers.into_iter().filter(|trigger| *trigger != SCHEME) {
             if trigger.len() < GRAM {
                 for (short, direction) in self.short.iter_mut().zip([Direction::Request, Direction::Response]) {
                     if detector.direction.is_none_or(|only| only == direction) {

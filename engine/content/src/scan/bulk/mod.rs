@@ -18,7 +18,7 @@ mod rules;
 pub const DETECTOR: Detector = Detector {
     name: "bulk",
     rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
-    triggers: rules::TRIGGERS,
+    triggers: || rules::TRIGGERS.to_vec(),
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),

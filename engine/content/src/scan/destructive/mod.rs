@@ -23,7 +23,7 @@ mod system;
 pub const DETECTOR: Detector = Detector {
     name: "destructive",
     rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
-    triggers: rules::TRIGGERS,
+    triggers: || rules::TRIGGERS.to_vec(),
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),

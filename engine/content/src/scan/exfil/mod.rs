@@ -30,7 +30,7 @@ use hosts::Known;
 pub const DETECTOR: Detector = Detector {
     name: "exfil",
     rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
-    triggers: rules::TRIGGERS,
+    triggers: || rules::TRIGGERS.to_vec(),
     gate: Gate::Triggers,
     off: &[],
     direction: None,

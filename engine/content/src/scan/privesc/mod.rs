@@ -20,7 +20,7 @@ mod traversal;
 pub const DETECTOR: Detector = Detector {
     name: "privesc",
     rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
-    triggers: rules::TRIGGERS,
+    triggers: || rules::TRIGGERS.to_vec(),
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),
