@@ -92,7 +92,7 @@ pub(super) fn template(text: &str) -> Option<Range<usize>> {
 }
 
 /// [`EXPANDED`] in one pass: most texts hold none of it.
-static TEMPLATES: LazyLock<Literals> = LazyLock::new(|| Literals::new(EXPANDED));
+static TEMPLATES: LazyLock<Literals> = LazyLock::new(|| Literals::new(EXPANDED.iter()));
 
 /// What such an interpreter expands, and last [`CALLS`] calls of PHP and Perl.
 static EXPANDED: &[&str] = &[
