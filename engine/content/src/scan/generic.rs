@@ -44,32 +44,44 @@ pub(super) enum Link {
 }
 
 /// Reads a value joined to the name: `acme-secret-9f8e…`. Only a long mixture counts.
-pub(super) fn joined(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_>> {
+/// `known` is where no value was found behind another hit: the parts of a name that begin there are not looked at again.
+pub(super) fn joined<'t>(text: &'t [u8], hit: Range<usize>, known: &mut Range<usize>) -> Option<Assignment<'t>> {
     let hit = hit.start..word_end(text, &hit);
     let sign = |byte: &u8| matches!(byte, b'_' | b'-');
-    let end = hit.end + forth(text, hit.end, MAX_JOINED, |byte| byte.is_ascii_alphanumeric() || sign(&byte));
-    let tail = text.get(hit.end..end)?;
-    let mut start = tail.iter().position(sign)? + 1;
+    let goes_on = known.start <= hit.end && hit.end < known.end;
+    let mut start = if goes_on { known.end } else { hit.end };
+    let most = (hit.end + MAX_JOINED).saturating_sub(start);
+    let end = start + forth(text, start, most, |byte| byte.is_ascii_alphanumeric() || sign(&byte));
+    let first = if goes_on { known.start } else { hit.end };
+    if !goes_on {
+        start += text.get(start..end)?.iter().position(sign)? + 1;
+    }
     // Only where no sign stands in so many bytes a part is long enough.
     let found = loop {
-        let Some(window) = tail.get(start..start + LONG) else {
-            break tail
-                .len()
-                .checked_sub(UUID)
-                .filter(|at| *at > 0 && tail.get(at - 1).is_some_and(sign) && tail.get(*at..).is_some_and(is_uuid))?;
+        let rest = text.get(start..end).unwrap_or_default();
+        let Some(window) = rest.get(..LONG) else {
+            *known = first..start;
+            break end.checked_sub(UUID).filter(|at| {
+                *at > hit.end && text.get(at - 1).is_some_and(sign) && text.get(*at..end).is_some_and(is_uuid)
+            })?;
         };
         if let Some(last) = window.iter().rposition(sign) {
             start += last + 1;
             continue;
         }
-        let part = tail.get(start..)?.split(sign).next()?;
+        let part = rest.split(sign).next()?;
         let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
         if digits >= 4 && digits < part.len() {
             break start;
         }
+        if part.len() == rest.len() {
+            // It may go on behind what was looked at.
+            *known = first..start;
+            return None;
+        }
         start += part.len() + 1;
     };
-    let range = hit.end + found..end;
+    let range = found..end;
     Some(Assignment {
         name: text.get(hit.start..range.start)?,
         keyword_end: hit.end - hit.start,

@@ -174,7 +174,9 @@ impl<'t> Spoken<'t> {
     fn within(&mut self, window: &Range<usize>) -> u128 {
         // What begins within a word counts only where a window begins.
         for at in self.seen.max(window.start)..window.end {
-            if !self.is_inside(at) {
+            let letter =
+                self.text.as_bytes().get(at).is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
+            if letter && !self.is_inside(at) {
                 self.read(at);
             }
         }
