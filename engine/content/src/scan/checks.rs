@@ -80,18 +80,12 @@ pub(super) fn is_filler(text: &[u8]) -> bool {
 
 /// True for the notations of templates and variables: `${X}`, `{{x}}`, `<x>`, `%(x)s`, `$X`, `#{x}`, `[x]`.
 pub(super) fn is_template(text: &[u8]) -> bool {
-    let inner = |from: &[u8]| text.windows(from.len()).any(|window| window == from);
     matches!(
         text,
         [b'<', .., b'>'] | [b'[', .., b']'] | [b'{', .., b'}'] | [b'%', .., b'%'] | [b'_', b'_', .., b'_', b'_']
     ) || matches!(text, [b'$', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'_' | b'{' | b'(' ))
-        || inner(b"${")
-        || inner(b"{{")
-        || inner(b"#{")
-        || inner(b"%(")
-        || inner(b"$(")
-        || inner(b"<%")
-        || inner(b"%s") && text.len() < 12
+        || text.windows(2).any(|two| matches!(two, [b'$' | b'#', b'{'] | b"{{" | b"%(" | b"$(" | b"<%"))
+        || text.len() < 12 && text.windows(2).any(|two| two == b"%s")
 }
 
 /// True if `word` stands in `text`, without regard to ASCII case.
@@ -213,48 +207,51 @@ const EXAMPLE_PASSWORDS: &[&str] =
 
 /// Words that stand in what is no secret.
 static PLACEHOLDERS: LazyLock<Literals> = LazyLock::new(|| {
-    Literals::new([
-        "example",
-        "changeme",
-        "change_me",
-        "change-me",
-        "placeholder",
-        "your_",
-        "your-",
-        "yourpass",
-        "yourtoken",
-        "yourkey",
-        "yoursecret",
-        "redacted",
-        "dummy",
-        "insert",
-        "replace",
-        "todo",
-        "fixme",
-        "undefined",
-        "xxxx",
-        "****",
-        "<your",
-        "not_set",
-        "notset",
-        "sample",
-        "fakekey",
-        "my_secret",
-        "my-secret",
-        "mysecret",
-        "my_token",
-        "my-token",
-        "my_api",
-        "my-api",
-        "enter_",
-        "secret_here",
-        "key_here",
-        "token_here",
-        "removed",
-        "hidden",
-        "filtered",
-        "masked",
-    ])
+    Literals::new(
+        [
+            "example",
+            "changeme",
+            "change_me",
+            "change-me",
+            "placeholder",
+            "your_",
+            "your-",
+            "yourpass",
+            "yourtoken",
+            "yourkey",
+            "yoursecret",
+            "redacted",
+            "dummy",
+            "insert",
+            "replace",
+            "todo",
+            "fixme",
+            "undefined",
+            "xxxx",
+            "****",
+            "<your",
+            "not_set",
+            "notset",
+            "sample",
+            "fakekey",
+            "my_secret",
+            "my-secret",
+            "mysecret",
+            "my_token",
+            "my-token",
+            "my_api",
+            "my-api",
+            "enter_",
+            "secret_here",
+            "key_here",
+            "token_here",
+            "removed",
+            "hidden",
+            "filtered",
+            "masked",
+        ]
+        .iter(),
+    )
 });
 
 #[cfg(test)]

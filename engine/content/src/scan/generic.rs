@@ -44,29 +44,52 @@ pub(super) enum Link {
 }
 
 /// Reads a value joined to the name: `acme-secret-9f8e…`. Only a long mixture counts.
-pub(super) fn joined(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_>> {
+/// `known` is where no value was found behind another hit: the parts of a name that begin there are not looked at again.
+pub(super) fn joined<'t>(text: &'t [u8], hit: Range<usize>, known: &mut Range<usize>) -> Option<Assignment<'t>> {
     let hit = hit.start..word_end(text, &hit);
-    let end = hit.end + forth(text, hit.end, 160, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let tail = text.get(hit.end..end)?;
-    let mut start = 0;
-    for part in tail.split(|byte| matches!(byte, b'_' | b'-')) {
-        let rest = tail.get(start..)?;
+    let sign = |byte: &u8| matches!(byte, b'_' | b'-');
+    let goes_on = known.start <= hit.end && hit.end < known.end;
+    let mut start = if goes_on { known.end } else { hit.end };
+    let most = (hit.end + MAX_JOINED).saturating_sub(start);
+    let end = start + forth(text, start, most, |byte| byte.is_ascii_alphanumeric() || sign(&byte));
+    let first = if goes_on { known.start } else { hit.end };
+    if !goes_on {
+        start += text.get(start..end)?.iter().position(sign)? + 1;
+    }
+    // Only where no sign stands in so many bytes a part is long enough.
+    let found = loop {
+        let rest = text.get(start..end).unwrap_or_default();
+        let Some(window) = rest.get(..LONG) else {
+            *known = first..start;
+            break end.checked_sub(UUID).filter(|at| {
+                *at > hit.end && text.get(at - 1).is_some_and(sign) && text.get(*at..end).is_some_and(is_uuid)
+            })?;
+        };
+        if let Some(last) = window.iter().rposition(sign) {
+            start += last + 1;
+            continue;
+        }
+        let part = rest.split(sign).next()?;
         let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
-        let long = part.len() >= 20 && digits >= 4 && digits < part.len();
-        if (long || is_uuid(rest)) && start > 0 {
-            let range = hit.end + start..end;
-            return Some(Assignment {
-                name: text.get(hit.start..hit.end + start)?,
-                keyword_end: hit.end - hit.start,
-                value: text.get(range.clone())?,
-                range,
-                link: Link::Tight,
-                quoted: false,
-            });
+        if digits >= 4 && digits < part.len() {
+            break start;
+        }
+        if part.len() == rest.len() {
+            // It may go on behind what was looked at.
+            *known = first..start;
+            return None;
         }
         start += part.len() + 1;
-    }
-    None
+    };
+    let range = found..end;
+    Some(Assignment {
+        name: text.get(hit.start..range.start)?,
+        keyword_end: hit.end - hit.start,
+        value: text.get(range.clone())?,
+        range,
+        link: Link::Tight,
+        quoted: false,
+    })
 }
 
 /// Reads the assignment whose name holds the keyword `hit`. The end is how far was looked at.
@@ -284,7 +307,12 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
 
 /// True if the value is a credential of the kind the rule looks for.
 pub(super) fn is_credential(matcher: Matcher, a: &Assignment<'_>, floor: f64) -> bool {
-    if a.value.len() < 5 || a.value.len() > MAX_VALUE || names_something_else(a) {
+    let longest = match matcher {
+        Matcher::Password => MAX_PASSWORD,
+        Matcher::Named => MAX_NAMED,
+        _ => MAX_VALUE,
+    };
+    if a.value.len() < 5 || a.value.len() > longest || names_something_else(a) {
         return false;
     }
     if is_placeholder(a.value) && !is_dense(a.value) {
@@ -303,7 +331,7 @@ pub(super) fn is_credential(matcher: Matcher, a: &Assignment<'_>, floor: f64) ->
 
 fn password(a: &Assignment<'_>) -> bool {
     let value = a.value;
-    if value.len() < 5 || value.len() > 128 || value.iter().any(|byte| byte.is_ascii_whitespace() || !byte.is_ascii()) {
+    if value.iter().any(|byte| byte.is_ascii_whitespace() || !byte.is_ascii()) {
         return false;
     }
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -702,7 +730,7 @@ pub(super) fn is_hex(value: &[u8]) -> bool {
 
 /// RFC 9562: 8-4-4-4-12 hexadecimal digits.
 pub(super) fn is_uuid(value: &[u8]) -> bool {
-    value.len() == 36
+    value.len() == UUID
         && value.iter().enumerate().all(|(index, byte)| match index {
             8 | 13 | 18 | 23 => *byte == b'-',
             _ => byte.is_ascii_hexdigit(),
@@ -821,49 +849,52 @@ const PARTS: [&str; 2] = ["page", "n_token"];
 
 /// Words in a name that make it no credential.
 static NAMES: LazyLock<Literals> = LazyLock::new(|| {
-    Literals::new([
-        "public",
-        "primary",
-        "foreign",
-        "partition",
-        "sort_key",
-        "sortkey",
-        "tokenizer",
-        "tokenize",
-        "csrf",
-        "xsrf",
-        "next_token",
-        "nexttoken",
-        "page_token",
-        "pagetoken",
-        "nextpage",
-        "continuation",
-        "cursor",
-        "sync_token",
-        "keyboard",
-        "keyword",
-        "monkey",
-        "turkey",
-        "hotkey",
-        "checksum",
-        "sha256",
-        "sha1",
-        "md5",
-        "etag",
-        "commit",
-        "integrity",
-        "thumbprint",
-        "cache_key",
-        "cachekey",
-        "keyframe",
-        "max_token",
-        "num_token",
-        "author",
-        "translation",
-        "mock",
-        "dummy",
-        "fake",
-    ])
+    Literals::new(
+        [
+            "public",
+            "primary",
+            "foreign",
+            "partition",
+            "sort_key",
+            "sortkey",
+            "tokenizer",
+            "tokenize",
+            "csrf",
+            "xsrf",
+            "next_token",
+            "nexttoken",
+            "page_token",
+            "pagetoken",
+            "nextpage",
+            "continuation",
+            "cursor",
+            "sync_token",
+            "keyboard",
+            "keyword",
+            "monkey",
+            "turkey",
+            "hotkey",
+            "checksum",
+            "sha256",
+            "sha1",
+            "md5",
+            "etag",
+            "commit",
+            "integrity",
+            "thumbprint",
+            "cache_key",
+            "cachekey",
+            "keyframe",
+            "max_token",
+            "num_token",
+            "author",
+            "translation",
+            "mock",
+            "dummy",
+            "fake",
+        ]
+        .iter(),
+    )
 });
 
 const WEAK: &[&str] =
@@ -873,19 +904,30 @@ const SCHEMES: &[&str] = &["bearer ", "basic ", "token ", "apikey ", "oauth2:", 
 
 /// Words so common in code and interfaces that a short value with one of them is no password.
 static COMMON: LazyLock<Literals> = LazyLock::new(|| {
-    Literals::new([
-        "password", "passwd", "secret", "string", "null", "none", "true", "false", "token", "optional", "required",
-    ])
+    Literals::new(
+        ["password", "passwd", "secret", "string", "null", "none", "true", "false", "token", "optional", "required"]
+            .iter(),
+    )
 });
 
 static EXTENSIONS: LazyLock<Literals> = LazyLock::new(|| {
-    Literals::new([
-        ".json", ".yml", ".yaml", ".txt", ".pem", ".key", ".crt", ".cer", ".p12", ".jks", ".js", ".ts", ".py", ".go",
-        ".java", ".xml", ".html", ".php", ".rb", ".md", ".sh", ".com", ".org", ".net", ".io",
-    ])
+    Literals::new(
+        [
+            ".json", ".yml", ".yaml", ".txt", ".pem", ".key", ".crt", ".cer", ".p12", ".jks", ".js", ".ts", ".py",
+            ".go", ".java", ".xml", ".html", ".php", ".rb", ".md", ".sh", ".com", ".org", ".net", ".io",
+        ]
+        .iter(),
+    )
 });
 
 const MAX_NAME: usize = 48;
 const MAX_OBJECT: usize = 256;
 const MAX_VALUE: usize = 2048;
+const MAX_JOINED: usize = 160;
+/// The shortest part of a joined name that is a value, in bytes.
+const LONG: usize = 20;
+const UUID: usize = 36;
+const MAX_PASSWORD: usize = 128;
+/// With its scheme.
+const MAX_NAMED: usize = 216;
 const MAX_BARE: usize = 512;

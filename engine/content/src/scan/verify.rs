@@ -91,7 +91,7 @@ impl Patterns {
                 Matcher::Assigned => self.verify_assigned(*index, rule, text, hit, pass),
                 Matcher::Password | Matcher::Token | Matcher::Named => {
                     if rule.matcher != Matcher::Password
-                        && let Some(joined) = generic::joined(text, hit.start..hit.end)
+                        && let Some(joined) = generic::joined(text, hit.start..hit.end, &mut pass.joined)
                         && generic::is_credential(Matcher::Token, &joined, rule.entropy)
                     {
                         pass.cover(*index, joined.range.end);
@@ -220,6 +220,8 @@ pub(super) struct Pass {
     pub(super) found: Vec<Candidate>,
     /// For each rule how far it needs not look again; shorter than the rules are where none of the last ones has looked.
     covered: Vec<usize>,
+    /// Where no value is joined to a name.
+    joined: Range<usize>,
     pub(super) work: u64,
 }
 

@@ -44,6 +44,11 @@ impl Spans {
         self.segments.push(Segment { at, from: original.start, to: original.end, same: false });
     }
 
+    /// True if every part of the decoded text comes from the same part of the original.
+    pub(in crate::scan) fn is_whole(&self) -> bool {
+        matches!(self.segments.as_slice(), [one] if !one.same)
+    }
+
     /// The least range of the original that all of `range` comes from.
     pub(in crate::scan) fn original(&self, range: Range<usize>) -> Range<usize> {
         let start = self

@@ -144,8 +144,10 @@ fn downloads(name: &str) -> bool {
 
 /// A function that starts itself twice: `:(){ :|:& };:` under any name, `%0|%0`, `fork while fork`.
 pub(in crate::scan) fn fork_bomb(text: &str) -> bool {
-    let compact: String =
-        if text.len() > 4096 { return false } else { text.chars().filter(|c| !c.is_whitespace()).collect() };
+    if text.len() > 4096 || memchr::memchr3(b'(', b'|', b'k', text.as_bytes()).is_none() {
+        return false;
+    }
+    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let mut rest = compact.as_str();
     while let Some(at) = rest.find("(){") {
         let before = rest.get(..at).unwrap_or("");

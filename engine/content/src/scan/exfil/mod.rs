@@ -252,18 +252,19 @@ fn judge(url: &Found<'_>, place: Place, input: &Input<'_>, out: &mut Vec<Match>)
     if !described && host_rules(host, place, url.rest, url.range.clone(), out) {
         return;
     }
-    let known = hosts::known(host);
+    let known = || hosts::known(host);
+    let is_image = is_image(input.text, url.range.start);
     // What is loaded without a click reports by being loaded, whatever its path.
-    if !described && known == Some(Known::Collector) && is_image(input.text, url.range.start) {
+    if !described && is_image && known() == Some(Known::Collector) {
         push(out, Rule::CollectorHost, url.range.clone());
         return;
     }
     if place == Place::Program
-        && (known == Some(Known::Drop) || is_chat_hook(host, url.rest))
+        && (known() == Some(Known::Drop) || is_chat_hook(host, url.rest))
         && upload::names_upload(input.text)
     {
         push(out, Rule::DropSite, url.range.clone());
-    } else if place != Place::Prose || is_image(input.text, url.range.start) {
+    } else if place != Place::Prose || is_image {
         packed(url, out);
     } else if encoded::in_name(host) {
         push(out, Rule::DataInName, url.range.clone());

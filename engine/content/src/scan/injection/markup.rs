@@ -190,30 +190,51 @@ impl<'t> Spoken<'t> {
 
     /// The words within `window`, as bits. Its bounds cut words off: what is cut stands for itself.
     fn within(&mut self, window: &Range<usize>) -> u128 {
-        let bytes = self.text.as_bytes();
+        // What begins within a word counts only where a window begins.
         for at in self.seen.max(window.start)..window.end {
-            let begin = bytes.get(at).map_or(0, |byte| usize::from(byte & 31));
-            let mut words: u128 = BEGIN.get(begin).copied().unwrap_or(0);
-            while words != 0 {
-                let number = words.trailing_zeros() as usize;
-                words &= words - 1;
-                let Some(word) = ADDRESSED.get(number).or_else(|| ORDERS.get(number - ADDRESSED.len())) else { break };
-                let end = at + word.len();
-                if bytes.get(at..end).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes())) {
-                    let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
-                    let starts = edge(self.text.get(..at).and_then(|before| before.chars().next_back()));
-                    let ends = edge(self.text.get(end..).and_then(|after| after.chars().next()));
-                    self.said.push(Said { at, end, word: number, starts, ends });
-                }
+            let letter =
+                self.text.as_bytes().get(at).is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
+            if letter && !self.is_inside(at) {
+                self.read(at);
             }
         }
         self.seen = self.seen.max(window.end);
+        let known = self.said.len();
+        if self.is_inside(window.start) {
+            self.read(window.start);
+        }
         let first = self.said.partition_point(|said| said.at < window.start);
-        let inside = self.said.iter().skip(first).take_while(|said| said.at < window.end);
+        let inside = self.said.iter().skip(first).filter(|said| said.at < window.end);
         let whole = inside.filter(|said| {
             said.end <= window.end && (said.starts || said.at == window.start) && (said.ends || said.end == window.end)
         });
-        whole.fold(0, |all, said| all | 1 << said.word)
+        let words = whole.fold(0, |all, said| all | 1 << said.word);
+        self.said.truncate(known);
+        words
+    }
+
+    /// True if a word has begun before `at` and goes on there.
+    fn is_inside(&self, at: usize) -> bool {
+        at.checked_sub(1).and_then(|before| self.text.as_bytes().get(before)).is_some_and(u8::is_ascii_alphanumeric)
+    }
+
+    /// Notes the words that begin at `at`.
+    fn read(&mut self, at: usize) {
+        let bytes = self.text.as_bytes();
+        let begin = bytes.get(at).map_or(0, |byte| usize::from(byte & 31));
+        let mut words: u128 = BEGIN.get(begin).copied().unwrap_or(0);
+        while words != 0 {
+            let number = words.trailing_zeros() as usize;
+            words &= words - 1;
+            let Some(word) = ADDRESSED.get(number).or_else(|| ORDERS.get(number - ADDRESSED.len())) else { break };
+            let end = at + word.len();
+            if bytes.get(at..end).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes())) {
+                let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+                let starts = edge(self.text.get(..at).and_then(|before| before.chars().next_back()));
+                let ends = edge(self.text.get(end..).and_then(|after| after.chars().next()));
+                self.said.push(Said { at, end, word: number, starts, ends });
+            }
+        }
     }
 
     /// Where the first `-->` from `from` on stands, or the end.

@@ -118,6 +118,9 @@ pub(super) fn in_value(text: &str, role: Role) -> Option<Range<usize>> {
 }
 
 fn runs_by_option(arg: &str) -> bool {
+    if !arg.starts_with("--") && !arg.bytes().any(|byte| matches!(byte, b'=' | b':')) {
+        return false;
+    }
     let lower = arg.to_ascii_lowercase();
     [
         "--upload-pack",
@@ -155,30 +158,31 @@ fn runs_by_option(arg: &str) -> bool {
 
 /// A call or an escape whose target is a shell: `system("/bin/sh")`, `:!/bin/sh`, `exec "/bin/bash"`.
 fn starts_shell(arg: &str) -> bool {
-    ["/bin/sh", "/bin/bash"].iter().any(|shell| {
-        arg.find(shell).is_some_and(|at| {
-            let before = arg.get(..at).unwrap_or("").trim_end_matches(['"', '\'', ' ', '[', '\\']);
-            let after = arg.get(at + shell.len()..).unwrap_or("").trim_start_matches(['"', '\'']);
-            let alone = after.is_empty() || after.starts_with([')', ';', ',', ']', ' ', '}', '`']);
-            alone
-                && [
-                    "system(",
-                    "exec(",
-                    "exec",
-                    "execl(",
-                    "execlp(",
-                    "execv(",
-                    "spawn(",
-                    "popen(",
-                    "!",
-                    "system",
-                    "call(",
-                    "run(",
-                    "execute(",
-                    "pty.spawn(",
-                ]
-                .iter()
-                .any(|call| before.ends_with(call))
+    arg.contains("/bin/")
+        && ["/bin/sh", "/bin/bash"].iter().any(|shell| {
+            arg.find(shell).is_some_and(|at| {
+                let before = arg.get(..at).unwrap_or("").trim_end_matches(['"', '\'', ' ', '[', '\\']);
+                let after = arg.get(at + shell.len()..).unwrap_or("").trim_start_matches(['"', '\'']);
+                let alone = after.is_empty() || after.starts_with([')', ';', ',', ']', ' ', '}', '`']);
+                alone
+                    && [
+                        "system(",
+                        "exec(",
+                        "exec",
+                        "execl(",
+                        "execlp(",
+                        "execv(",
+                        "spawn(",
+                        "popen(",
+                        "!",
+                        "system",
+                        "call(",
+                        "run(",
+                        "execute(",
+                        "pty.spawn(",
+                    ]
+                    .iter()
+                    .any(|call| before.ends_with(call))
+            })
         })
-    })
 }

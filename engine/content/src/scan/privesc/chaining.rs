@@ -1,7 +1,9 @@
 //! Commands smuggled into an argument that is no command.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use crate::scan::literals::Literals;
 use crate::scan::shell::{self, Role, is_shell, looks_like_command};
 
 /// A separator with a command behind it, or a substitution.
@@ -72,45 +74,58 @@ pub(super) fn template(text: &str) -> Option<Range<usize>> {
             return Some(start..text.len());
         }
     }
-    for needle in [
-        "<!--#exec",
-        "<!--#include",
-        "${jndi:",
-        "{jndi:",
-        "${@print(",
-        "${@system(",
-        "${script:",
-        "${${",
-        "<%=system",
-        "#{`",
-        "<?=`",
-        "<?php system(",
-        "${@exec",
-        "{${system",
-        "{${sleep(",
-        "{${phpinfo",
-        "{${exec",
-        "T(java.lang.Runtime)",
-        "{{_self.env",
-        "__import__('os')",
-        "__import__(\"os\")",
-    ] {
-        if let Some(start) = at(needle) {
-            return Some(start..text.len());
-        }
+    if !TEMPLATES.is_in(text.as_bytes()) {
+        return None;
     }
-    // `;system('id')`, `| system('sleep 5');`: a call of PHP or Perl behind a separator.
-    for call in ["system(", "exec(", "passthru(", "shell_exec(", "popen(", "eval("] {
-        if let Some(start) = at(call) {
-            let before = text.get(..start).unwrap_or("").trim_end_matches([' ', '@']);
-            let inside = text.get(start + call.len()..).unwrap_or("").trim_start();
-            if before.ends_with([';', '|', '&', '\'', '"', '`']) && inside.starts_with(['\'', '"', '$', '`']) {
-                return Some(start..text.len());
-            }
+    for (number, needle) in EXPANDED.iter().enumerate() {
+        let Some(start) = at(needle) else { continue };
+        // `;system('id')`, `| system('sleep 5');`: a call of PHP or Perl behind a separator.
+        let before = text.get(..start).unwrap_or("").trim_end_matches([' ', '@']);
+        let inside = text.get(start + needle.len()..).unwrap_or("").trim_start();
+        if number + CALLS < EXPANDED.len()
+            || before.ends_with([';', '|', '&', '\'', '"', '`']) && inside.starts_with(['\'', '"', '$', '`'])
+        {
+            return Some(start..text.len());
         }
     }
     None
 }
+
+/// [`EXPANDED`] in one pass: most texts hold none of it.
+static TEMPLATES: LazyLock<Literals> = LazyLock::new(|| Literals::new(EXPANDED.iter()));
+
+/// What such an interpreter expands, and last [`CALLS`] calls of PHP and Perl.
+static EXPANDED: &[&str] = &[
+    "<!--#exec",
+    "<!--#include",
+    "${jndi:",
+    "{jndi:",
+    "${@print(",
+    "${@system(",
+    "${script:",
+    "${${",
+    "<%=system",
+    "#{`",
+    "<?=`",
+    "<?php system(",
+    "${@exec",
+    "{${system",
+    "{${sleep(",
+    "{${phpinfo",
+    "{${exec",
+    "T(java.lang.Runtime)",
+    "{{_self.env",
+    "__import__('os')",
+    "__import__(\"os\")",
+    "system(",
+    "exec(",
+    "passthru(",
+    "shell_exec(",
+    "popen(",
+    "eval(",
+];
+
+const CALLS: usize = 6;
 
 /// Whether a separator stands here, how telling it is by itself, and its length.
 fn separator(bytes: &[u8], at: usize, query: bool) -> (bool, usize) {

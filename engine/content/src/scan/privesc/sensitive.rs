@@ -117,6 +117,9 @@ pub(super) fn in_argument(text: &str, role: Role) -> Option<Range<usize>> {
     if text.len() > MAX_PATH || (role == Role::Unknown && text.len() > 256) {
         return None;
     }
+    if role != Role::Path && !is_pathlike(text) && !text.contains('%') {
+        return None;
+    }
     let plain = traversal::decode(text);
     let lower = plain.to_ascii_lowercase().replace('\\', "/");
     let path = lower.split(['\0', '?', '#']).next().unwrap_or("").trim();
@@ -202,6 +205,10 @@ fn is_environment(path: &str) -> bool {
 /// Secrets that nothing but their owner reads.
 fn secrets(path: &str) -> bool {
     let path = path.trim_matches(['"', '\'']);
+    // All of them have a directory or a dot, but the keys of SSH.
+    if !is_pathlike(path) && !path.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("id_")) {
+        return false;
+    }
     let lower;
     let path = if path.bytes().any(|b| b.is_ascii_uppercase() || b == b'\\') {
         lower = path.to_ascii_lowercase().replace('\\', "/");
@@ -278,6 +285,9 @@ fn secrets(path: &str) -> bool {
 /// Files by which a traversal is proved: harmless to the system's own users, telling in an argument.
 fn listed(path: &str) -> bool {
     let path = path.trim_matches(['"', '\'', ' ', '/']);
+    if !is_pathlike(path) {
+        return secrets(path);
+    }
     let etc = path.rsplit_once("etc/").is_some_and(|(before, file)| {
         (before.is_empty() || before.ends_with('/') || before.ends_with('='))
             && matches!(
@@ -316,6 +326,10 @@ fn listed(path: &str) -> bool {
     ) || path.contains("proc/self/")
         || path.contains("windows/system32/drivers/etc/")
         || secrets(path)
+}
+
+fn is_pathlike(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b'/' | b'.' | b'\\'))
 }
 
 const MAX_PATH: usize = 4096;

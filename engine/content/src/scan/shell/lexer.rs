@@ -230,6 +230,16 @@ impl Parser<'_, '_> {
 
     /// One word, or several if an expansion splits; and whether it hides something.
     fn word(&mut self, depth: usize, end: End, naming: bool) -> (Vec<Word>, bool) {
+        // Most words are as they are written.
+        let from = self.pos;
+        let rest = self.bytes.get(from..).unwrap_or_default();
+        let length = rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len());
+        if length > 0 && rest.get(length).is_none_or(|next| ends_word(*next)) {
+            self.pos += length;
+            self.sink.steps += length;
+            let text = self.text.get(from..self.pos).unwrap_or_default().to_owned();
+            return (vec![Word { text, span: self.span(from..self.pos), ..Word::default() }], false);
+        }
         let mut b = Building {
             parts: vec![Part::default()],
             started: false,
@@ -240,7 +250,7 @@ impl Parser<'_, '_> {
         };
         while let Some(byte) = self.peek(0) {
             match byte {
-                b' ' | b'\t' | b'\r' | b'\n' | b';' | b'|' | b'&' | b'(' | b')' | b'<' | b'>' => break,
+                _ if ends_word(byte) => break,
                 b'`' if end == End::Backtick => break,
                 b'\\' => self.escape(&mut b),
                 b'\'' => {
@@ -904,13 +914,15 @@ fn is_keyword(word: &Word) -> bool {
         )
 }
 
+fn ends_word(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'|' | b'&' | b'(' | b')' | b'<' | b'>')
+}
+
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii()
         && !byte.is_ascii_control()
-        && !matches!(
-            byte,
-            b' ' | b';' | b'|' | b'&' | b'(' | b')' | b'<' | b'>' | b'\\' | b'\'' | b'"' | b'$' | b'`' | b'{'
-        )
+        && !ends_word(byte)
+        && !matches!(byte, b'\\' | b'\'' | b'"' | b'$' | b'`' | b'{')
 }
 
 fn is_invisible(char: char) -> bool {
