@@ -31,6 +31,31 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The text that was folded, then packed: what `build.rs` says of `fold`, the other way round.
+pub(crate) fn expand(packed: &[u8]) -> Option<Vec<u8>> {
+    let folded = unpack(packed)?;
+    let mut rest = folded.as_slice();
+    let mut out = Vec::new();
+    while let Some((sign, behind)) = rest.split_first() {
+        if let Some(length) = sign.checked_sub(128) {
+            let (back, behind) = behind.split_first_chunk()?;
+            let from = out.len().checked_sub(usize::from(u16::from_le_bytes(*back)))?;
+            for at in from..from + usize::from(length) + SHORTEST {
+                out.push(*out.get(at)?);
+            }
+            rest = behind;
+        } else {
+            let (plain, behind) = behind.split_at_checked(usize::from(*sign) + 1)?;
+            out.extend_from_slice(plain);
+            rest = behind;
+        }
+    }
+    Some(out)
+}
+
+/// The shortest piece that is told by its place.
+const SHORTEST: usize = 4;
+
 /// The longest code, in bits.
 const LONGEST: usize = 24;
 

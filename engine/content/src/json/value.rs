@@ -320,6 +320,12 @@ impl<'d> Locator<'d> {
         self.open.iter().rev().find_map(|open| open.key)
     }
 
+    /// The key of the member whose value is the object that the key gone to stands in.
+    #[must_use]
+    pub fn outer_key(&self) -> Option<Value<'d>> {
+        self.open.iter().rev().skip(1).find_map(|open| open.key)
+    }
+
     /// The array that the value gone to is an element of, and the object whose member it or that array is.
     #[must_use]
     pub fn parents(&self) -> (Option<Value<'d>>, Option<Value<'d>>) {

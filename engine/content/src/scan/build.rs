@@ -13,7 +13,7 @@ use super::rule::{Matcher, Rule};
 use super::scanner::{DETECTORS, Head, Running, Scanners};
 use super::verify::{Compiled, Patterns};
 use super::{Context, Direction, ScanConfigError, ScannerConfig, ScannersConfig, Surface};
-use crate::packed::unpack;
+use crate::packed::expand;
 use crate::settings::{from_json, nearest};
 
 /// Compiles the scanners of a configuration.
@@ -24,7 +24,7 @@ pub(super) fn compile(config: &ScannersConfig) -> Result<Scanners, ScanConfigErr
     let all = || NAMES.into_iter().zip(settings).enumerate();
     for (scanner, (name, own)) in all() {
         let builtin: Vec<Rule> = match name {
-            "secrets" => builtin(&unpack(SECRETS).unwrap_or_default())
+            "secrets" => builtin(&expand(SECRETS).unwrap_or_default())
                 .map_err(|error| ScanConfigError::new("/secrets", error))?,
             _ => Vec::new(),
         };
@@ -127,17 +127,16 @@ impl Builder {
     fn detector(&mut self, scanner: usize, detector: &'static Detector, config: &ScannerConfig) {
         let bit = 1 << self.running.len();
         // What separates a scheme is too short for the shared pass; with the end of the scheme it is not.
-        let schemes = detector
-            .triggers
-            .contains(&SCHEME)
-            .then(|| ('a'..='z').chain('0'..='9').map(|end| format!("{end}{SCHEME}")));
+        let triggers = (detector.triggers)();
+        let schemes =
+            triggers.contains(&SCHEME).then(|| ('a'..='z').chain('0'..='9').map(|end| format!("{end}{SCHEME}")));
         for trigger in schemes.into_iter().flatten() {
             let slot = self.keyword(&trigger);
             if let Some(bits) = self.triggered.get_mut(slot) {
                 *bits |= bit;
             }
         }
-        for trigger in detector.triggers.iter().filter(|trigger| **trigger != SCHEME) {
+        for trigger in triggers.into_iter().filter(|trigger| *trigger != SCHEME) {
             if trigger.len() < GRAM {
                 for (short, direction) in self.short.iter_mut().zip([Direction::Request, Direction::Response]) {
                     if detector.direction.is_none_or(|only| only == direction) {
@@ -213,6 +212,9 @@ impl Builder {
                 rules.push(index);
             }
         }
+        if BARE.contains(&rule.id.as_str()) {
+            self.patterns.bare.push(index);
+        }
         let compiled = Compiled {
             matcher: rule.matcher,
             pattern,
@@ -250,6 +252,8 @@ impl Builder {
 }
 
 /// The built-in rules of the scanner `secrets`: `rules/secrets.json` as `build.rs` leaves it.
+/// Rules whose tokens are also found without a keyword.
+const BARE: [&str; 5] = ["discord-bot-token", "twilio-key", "twilio-account-sid", "airtable-token", "nats-nkey-seed"];
 const SECRETS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/secrets.packed"));
 
 /// Words of instructions to a model, moved by 13 letters: `ignore`, `previous`, `instruction`, `system`,

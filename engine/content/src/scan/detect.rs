@@ -18,7 +18,7 @@ pub struct Detector {
     /// Literals in lower case, compared without regard to ASCII case. A text in which none occurs
     /// holds nothing for this scanner. Few and rare: each hit costs a call. Those of less than four
     /// bytes cost a pass of their own.
-    pub triggers: &'static [&'static str],
+    pub triggers: fn() -> Vec<&'static str>,
     /// What makes the scanner look at a text that has none of the triggers.
     pub gate: Gate,
     /// Ids of the rules that run only where the configuration enables them.

@@ -106,6 +106,29 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
     let closed = name_end
         + forth(text, name_end, 6, |byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b'*'));
     let mut at = closed + forth(text, closed, 8, |byte| matches!(byte, b' ' | b'\t'));
+    if text.get(name_end..).is_some_and(|rest| rest.starts_with(b"</key>")) {
+        // A property list: the value stands in the element behind the name's.
+        at = name_end + 6 + forth(text, name_end + 6, 24, |byte| byte.is_ascii_whitespace());
+        let range = text.get(at..).filter(|rest| rest.starts_with(b"<string>")).and_then(|_| element(text, at + 8))?;
+        return Some(Assignment {
+            name,
+            keyword_end: hit.end - name_start,
+            value: text.get(range.clone()).unwrap_or_default(),
+            range,
+            link: Link::Operator,
+            quoted: true,
+        });
+    }
+    // `name="API_KEY" value="…"`, `- name: API_KEY` over `value: …`, `"name": "API_KEY", "value": "…"`.
+    let pair = closed + forth(text, closed, 24, |byte| byte.is_ascii_whitespace() || byte == b',');
+    let pair = pair + forth(text, pair, 2, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
+    if pair > closed && text.get(pair..pair + 5).is_some_and(|word| word.eq_ignore_ascii_case(b"value")) {
+        let end = pair + 5 + forth(text, pair + 5, 2, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
+        let sign = end + forth(text, end, 2, |byte| byte == b' ');
+        if matches!(text.get(sign), Some(b'=' | b':')) {
+            at = sign;
+        }
+    }
     let gap = at > name_end && text.get(at - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
     if text.get(at..at + 2) == Some(b".=") {
         at += 1;

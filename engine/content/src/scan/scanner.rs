@@ -213,6 +213,12 @@ impl Scanners {
         wanted
     }
 
+    /// The detectors of these names that are on, as bits.
+    pub(super) fn bits(&self, names: &[&str]) -> u32 {
+        let running = self.running.iter().enumerate();
+        running.filter(|(_, one)| names.contains(&one.detector.name)).fold(0, |bits, (index, _)| bits | 1 << index)
+    }
+
     /// Gives each finding its action, merges what overlaps within a scanner, and orders what is left.
     pub(super) fn settle(
         &self,
@@ -347,6 +353,15 @@ impl Examination<'_> {
         if wanted & Running::ROT13 != 0 {
             self.turned(input, found);
         }
+        let mut pass = Pass::default();
+        // None is without a digit.
+        if look.marks.has(Marks::PERSONAL) {
+            decode::tokens(input.text, |start| {
+                self.scanners.patterns.verify_bare(input.text.as_bytes(), start, &mut pass);
+            });
+        }
+        self.work += pass.work;
+        found.append(&mut pass.found);
         // What came out of the runs before, and what was found in it: the same holds the same.
         let mut seen: Vec<(String, Range<usize>)> = Vec::new();
         budget.layers(input.text, look.marks, |layer, budget| {

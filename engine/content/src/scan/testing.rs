@@ -31,7 +31,7 @@ pub(super) fn examples_hold(
                 wrong.push(format!("{} misses {hit:?}: {matches:?}", rule.id));
             }
             let lower = format!("{}\"{}", member.unwrap_or_default(), hit.to_ascii_lowercase());
-            if !detector.triggers.iter().any(|trigger| lower.contains(trigger)) {
+            if !(detector.triggers)().iter().any(|trigger| lower.contains(trigger)) {
                 wrong.push(format!("{hit:?} has no trigger"));
             }
         }

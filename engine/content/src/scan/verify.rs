@@ -17,9 +17,25 @@ pub(super) struct Patterns {
     /// For each keyword the rules that it belongs to.
     pub(super) of_keyword: Vec<Vec<usize>>,
     pub(super) rules: Vec<Compiled>,
+    /// Rules of tokens that are known without a keyword, by their form alone.
+    pub(super) bare: Vec<usize>,
 }
 
 impl Patterns {
+    /// Tries the rules that need no keyword where a run of letters and digits starts.
+    pub(super) fn verify_bare(&self, text: &[u8], start: usize, pass: &mut Pass) {
+        for index in &self.bare {
+            let Some(rule) = self.rules.get(*index) else { continue };
+            if let Some(pattern) = &rule.pattern
+                && let Some(found) = pattern.match_at(text, start, rule.group, &mut pass.work)
+                && !text.get(found.whole.end).is_some_and(|next| is_word_byte(*next))
+                && rule.accepts(text.get(found.secret.clone()).unwrap_or_default())
+            {
+                pass.add(*index, found.secret);
+            }
+        }
+    }
+
     /// Looks at the value of a member whose key holds keywords.
     pub(super) fn verify_member(&self, name: &str, hits: &[Hit], value: &str, pass: &mut Pass) {
         for hit in hits {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::bulk;
 use super::decode::Budget;
 use super::detect::Input;
 use super::names::{Known, Names};
@@ -11,7 +12,7 @@ use super::shell::Role;
 use super::split::{Part, Split};
 use super::verify::Pass;
 use super::words::{Key, Words};
-use super::{Located, Site};
+use super::{Direction, Located, Site};
 use crate::json::{Kind, Locator, Value};
 use crate::sort::Arrange;
 
@@ -35,6 +36,8 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
         last: None,
         passed: None,
         names: Names::new(),
+        commands: site.context.direction == Direction::Request,
+        command: false,
         out,
     };
     let mut strings = value.strings().peekable();
@@ -95,6 +98,10 @@ struct Walk<'s, 'd, 'o, 't> {
     passed: Option<(Value<'d>, Known)>,
     /// Names of members that stood before.
     names: Names<'d>,
+    /// Commands may stand in it.
+    commands: bool,
+    /// The key just passed names a command: its readers need no trigger.
+    command: bool,
     out: &'o mut Vec<Located<'d>>,
 }
 
@@ -123,25 +130,33 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     /// Examines one string: most are done with after one look.
     fn string(&mut self, string: Value<'d>, content: &str, hits: &[Hit]) {
         let is_key = string.is_key();
+        let command = std::mem::take(&mut self.command);
         let mut clean = false;
         if is_key {
+            self.command =
+                self.commands && matches!(content.as_bytes(), [b'b' | b'c' | b's', ..]) && COMMANDS.contains(&content);
             // How a name is written says what it is only where it has no escapes.
             let known = self.names.get(content).filter(|_| !string.has_escapes());
             self.passed = known.map(|known| (string, known));
             clean = known.is_some_and(|known| known.clean);
             if clean && hits.is_empty() {
                 self.key = None;
+                self.number(string, content, &[]);
                 return;
             }
         } else {
             self.split(string, content);
         }
         let look = if clean { Look::default() } else { self.examination.scanners.look(content, self.site.context) };
-        if hits.is_empty() && self.key.is_none() && self.named.is_none() && look.is_plain(content) {
+        if hits.is_empty() && self.key.is_none() && self.named.is_none() && !command && look.is_plain(content) {
             if is_key {
                 self.learn(string, true);
+                self.number(string, content, &[]);
             }
             return;
+        }
+        if command {
+            self.examination.keyed = self.examination.scanners.bits(&READERS);
         }
         self.closely(string, content, hits, look, clean);
     }
@@ -163,10 +178,19 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             let mut pass = Pass::default();
             scanners.patterns.verify_member(&name, &key_hits, content, &mut pass);
             found.append(&mut pass.found);
-            self.examination.keyed = self.triggered(&key_hits);
+            self.examination.keyed |= self.triggered(&key_hits);
         }
         let home = if is_key { None } else { self.home(string) };
-        let member = home.and_then(|(key, _)| key.as_str());
+        let member = match home {
+            // An operator says what it does to the member that it stands in.
+            None if is_key && content.starts_with(OPERATOR) => {
+                self.locator.seek(string);
+                self.locator.outer_key()
+            }
+            None => None,
+            Some((key, _)) => Some(key),
+        };
+        let member = member.and_then(Value::as_str);
         if let Some((name, name_hits)) = self.named.take_if(|_| !is_key)
             && VALUES.iter().any(|known| member.as_deref() == Some(known))
             && self.is_pair(name, string)
@@ -211,7 +235,8 @@ impl<'d> Walk<'_, 'd, '_, '_> {
                 Known { clean: false, words: Key::of(&name, role), role: Some(role) }
             })
         });
-        known.clean |= clean && !name.has_escapes();
+        // What an operator is depends on where it stands.
+        known.clean |= clean && !name.has_escapes() && !raw.starts_with(OPERATOR);
         self.names.set(raw, known);
         self.passed = Some((name, known));
         known
@@ -283,14 +308,34 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         }
     }
 
-    /// Shows a number to the detectors whose trigger stands in its key.
+    /// Shows a number, or a flag that is set, to the detectors whose trigger stands in its key.
     fn number(&mut self, key: Value<'d>, name: &str, hits: &[Hit]) {
-        let keyed = self.triggered(hits);
-        let Some(value) = key.member_value().filter(|value| keyed != 0 && value.kind() == Kind::Number) else { return };
+        let mut keyed = self.triggered(hits);
+        if keyed == 0 && !self.commands {
+            return;
+        }
+        // Most values are none; a look at the next bytes says so.
+        let behind = self.text.as_bytes().get(key.span().end.saturating_sub(self.base)..).unwrap_or_default();
+        let next = behind.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != b':');
+        if !next.is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b't')) {
+            return;
+        }
+        let Some(value) = key.member_value() else { return };
+        let scanners = self.examination.scanners;
+        match value.kind() {
+            // How many are wanted, whatever the name is.
+            Kind::Number if self.commands && value.raw().len() >= LARGE && bulk::says_how_many(name) => {
+                keyed |= scanners.bits(&["bulk"]);
+            }
+            Kind::Number | Kind::True => {}
+            _ => return,
+        }
+        if keyed == 0 {
+            return;
+        }
         let (tool, context) = (self.site.tool, self.site.context);
         let input = Input { text: value.raw(), member: Some(name), tool, context, role: self.words.role(value) };
         let mut found = Vec::new();
-        let scanners = self.examination.scanners;
         self.examination.keyed = keyed;
         self.examination.examine(&input, &[], scanners.look(input.text, context), &mut Budget::of(0), &mut found);
         self.examination.keyed = 0;
@@ -343,6 +388,14 @@ fn up_to(hits: &[Hit], end: usize) -> Cow<'_, [Hit]> {
 
 /// Most strings that are scanned at once: what is kept of them stays small.
 const MAX_RUN: usize = 2048;
+/// What the names of operators of a database begin with.
+const OPERATOR: char = '$';
+/// Scanners that read commands.
+const READERS: [&str; 4] = ["destructive", "exfil", "bulk", "privesc"];
+/// Members that hold a command.
+const COMMANDS: [&str; 8] = ["command", "cmd", "commands", "script", "shell", "bash", "command_line", "commandLine"];
+/// Digits of a number that may say how many are wanted.
+const LARGE: usize = 5;
 /// Members that name what stands in the next one.
 const NAMES: [&str; 4] = ["name", "key", "variable", "header"];
 /// Members whose name stands in the one before.

@@ -89,6 +89,27 @@ fn judge(command: &Command) -> Option<Rule> {
                 && (command.arg(1) == "sync" || has(&["--recursive"]));
             (scan || export || sync).then_some(Rule::DatabaseDump)
         }
+        // Whole disks, sites and histories.
+        "dd" => {
+            let disk = |arg: &str| arg.strip_prefix("if=/dev/").is_some_and(|disk| !matches!(disk, "zero" | "urandom" | "null" | "random"));
+            let kept = |arg: &str| arg.starts_with("of=") && !arg.starts_with("of=/dev/");
+            (command.args().any(disk) && command.args().any(kept)).then_some(Rule::ArchivesEverything)
+        }
+        "wget" => (has(&["--mirror", "-m"]) || command.words.windows(2).any(|pair| {
+            matches!(pair, [flag, value] if matches!(flag.text.as_str(), "-l" | "--level") && matches!(value.text.as_str(), "inf" | "0"))
+        }))
+        .then_some(Rule::ReadsEverything),
+        "restic" | "borg" | "duplicity" => {
+            command.operands().any(is_home_or_all).then_some(Rule::ArchivesEverything)
+        }
+        "neo4j-admin" | "influxd" | "influx" | "supabase" | "heroku" | "consul" | "arangodump" | "couchbackup" | "flyctl" => command
+            .operands()
+            .take(3)
+            .any(|word| matches!(word, "dump" | "backup" | "export" | "pg:backups:capture" | "pg:pull"))
+            .then_some(Rule::DatabaseDump),
+        "get-childitem" | "gci" => (command.args().any(|arg| arg.eq_ignore_ascii_case("-recurse")) && command.operands().any(is_everything))
+            .then_some(Rule::ReadsEverything),
+        "du" => (command.short('a') && command.operands().any(is_everything)).then_some(Rule::ReadsEverything),
         "find" => {
             let everywhere = command.args().take_while(|arg| !arg.starts_with('-')).any(is_everything);
             let narrowed = has(&[
@@ -156,7 +177,10 @@ fn judge(command: &Command) -> Option<Rule> {
         "rsync" | "scp" | "robocopy" | "xcopy" => {
             let mut operands: Vec<&str> = command.operands().collect();
             let target = operands.pop().unwrap_or("");
-            (target.contains(':') && operands.into_iter().any(is_home_or_all)).then_some(Rule::ArchivesEverything)
+            let windows = matches!(name.as_str(), "robocopy" | "xcopy");
+            ((target.contains(':') || windows) && (operands.into_iter().any(is_home_or_all)
+                || windows && is_home_or_all(command.arg(0))))
+                .then_some(Rule::ArchivesEverything)
         }
         "docker" | "kubectl" | "podman" | "oc" => {
             let dump = command.args().any(|arg| matches!(arg, "mysqldump" | "pg_dump" | "pg_dumpall" | "mongodump"));
@@ -173,13 +197,18 @@ fn judge(command: &Command) -> Option<Rule> {
 /// SQL among the arguments, or in the here-document, of a client.
 fn in_arguments(command: &Command) -> Option<Rule> {
     let texts = command.args().map(|arg| arg.split_once("SELECT").map_or(arg, |_| arg)).chain(command.stdin.as_deref());
-    texts.filter(|text| text.len() >= 8 && text.contains(' ')).find_map(|text| {
+    let found = texts.filter(|text| text.len() >= 8 && text.contains(' ')).find_map(|text| {
         let text = text
             .trim_start()
             .trim_start_matches("--execute=")
             .trim_start_matches("--command=")
             .trim_start_matches("\\copy ");
         query::examine(text).map(|(finding, _)| finding.rule())
+    });
+    found.or_else(|| {
+        // `\copy users to …` of psql.
+        let out = |arg: &str| arg.trim_start().starts_with("\\copy") && arg.to_ascii_lowercase().contains(" to ");
+        command.args().any(out).then_some(Rule::TableExport)
     })
 }
 

@@ -18,7 +18,7 @@ mod rules;
 pub const DETECTOR: Detector = Detector {
     name: "bulk",
     rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
-    triggers: rules::TRIGGERS,
+    triggers: || rules::TRIGGERS.to_vec(),
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),
@@ -70,6 +70,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         return;
     }
     match role {
+        Role::Prose if text.starts_with('{') => {}
         Role::Prose | Role::Document | Role::Word => return,
         Role::Command => {
             if let Some((rule, range)) = command::examine(text) {
@@ -121,6 +122,15 @@ fn begins_query(text: &str) -> bool {
     length < head.len() && VERBS.iter().any(|verb| word.eq_ignore_ascii_case(verb))
 }
 
+/// Whether a member is named for how many are wanted.
+pub(super) fn says_how_many(member: &str) -> bool {
+    let same = |name: &&str| {
+        let mut folded = member.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+        name.bytes().all(|byte| folded.next() == Some(byte)) && folded.next().is_none()
+    };
+    member.starts_with('$') || SIZES.iter().chain(VAGUE_SIZES).any(same)
+}
+
 /// A member that says how many, with a number that says all.
 fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
     let mut name = [0u8; 24];
@@ -131,10 +141,11 @@ fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
         length += 1;
     }
     let Some(name) = name.get(..length).and_then(|name| std::str::from_utf8(name).ok()) else { return false };
-    let sure = SIZES.contains(&name);
+    // `$top`, `$limit`: a language of queries says so.
+    let sure = SIZES.contains(&name) || member.starts_with('$');
     let reads = || {
         let tool = tool.unwrap_or("").to_ascii_lowercase();
-        ["search", "list", "query", "find", "fetch", "get", "read", "export", "scan"]
+        ["search", "list", "query", "find", "fetch", "get", "read", "export", "scan", "graphql", "download"]
             .iter()
             .any(|word| tool.contains(word))
     };
@@ -218,12 +229,16 @@ fn huge_parameter(text: &str) -> Option<Range<usize>> {
 /// MongoDB's `find({})` and `find()` without a limit, Elasticsearch's `match_all` with a huge size is
 /// [`huge_parameter`]'s.
 fn find_everything(text: &str) -> Option<Range<usize>> {
-    let at = memchr::memmem::find(text.as_bytes(), b".find(")?;
+    let at = memchr::memmem::find(text.as_bytes(), b".find(")
+        .or_else(|| memchr::memmem::find(text.as_bytes(), b".aggregate([])"))?;
     finds_all(text).then_some(at..at + 6)
 }
 
 /// Whether a MongoDB expression reads a whole collection.
 fn finds_all(text: &str) -> bool {
+    if text.contains(".aggregate([])") {
+        return true;
+    }
     let Some((before, after)) = text.split_once(".find(") else { return false };
     if !before.contains("db.") && !before.contains("getCollection") {
         return false;
@@ -247,7 +262,7 @@ fn unbounded_match(text: &str) -> Option<Range<usize>> {
 const HUGE_PAGE: f64 = 10_000.0;
 const VERBS: &[&str] = &[
     "select", "with", "table", "copy", "unload", "export", "backup", "vacuum", "insert", "match", "explain", "use",
-    "begin", "set",
+    "begin", "set", "create",
 ];
 /// Names that say how many items are wanted.
 const SIZES: &[&str] = &[
@@ -284,10 +299,13 @@ const SIZES: &[&str] = &[
     "pagelength",
     "maxdocuments",
     "listsize",
+    "maxkeys",
+    "numberofresults",
+    "numberofrows",
 ];
 /// Names that may also count bytes or seconds: only for tools that read lists.
 const VAGUE_SIZES: &[&str] =
-    &["first", "last", "top", "take", "rows", "count", "size", "results", "max", "batchsize", "n", "k"];
+    &["first", "last", "top", "take", "rows", "count", "size", "results", "max", "batchsize", "length", "n", "k"];
 
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,9 @@ fn judge(statement: &Statement<'_>) -> Option<Finding> {
         }
         Some(Verb::Select) => {
             let tokens = statement.tokens.as_slice();
+            if tokens.iter().any(|token| token.is_any(EXPORTERS)) {
+                return Some(Finding::Export);
+            }
             let into = tokens
                 .windows(2)
                 .any(|pair| matches!(pair, [a, b] if a.is("into") && b.is_any(&["outfile", "dumpfile"])));
@@ -65,7 +68,7 @@ fn judge(statement: &Statement<'_>) -> Option<Finding> {
         }
         _ if first.is("backup") && has(&["database", "table", "to"]) => Some(Finding::Export),
         _ if first.is("vacuum") && has(&["into"]) => Some(Finding::Export),
-        Some(Verb::Insert) if statement.tokens.iter().take(4).any(|token| token.is("directory")) => {
+        Some(Verb::Insert) if statement.tokens.iter().take(4).any(|token| token.is_any(&["directory", "function"])) => {
             Some(Finding::Export)
         }
         _ => None,
@@ -114,7 +117,7 @@ fn branch_unbounded<'a, 't>(branch: &'a [Token<'t>], named: &[Named<'a, 't>], bu
         _ => branch,
     };
     let statement = Statement { tokens: branch.to_vec() };
-    if statement.verb() != Some(Verb::Select) || !statement.selects_everything() {
+    if statement.verb() != Some(Verb::Select) || !(statement.selects_everything() || collects(branch)) {
         return false;
     }
     let Some(from) = statement.find("from") else { return false };
@@ -125,6 +128,13 @@ fn branch_unbounded<'a, 't>(branch: &'a [Token<'t>], named: &[Named<'a, 't>], bu
     let end = positions(clauses).find(|(_, token)| token.is_any(ENDS_FROM)).map_or(clauses.len(), |(at, _)| at);
     let sources = clauses.get(..end).unwrap_or(clauses);
     source_groups(sources).into_iter().any(|source| source_unbounded(source, named, budget))
+}
+
+/// A function that puts all rows into one value: `json_agg(u)`.
+fn collects(branch: &[Token<'_>]) -> bool {
+    let list = branch.iter().take_while(|token| !token.is("from")).take(16);
+    let names = list.clone().filter(|token| token.is_any(COLLECTORS));
+    names.count() > 0 && list.filter(|token| token.is("over") || token.is("distinct")).count() == 0
 }
 
 fn source_unbounded<'a, 't>(source: &'a [Token<'t>], named: &[Named<'a, 't>], budget: &mut Budget) -> bool {
@@ -321,6 +331,22 @@ fn source_groups<'a, 't>(sources: &'a [Token<'t>]) -> Vec<&'a [Token<'t>]> {
     groups
 }
 
+/// Functions that put all rows into one value.
+const COLLECTORS: &[&str] = &[
+    "json_agg",
+    "jsonb_agg",
+    "array_agg",
+    "string_agg",
+    "group_concat",
+    "listagg",
+    "xmlagg",
+    "json_arrayagg",
+    "json_group_array",
+    "collect_list",
+];
+/// Functions that return a table, a schema or a database as one document (PostgreSQL).
+const EXPORTERS: &[&str] =
+    &["query_to_xml", "table_to_xml", "schema_to_xml", "database_to_xml", "table_to_xml_and_xmlschema"];
 /// What ends the list of sources.
 const ENDS_FROM: &[&str] = &["order", "where", "group", "having", "limit", "offset", "for", "settings", "option"];
 /// More rows than a person reads or a model can hold.

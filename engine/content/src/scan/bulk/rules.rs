@@ -207,6 +207,10 @@ pub(super) const RULES: &[RuleInfo] = &[
 /// Verbs, commands and the names of arguments that say how much.
 pub(super) static TRIGGERS: &[&str] = &[
     "select",
+    "size=",
+    "count=",
+    "match_all",
+    ".aggregate(",
     "outfile",
     "dumpfile",
     "copy ",

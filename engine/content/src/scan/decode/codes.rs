@@ -41,12 +41,44 @@ pub(in crate::scan) fn may_hold(text: &str) -> bool {
             continue;
         }
         let end = run_end(bytes, at + SHORTEST);
-        if pieces(bytes, at..end).into_iter().flatten().any(|piece| promises(bytes.get(piece).unwrap_or_default())) {
+        if is_token(bytes, at..end)
+            || pieces(bytes, at..end).into_iter().flatten().any(|piece| promises(bytes.get(piece).unwrap_or_default()))
+        {
             return true;
         }
         at = end + 1;
     }
     false
+}
+
+/// Calls `found` with the start of every run that may be a token which no literal announces.
+pub(in crate::scan) fn tokens(text: &str, mut found: impl FnMut(usize)) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(window) = bytes.get(at..at + SHORTEST) {
+        if let Some(foreign) = window.iter().rposition(|byte| !is_code(*byte)) {
+            at += foreign + 1;
+            continue;
+        }
+        let end = run_end(bytes, at + SHORTEST);
+        if is_token(bytes, at..end) {
+            found(at);
+        }
+        at = end + 1;
+    }
+}
+
+/// True for a run as long as the first part of a Discord token (digits in base64, a dot, six characters, a dot), an Airtable
+/// token (a dot behind it), a Twilio key or a NATS seed. The rules of these know the rest.
+fn is_token(bytes: &[u8], run: Range<usize>) -> bool {
+    let behind = |offset: usize| bytes.get(run.end + offset) == Some(&b'.');
+    match (run.len(), bytes.get(run.start)) {
+        (24..=28, Some(b'M'..=b'O')) => behind(0) && (behind(7) || behind(8)),
+        (17, Some(b'p')) => behind(0),
+        (34, Some(b'A' | b'S')) => matches!(bytes.get(run.start + 1), Some(b'C' | b'K')),
+        (58, Some(b'S')) => bytes.get(run.start + 1).is_some_and(u8::is_ascii_uppercase),
+        _ => false,
+    }
 }
 
 /// True if the first bytes of a run decode to text.

@@ -17,7 +17,7 @@ mod spans;
 
 use fold::Fold;
 
-pub(super) use codes::may_hold as may_hold_code;
+pub(super) use codes::{may_hold as may_hold_code, tokens};
 pub(super) use spans::Spans;
 
 /// What a text is once a coat is taken off.

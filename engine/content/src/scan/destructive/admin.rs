@@ -33,7 +33,8 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         .skip_while(|arg| arg.starts_with('-'))
         .take_while(|arg| !arg.starts_with('-'))
         .take(5)
-        .take_while(|arg| !READS.contains(arg))
+        .take_while(|arg| name == "aws" || !READS.contains(arg))
+        .filter(|arg| name != "aws" || !arg.contains('/'))
         .any(destroys);
     let flag = command.args().any(|arg| {
         matches!(
@@ -41,6 +42,7 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             "--delete"
                 | "--destroy"
                 | "--purge"
+                | "-purge"
                 | "--force-delete"
                 | "--delete-excluded"
                 | "--delete-source"
@@ -82,6 +84,7 @@ fn destroys(word: &str) -> bool {
                 | "teardown"
                 | "dropdb"
                 | "deregister"
+                | "deletion"
                 | "reset"
                 | "rollback"
                 | "truncate"
@@ -132,7 +135,7 @@ fn special(command: &Command, name: &str) -> Option<Rule> {
             let found = match first {
                 "rm" | "rmi" => force || command.args().any(|arg| arg.starts_with("$(")) || command.short('v'),
                 "system" | "builder" | "image" | "container" | "network" | "buildx" => {
-                    second == "prune" || (second == "rm" && force)
+                    matches!(second, "prune" | "reset") || (second == "rm" && force)
                 }
                 "volume" | "stack" | "service" | "swarm" | "secret" | "config" | "node" | "context" => {
                     matches!(second, "prune" | "rm" | "remove") || (second == "leave" && force)
@@ -412,6 +415,11 @@ static DATA: &[&str] = &[
     "cbc",
     "couchbase-cli",
     "nodetool",
+    "qm",
+    "pct",
+    "vboxmanage",
+    "pm2",
+    "esxcli",
     "crdb",
     "atlas",
     "mongocli",

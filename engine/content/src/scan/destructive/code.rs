@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::Rule;
 use crate::scan::shell::Script;
+use crate::scan::sql;
 
 /// Interpreters started on a command line with a program: `python -c`, `node -e`, a here-document.
 pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
@@ -75,6 +76,32 @@ pub(super) fn deletes(text: &str) -> Option<Range<usize>> {
     runs_deletion(text).then_some(0..text.len())
 }
 
+/// A call that empties a table, a collection or a graph, or a statement given to a driver that does.
+pub(super) fn empties(text: &str) -> Option<Range<usize>> {
+    let spaceless = |at: usize| text.get(at..).unwrap_or("").chars().filter(|c| !c.is_whitespace()).take(4);
+    for (call, inner) in EMPTYING {
+        for (at, _) in text.match_indices(call).take(16) {
+            let end = at + call.len();
+            let rest: String = spaceless(end).collect();
+            if inner.is_empty() || inner.split(' ').any(|inner| rest.starts_with(inner)) {
+                return Some(at..end);
+            }
+        }
+    }
+    for (at, call) in text.match_indices("execute").chain(text.match_indices("query(")).take(16) {
+        let rest = text.get(at + call.len()..).unwrap_or("");
+        let Some((open, quote)) = rest.char_indices().take(12).find(|(_, c)| matches!(c, '"' | '\'' | '`')) else {
+            continue;
+        };
+        let statement = rest.get(open..).unwrap_or("").trim_start_matches(quote);
+        let statement = statement.split(quote).next().unwrap_or("");
+        if sql::may_harm(statement) && sql::harm(&sql::lex(statement)).is_some() {
+            return Some(at..at + call.len());
+        }
+    }
+    None
+}
+
 /// Whether one of the string literals is a command line that deletes recursively or wipes.
 fn runs_deletion(text: &str) -> bool {
     let mut rest = text;
@@ -87,12 +114,28 @@ fn runs_deletion(text: &str) -> bool {
         let body = rest.get(at + 1..).unwrap_or("");
         let Some(end) = body.find(quote) else { return false };
         let literal = body.get(..end).unwrap_or("").trim_start();
-        if deadly(literal) {
+        let behind = body.get(end + 1..).unwrap_or("");
+        // `["rm", "-rf", "/"]`: the words of one command.
+        if deadly(literal) || matches!(literal, "rm" | "dd" | "shred" | "git") && deadly(&listed(literal, behind)) {
             return true;
         }
-        rest = body.get(end + 1..).unwrap_or("");
+        rest = behind;
     }
     deadly(text.trim_start())
+}
+
+/// A word and the literals behind it in a list or a call.
+fn listed(first: &str, mut rest: &str) -> String {
+    let mut line = first.to_owned();
+    for _ in 0..8 {
+        let Some(next) = rest.trim_start().strip_prefix(',').map(str::trim_start) else { break };
+        let Some(quote) = next.chars().next().filter(|c| matches!(c, '"' | '\'' | '`')) else { break };
+        let Some((word, behind)) = next.get(1..).unwrap_or("").split_once(quote) else { break };
+        line.push(' ');
+        line.push_str(word);
+        rest = behind;
+    }
+    line
 }
 
 fn deadly(line: &str) -> bool {
@@ -136,6 +179,29 @@ fn sensitive_literal(text: &str) -> bool {
     false
 }
 
+/// Calls that empty a table, a collection or a graph, and what stands in their brackets (nothing: whatever it is).
+static EMPTYING: &[(&str, &str)] = &[
+    (".deleteMany(", "{})"),
+    (".delete_many(", "{})"),
+    (".remove(", "{})"),
+    (".updateMany(", "{},"),
+    (".update_many(", "{},"),
+    (".dropDatabase(", ""),
+    (".drop_database(", ""),
+    (".drop_collection(", ""),
+    (".drop_all(", ""),
+    (".delete_all", ""),
+    (".destroy_all", ""),
+    ("DETACH DELETE", ""),
+    ("detach delete", ""),
+    (".drop(", ")"),
+    (".objects.all().delete(", ""),
+    (")->truncate(", ""),
+    ("::truncate(", ""),
+    (".flushall(", ""),
+    (".flushdb(", ""),
+];
+
 /// Calls that delete trees.
 static DEEP: &[&str] = &[
     "shutil.rmtree(",
@@ -163,6 +229,8 @@ static DEEP: &[&str] = &[
     "deleteRecursively(",
     "removeSync(",
     "emptyDirSync(",
+    "unlink\", glob",
+    "unlink', glob",
     "unlink(glob",
     "unlink glob",
 ];

@@ -50,6 +50,9 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "lvremove" | "vgremove" | "pvremove" => Some(Rule::DiskWipe),
         "zpool" | "zfs" => command.operands().next().filter(|verb| *verb == "destroy").map(|_| Rule::DiskWipe),
         "btrfs" => (command.arg(0) == "subvolume" && command.arg(1) == "delete").then_some(Rule::DiskWipe),
+        "nvme" => (matches!(command.arg(0), "format" | "sanitize" | "write-zeroes")
+            && command.operands().any(is_device))
+        .then_some(Rule::DiskWipe),
         "cryptsetup" => {
             command.args().any(|arg| matches!(arg, "erase" | "luksErase" | "luksFormat")).then_some(Rule::DiskWipe)
         }
@@ -67,7 +70,9 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "chattr" => {
             command.args().any(|arg| arg.starts_with("+i") || arg.starts_with("-i")).then_some(Rule::Permissions)
         }
-        "setfacl" => (command.short('b') && recursive(command)).then_some(Rule::Permissions),
+        "setfacl" => {
+            ((command.short('b') || command.operands().any(is_top)) && recursive(command)).then_some(Rule::Permissions)
+        }
         "icacls" => {
             let everyone = command
                 .args()
@@ -80,10 +85,11 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             let from = command.operands().next()?;
             (to == "/dev/null" || is_top(from)).then_some(Rule::Overwrite)
         }
-        "cp" | "ln" => {
-            let from = command.operands().next()?;
-            let to = command.operands().nth(1)?;
-            (from == "/dev/null" && (is_log(to) || is_system(to))).then_some(Rule::Overwrite)
+        "cp" | "ln" | "install" => {
+            let from = command.operands().find(|arg| arg.contains('/'))?;
+            let to = command.operands().last()?;
+            let empties = matches!(from, "/dev/null" | "/dev/zero" | "/dev/urandom" | "/dev/random");
+            (empties && (is_log(to) || is_system(to) || is_disk(to))).then_some(Rule::Overwrite)
         }
         "tee" => (!command.short('a') && command.operands().any(|arg| is_critical(arg) || is_disk(arg)))
             .then_some(Rule::Overwrite),
@@ -205,6 +211,11 @@ fn redirects(command: &Command) -> Option<Rule> {
             || matches!(name.as_str(), "echo" | ":" | "true" | "printf")
                 && command.args().all(|arg| arg.is_empty() || arg == "-n");
         let null = name == "cat" && command.arg(0) == "/dev/null";
+        let fills = matches!(name.as_str(), "cat" | "yes")
+            && matches!(command.arg(0), "/dev/zero" | "/dev/urandom" | "/dev/random");
+        if overwrites && fills && target != "/dev/null" {
+            return Some(Rule::Overwrite);
+        }
         (overwrites && (empty || null) && is_log(target)).then_some(Rule::LogTamper)
     })
 }

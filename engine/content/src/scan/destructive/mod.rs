@@ -23,7 +23,7 @@ mod system;
 pub const DETECTOR: Detector = Detector {
     name: "destructive",
     rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
-    triggers: rules::TRIGGERS,
+    triggers: || rules::TRIGGERS.to_vec(),
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),
@@ -61,6 +61,10 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     if input.context.direction != Direction::Request || text.len() < 3 {
         return;
     }
+    if nosql::is_operator(text, input.member, input.tool) {
+        push(out, Rule::Nosql, 0..text.len());
+        return;
+    }
     let role = Role::of(input);
     let before = out.len();
     if !matches!(role, Role::Prose | Role::Search)
@@ -85,6 +89,9 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             if let Some(range) = code::deletes(text) {
                 push(out, Rule::CodeDelete, range);
             }
+            if let Some(range) = code::empties(text) {
+                push(out, Rule::DataDestroy, range);
+            }
         }
         Role::Value | Role::Path | Role::Url => {
             if text.as_bytes().iter().any(|b| matches!(b, b';' | b'|' | b'&' | b'`' | b'\n' | b'$')) {
@@ -92,7 +99,12 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             }
             statements(text, out);
         }
-        Role::Sql => statements(text, out),
+        Role::Sql => {
+            statements(text, out);
+            if let Some(range) = code::empties(text) {
+                push(out, Rule::DataDestroy, range);
+            }
+        }
         Role::Document => {
             let mut found = Vec::new();
             commands(text, false, &mut found);

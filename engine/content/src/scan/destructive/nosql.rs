@@ -2,6 +2,24 @@
 
 use std::ops::Range;
 
+/// Whether an operator as the name of a member makes an attack: code run by the server, or a condition where the member
+/// around it, a credential, was to be compared. Tools that ask a database have such conditions on everything else.
+pub(super) fn is_operator(name: &str, member: Option<&str>, tool: Option<&str>) -> bool {
+    let Some(name) = name.strip_prefix('$') else { return false };
+    if matches!(name, "where" | "function" | "accumulator") {
+        return true;
+    }
+    let has = |text: Option<&str>, words: &[&str]| {
+        let text = text.unwrap_or_default().to_ascii_lowercase();
+        words.iter().any(|word| text.contains(word))
+    };
+    matches!(name, "ne" | "gt" | "gte" | "lt" | "lte" | "nin" | "regex" | "exists" | "not")
+        && (has(member, &["passw", "pwd", "token", "secret", "otp"])
+            || has(member, &["user", "login", "email", "account", "pin"])
+                && has(tool, &["login", "auth", "sign", "verify", "password", "session", "user"])
+                && !has(tool, &["find", "query", "search", "aggregate", "mongo", "count", "list"]))
+}
+
 /// The operator, and where it stands.
 pub(super) fn find(text: &str) -> Option<Range<usize>> {
     memchr::memchr3(b'$', b'\'', b'"', text.as_bytes())?;

@@ -492,4 +492,5 @@ pub(super) static TRIGGERS: &[&str] = &[
     "/proc/sysrq",
     "cipher",
     "really-mean-it",
+    "extension",
 ];

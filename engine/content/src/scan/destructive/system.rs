@@ -30,7 +30,10 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "auditpol" => any(&["/clear", "/remove", "/success:disable"]).then(log)?,
         "journalctl" => command.args().any(|arg| arg.starts_with("--vacuum")).then(log)?,
         "logrotate" | "rsyslogd" => None,
-        "crontab" => (command.short('r') && !command.short('l')).then(service)?,
+        // A new table out of a pipe takes the place of what was there.
+        "crontab" => {
+            (command.short('r') && !command.short('l') || any(&["-"]) && command.pipe_from.is_some()).then(service)?
+        }
         "systemctl" | "service" | "rc-service" | "initctl" | "launchctl" | "chkconfig" | "update-rc.d" => {
             services(command, name)
         }
@@ -54,7 +57,7 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             .any(|arg| lower(arg).starts_with("-disable") || lower(arg).starts_with("-exclusion"))
             .then(service)?,
         "uninstall-windowsfeature" => service(),
-        "schtasks" => any(&["/delete", "/change"]).then(service)?,
+        "schtasks" => any(&["/delete", "/change", "/create"]).then(service)?,
         "sc" => matches!(first.as_str(), "delete" | "stop" | "config").then(service)?,
         "net" | "net1" => (first == "stop"
             || (any(&["/delete", "/del"]) && matches!(first.as_str(), "user" | "share")))
@@ -62,7 +65,24 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "reg" => (first == "delete").then(service)?,
         "remove-itemproperty" => service(),
         "kill" => (any(&["-1"]) && any(&["-9", "-kill", "-sigkill"])).then(service)?,
-        "pkill" | "killall" | "killall5" => (any(&["-u"]) && any(&["root"]) || name == "killall5").then(service)?,
+        "pkill" | "killall" | "killall5" => {
+            (any(&["-u"]) && any(&["root"]) || any(&["sshd", "auditd", "rsyslogd", "systemd"]) || name == "killall5")
+                .then(service)?
+        }
+        "taskkill" => any(&["lsass.exe", "winlogon.exe", "csrss.exe"]).then(service)?,
+        "stop-computer" | "restart-computer" => service(),
+        "passwd" | "usermod" => (any(&["-d", "-l", "--delete", "--lock"]) && any(&["root"])).then(service)?,
+        // Programs of Windows that fetch something and run it (LOLBAS).
+        "certutil" | "mshta" | "regsvr32" | "bitsadmin" | "rundll32" | "msiexec" | "wscript" | "cscript" => command
+            .args()
+            .any(|arg| {
+                let arg = lower(arg);
+                arg.contains("http://")
+                    || arg.contains("https://")
+                    || arg.starts_with("javascript:")
+                    || arg.starts_with("vbscript:")
+            })
+            .then_some(Rule::DecodedExecution),
         "userdel" | "deluser" | "remove-localuser" | "groupdel" => service(),
         "swapoff" | "sysctl" => command
             .args()
@@ -84,6 +104,7 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
                         | "bash"
                         | "dpkg"
                         | "linux-image-*"
+                        | "kernel"
                 )
             });
             let removes = any(&["purge", "remove", "erase", "autoremove", "--purge", "-r"])

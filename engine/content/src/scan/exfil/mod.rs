@@ -30,7 +30,7 @@ use hosts::Known;
 pub const DETECTOR: Detector = Detector {
     name: "exfil",
     rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
-    triggers: rules::TRIGGERS,
+    triggers: || rules::TRIGGERS.to_vec(),
     gate: Gate::Triggers,
     off: &[],
     direction: None,
@@ -100,7 +100,21 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             push(out, Rule::CodeUpload, range);
         }
     }
+    if input.context.direction == Direction::Request
+        && let Some(range) = external_entity(text)
+    {
+        push(out, Rule::DangerousScheme, range);
+    }
     debug_assert!(out.iter().skip(begin).all(|found| text.get(found.range.clone()).is_some()));
+}
+
+/// An entity of XML whose text is fetched (XXE, CWE-611).
+fn external_entity(text: &str) -> Option<Range<usize>> {
+    let start = memchr::memmem::find(text.as_bytes(), b"<!ENTITY")?;
+    let length = text.get(start..)?.find('>')?;
+    let declaration = text.get(start..start + length)?;
+    let (_, address) = declaration.split_once("SYSTEM").or_else(|| declaration.split_once("PUBLIC"))?;
+    address.contains("://").then_some(start..start + length)
 }
 
 fn place(input: &Input<'_>, role: Role) -> Place {

@@ -46,6 +46,20 @@ pub(super) fn names_upload(text: &str) -> bool {
 pub(super) fn in_code(text: &str) -> Option<Range<usize>> {
     let send = SENDS.iter().find_map(|mark| text.find(mark).map(|at| at..at + mark.len()))?;
     let reads = READS.iter().any(|mark| text.contains(mark));
+    if [
+        "dict(os.environ",
+        "os.environ.copy()",
+        "os.environ)",
+        "JSON.stringify(process.env)",
+        "process.env)",
+        "$_ENV",
+        "ENV.to_h",
+    ]
+    .iter()
+    .any(|all| text.contains(all))
+    {
+        return Some(send);
+    }
     let places =
         PLACES.iter().any(|place| ["'", "\"", "`"].iter().any(|quote| text.contains(&format!("{quote}{place}"))));
     (reads && places).then_some(send)
@@ -66,7 +80,11 @@ fn sends(text: &str, script: &Script, index: usize, command: &Command) -> bool {
     let name = command.name();
     let piped = || script.sources(index).any(|source| is_reader(&source.name()) || reads_private(source));
     match name.as_str() {
-        "curl" => curl(text, command, piped),
+        "curl" => {
+            command.wrapped_by.is_some() && script.sources(index).any(reads_private) || curl(text, command, piped)
+        }
+        "gh" => command.arg(0) == "gist" && command.operands().any(is_private),
+        "croc" | "wormhole" | "magic-wormhole" => command.operands().any(is_private),
         "wget" => {
             let file =
                 command.args().find_map(|arg| arg.strip_prefix("--post-file=").or(arg.strip_prefix("--body-file=")));
@@ -77,6 +95,10 @@ fn sends(text: &str, script: &Script, index: usize, command: &Command) -> bool {
             file.is_some_and(|file| !is_payload(file))
                 || follows
                 || command.args().any(|arg| arg.starts_with("--post-data") && substitutes(arg))
+                || command.words.windows(2).any(|pair| {
+                    matches!(pair, [flag, value] if matches!(flag.text.as_str(), "--post-data" | "--body-data")
+                        && text.get(value.span.clone()).is_some_and(substitutes))
+                })
                 || url_with_output(text, command)
         }
         "nc" | "ncat" | "netcat" | "socat" | "telnet" => {
@@ -256,6 +278,8 @@ fn is_packer(name: &str) -> bool {
 fn reads_private(command: &Command) -> bool {
     command.operands().any(is_private)
         || matches!(command.name().as_str(), "env" | "printenv" | "history")
+        || matches!(command.name().as_str(), "kubectl" | "oc")
+            && command.operands().any(|arg| matches!(arg, "secret" | "secrets"))
         || command.redirects.iter().any(|redirect| redirect.kind == b'<' && is_private(&redirect.target))
 }
 
@@ -273,6 +297,9 @@ fn is_private(file: &str) -> bool {
 }
 
 const SENDERS: &[&str] = &[
+    "gist",
+    "croc",
+    "wormhole",
     "curl",
     "wget",
     "nc",

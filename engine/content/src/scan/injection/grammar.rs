@@ -11,8 +11,8 @@ use super::lexicon::{
     ACT, ALL, ANSWER, ANY_TOOL, ASIDE, AUDIT, AUTHORITY, AUTOMATED, BEFORE, CONDITION, CONTENT, Concepts, DESTINATION,
     DISABLE, ENABLE, ETHICS, EVERYTHING, FICTION, FLOUT, FOCUS, GUARD, HENCEFORTH, HIDDEN, I_AM, IGNORE, INSTEAD,
     INSTRUCTION, JAILBREAK, JUDGED, KEY_FILE, LEAVE, LIMITLESS, MODE, MODEL, MUST, NEW, NOT, OBEY, ONLY, PERSIST,
-    PERSONA, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE, READ, REFUSE, REVEAL, RUN, SECRET, SECRET_FILE, SEND, SILENT,
-    STAY, STRONG_POWER, SYSTEM, SYSTEM_PROMPT, TASK, TELL, TOOL, URGENT, USER, YOU,
+    PERSONA, PLOY, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE, READ, REFUSE, REVEAL, RUN, SECRET, SECRET_FILE, SEND,
+    SILENT, STAY, STRONG_POWER, SYSTEM, SYSTEM_PROMPT, TASK, TELL, TOOL, URGENT, USER, YOU,
 };
 use super::rules::*;
 use super::words::Words;
@@ -296,6 +296,7 @@ const PATTERNS: &[Pattern] = &[
     pattern(MODE_SWITCH, 70, MODE, &[POWER, ENABLE], 8),
     pattern(MODE_SWITCH, 60, MODE, &[POWER, YOU | I_AM], 6),
     pattern(MODE_SWITCH, 50, MODE, &[POWER], 2),
+    pattern(MODE_SWITCH, 70, MODE, &[SYSTEM], 1).only(Place::RESULT),
     pattern(MODE_SWITCH, 40, MODE, &[SYSTEM | STRONG_POWER], 1),
     pattern(MODE_SWITCH, 100, JAILBREAK, &[ENABLE], 3),
     // Authority.
@@ -310,6 +311,7 @@ const PATTERNS: &[Pattern] = &[
     // Reveal the prompt, the secrets.
     pattern(PROMPT_LEAK, 100, REVEAL, &[SYSTEM_PROMPT], 7).positive(),
     pattern(PROMPT_LEAK, 60, REVEAL, &[YOU, SECRET], 5).positive(),
+    pattern(PROMPT_LEAK, 100, REVEAL, &[EVERYTHING], 3).positive().only(Place::REQUEST),
     pattern(PROMPT_LEAK, 100, REVEAL, &[INSTRUCTION, YOU], 4).positive().only(Place::REQUEST),
     pattern(PROMPT_LEAK, 60, REVEAL, &[INSTRUCTION, YOU], 5).positive(),
     pattern(PROMPT_LEAK, 30, YOU, &[SECRET], 4).only(Place::REQUEST),
@@ -332,6 +334,28 @@ const PATTERNS: &[Pattern] = &[
     pattern(RESPONSE, 100, IGNORE, &[PRINT, JUDGED], 8).positive().only(Place::RESULT),
     pattern(RESPONSE, 60, IGNORE, &[ALL, JUDGED | CONTENT | NOT], 8).positive().only(Place::RESULT),
     pattern(RESPONSE, 50, NOT, &[JUDGED, YOU | ONLY | URGENT], 5).only(Place::RESULT),
+    // Ploys.
+    pattern(
+        RESPONSE,
+        100,
+        PLOY,
+        &[RUN
+            | SEND
+            | PRINT
+            | READ
+            | IGNORE
+            | DISABLE
+            | MUST
+            | TASK
+            | AUTOMATED
+            | AUTHORITY
+            | SYSTEM_PROMPT
+            | SECRET
+            | ONLY],
+        16,
+    )
+    .only(Place::INBOUND),
+    pattern(RESPONSE, 60, PLOY, &[], 0).only(Place::INBOUND),
     // Response poisoning: what the answer shall say.
     pattern(RESPONSE, 50, PRINT, &[ONLY, ANSWER | ALL | NOT], 8).only(Place::INBOUND),
     pattern(RESPONSE, 40, PRINT, &[ONLY], 3).only(Place::INBOUND),

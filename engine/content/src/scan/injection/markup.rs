@@ -28,6 +28,13 @@ pub(super) fn look(
                 found(EXFIL_LINK, link);
             }
         }
+        [b'd' | b'D' | b'f' | b'F' | b'v' | b'V', .., b'e' | b'0' | b'n' | b'E' | b'N']
+            if place.within(Place::INBOUND) =>
+        {
+            if let Some(element) = unseen(spoken, range) {
+                found(COMMENT, element);
+            }
+        }
         _ if pattern < TEMPLATES.len() => found(TEMPLATE, range.clone()),
         _ if pattern >= TEMPLATES.len() + MARKS.len() => {}
         _ => {
@@ -142,6 +149,17 @@ pub(super) const MARKS: &[&str] = &[
     "</function_results",
     "<function_results",
     "<tool_result",
+    "<user>",
+    "[instruction",
+    "<human>",
+    "end of tool",
+    "begin system",
+    "\"tool_use_id\"",
+    "display:none",
+    "display: none",
+    "font-size:0",
+    "font-size: 0",
+    "visibility:hidden",
 ];
 
 /// Words that orders to a model are made of, where they stand in a text. Each byte is looked at once, however many
@@ -236,9 +254,22 @@ fn comment(spoken: &mut Spoken<'_>, start: usize) -> Option<Range<usize>> {
     let close = spoken.close(rest.start);
     let end = if close + 3 <= rest.end { close } else { rest.end };
     let words = spoken.within(&(rest.start..end));
-    let speaks = words & ((1 << ADDRESSED.len()) - 1) != 0;
+    let speaks = words & IN_COMMENTS != 0;
     let orders = words >> ADDRESSED.len() != 0;
     (speaks && orders).then(|| start..(end + 3).min(spoken.text.len()))
+}
+
+/// The text of an element that is not shown, if it speaks to a model.
+fn unseen(spoken: &mut Spoken<'_>, range: &Range<usize>) -> Option<Range<usize>> {
+    let text = spoken.text;
+    let rest = slice(text, range.end, range.end + MAX_COMMENT);
+    let start = rest.get(..rest.len().min(MAX_TAG)).or(Some(rest))?.find('>')? + 1;
+    let length = rest.get(start..)?.find('<').unwrap_or(rest.len() - start);
+    let inside = range.end + start..range.end + start + length;
+    // From the mark on: what the next mark asks for may begin there.
+    spoken.within(&(range.end..inside.end));
+    let words = spoken.within(&inside);
+    (words & TO_MODELS != 0 && words >> ADDRESSED.len() != 0).then_some(inside)
 }
 
 /// A link or image whose address holds a slot for data.
@@ -253,7 +284,12 @@ fn link(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
         .unwrap_or("");
     let slots = address.contains('[') && address.contains(']')
         || query.contains('{') && query.contains('}')
-        || query.contains('<') && query.contains('>');
+        || query.contains('<') && query.contains('>')
+        || query.split(['=', '&']).any(|value| {
+            value.len() >= 4
+                && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+                && SLOTS.iter().any(|word| value.contains(word))
+        });
     let names = query.to_ascii_lowercase();
     let image = text.get(..range.start).is_some_and(|before| {
         before.bytes().rev().take(120).find(|byte| matches!(byte, b'[' | b'\n')) == Some(b'[')
@@ -279,7 +315,12 @@ fn role_tag(spoken: &mut Spoken<'_>, range: &Range<usize>, place: Place) -> Opti
         || matches!(lower.as_str(), "<important" | "<instruction" | "<instructions")
             && place.within(Place::INBOUND)
             && after.trim_start_matches(['s', 'S']).starts_with('>')
-            && (shout || place.within(Place::DESCRIPTION));
+            && (shout || place.within(Place::DESCRIPTION))
+        // Turns forged: the frame of a tool's answer closed, a message begun, a tag repeated.
+        || lower == "end of tool" && place.within(Place::INBOUND) && slice(text, range.end, range.end + 64).contains("ser:")
+        || lower == "begin system" && shout && place.within(Place::INBOUND)
+        || lower == "\"tool_use_id\"" && place.within(Place::DESCRIPTION)
+        || lower == "[system" && after.starts_with("][system]");
     let mut told = |words: u32| {
         let window = bounds(text, range.end, range.end + MAX_TURN);
         (spoken.within(&window) >> ADDRESSED.len()).count_ones() >= words
@@ -348,6 +389,7 @@ const FRAMES: [&str; 10] =
     ["tool", "function", "result", "output", "document", "data", "context", "untrusted", "search", "response"];
 const MAX_FRAME: usize = 32;
 const MAX_COMMENT: usize = 600;
+const MAX_TAG: usize = 120;
 const MAX_LINK: usize = 400;
 const MAX_TURN: usize = 200;
 
@@ -370,7 +412,12 @@ const ADDRESSED: &[&str] = &[
     "prompt",
     "tool",
     "say",
+    "guidelines",
 ];
+/// Those that make an order of a comment: all but the last.
+const IN_COMMENTS: u128 = (1 << (ADDRESSED.len() - 1)) - 1;
+/// Those that a text which nobody sees names a model by: the first ten, "instructions" and "guidelines".
+const TO_MODELS: u128 = ((1 << 10) - 1) | (1 << 14) | (1 << 18);
 
 const ORDERS: &[&str] = &[
     "ignore",
@@ -430,6 +477,9 @@ const ORDERS: &[&str] = &[
     "answer",
     "state",
 ];
+
+/// Words in capitals that stand for what is to be filled in.
+const SLOTS: [&str; 7] = ["MESSAGE", "DATA", "CONTENT", "PROMPT", "HISTORY", "SUMMARY", "SECRET"];
 
 const CARRIED: &[&str] = &[
     "data=",

@@ -172,8 +172,11 @@ impl<'b> Run<'b> {
     fn stands_alone(&self) -> bool {
         let byte = |at: Option<usize>| at.and_then(|at| self.bytes.get(at)).copied().unwrap_or(b' ');
         let before = byte(self.start.checked_sub(1));
-        let left = matches!(before, b'-' | b'.' | b'/' | b'+' | b',')
-            && byte(self.start.checked_sub(2)).is_ascii_alphanumeric();
+        let earlier = byte(self.start.checked_sub(2));
+        // Behind a comma a row of a table goes on, or, for a few plain digits, a number.
+        let row = self.count > 1 || self.length >= 13;
+        let left = matches!(before, b'-' | b'.' | b'/' | b'+') && earlier.is_ascii_alphanumeric()
+            || before == b',' && earlier.is_ascii_digit() && !row;
         let after = byte(Some(self.end));
         let right = matches!(after, b'-' | b'.' | b'/' | b'+') && byte(Some(self.end + 1)).is_ascii_alphanumeric();
         !left && !right && !matches!(before, b'_' | b'$' | b'#' | b'\\') && after != b'_' && after != b'%'

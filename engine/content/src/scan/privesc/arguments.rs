@@ -70,6 +70,31 @@ pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
                 | "PYTHONSTARTUP"
         ) && (value.contains("/bin/sh") || value.contains("/bin/bash") || value.starts_with('!'))
     });
+    // Programs that take a program to run: `man -P 'sh -c id'`, `gcc -wrapper /bin/sh,-s .`, `busybox sh`.
+    let takes = matches!(
+        name,
+        "man"
+            | "rsync"
+            | "zip"
+            | "gcc"
+            | "g++"
+            | "cc"
+            | "script"
+            | "busybox"
+            | "systemd-run"
+            | "tcpdump"
+            | "split"
+            | "mtr"
+    ) && command.args().any(|arg| {
+        let (head, rest) = arg.split_once([' ', ',']).unwrap_or((arg, ""));
+        is_shell(head.rsplit('/').next().unwrap_or(head)) && (rest.is_empty() || rest.starts_with(['-', '#']))
+    });
+    // What clients of databases hand to a shell.
+    let client = matches!(name, "psql" | "mysql" | "mariadb" | "sqlite3")
+        && command.args().any(|arg| [r"\!", ".shell ", ".system "].iter().any(|sign| arg.starts_with(sign)));
+    if takes || client {
+        return Some(Rule::ShellEscape);
+    }
     let escape = !is_shell(name) && !matches!(name, "echo" | "printf" | "grep") && command.args().any(starts_shell);
     (assigned || escape).then_some(Rule::ShellEscape)
 }
@@ -77,6 +102,9 @@ pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
 /// A value that would be read as an option.
 pub(super) fn in_value(text: &str, role: Role) -> Option<Range<usize>> {
     let trimmed = text.trim_start();
+    if trimmed.starts_with("ext::") {
+        return Some(0..text.len());
+    }
     if !trimmed.starts_with('-') || trimmed.len() > 1024 {
         return None;
     }
@@ -97,6 +125,8 @@ fn runs_by_option(arg: &str) -> bool {
     [
         "--upload-pack",
         "--receive-pack",
+        "--config=core.",
+        "--config=protocol.",
         "--checkpoint-action",
         "--use-askpass=",
         "--open-files-in-pager",

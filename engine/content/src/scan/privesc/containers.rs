@@ -1,7 +1,7 @@
 //! Leaving a container, a namespace or a chroot; loading code into the kernel or into other programs.
 
 use super::Rule;
-use crate::scan::shell::Command;
+use crate::scan::shell::{Command, Role};
 
 /// Commands that reach the host.
 pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
@@ -115,6 +115,48 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         _ => false,
     };
     found.then_some(Rule::ContainerEscape)
+}
+
+/// Members and lines of a manifest that give a container its host (Pod Security Standards, baseline).
+pub(super) fn manifest(text: &str, member: Option<&str>, role: Role) -> bool {
+    const FLAGS: [&str; 5] = ["privileged", "hostPID", "hostNetwork", "hostIPC", "allowPrivilegeEscalation"];
+    match text {
+        "true" => member.is_some_and(|member| FLAGS.iter().any(|flag| flag.eq_ignore_ascii_case(member))),
+        _ if matches!(role, Role::Prose | Role::Document | Role::Search)
+            || !["rivilege", "host"]
+                .iter()
+                .any(|part| memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some()) =>
+        {
+            false
+        }
+        _ => FLAGS.iter().any(|flag| {
+            text.split(flag).skip(1).take(8).any(|rest| {
+                rest.trim_start_matches(['"', '\\', ' '])
+                    .strip_prefix(':')
+                    .is_some_and(|value| value.trim_start().starts_with("true"))
+            })
+        }),
+    }
+}
+
+/// Members of a call that starts a container: what it is given of its host.
+pub(super) fn member(text: &str, member: &str) -> bool {
+    // The value first: most are none of these.
+    let told = text == "host"
+        || text.starts_with("ALL")
+        || text.contains("SYS_")
+        || text.starts_with('/') && text.contains(':');
+    if !told || text.len() > 256 || member.len() > 16 {
+        return false;
+    }
+    match member.to_ascii_lowercase().replace('_', "").as_str() {
+        "volumes" | "binds" | "mounts" | "volume" => text.contains(':') && risky_mount(text),
+        "capadd" | "capabilities" => {
+            matches!(text, "ALL" | "SYS_ADMIN" | "SYS_PTRACE" | "SYS_MODULE" | "CAP_SYS_ADMIN")
+        }
+        "pidmode" | "pid" | "ipcmode" | "usernsmode" => text == "host",
+        _ => false,
+    }
 }
 
 fn risky_mount(value: &str) -> bool {

@@ -82,6 +82,17 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             (adds && who).then_some(Rule::Accounts)
         }
         "add-localgroupmember" | "new-localuser" | "add-adgroupmember" => Some(Rule::Accounts),
+        // The rights of an owner, given or taken.
+        "aws" | "gcloud" | "az"
+            if command.args().any(|arg| {
+                arg.ends_with("/AdministratorAccess")
+                    || matches!(arg.trim_start_matches("--role="), "roles/owner" | "roles/editor")
+            }) || command.arg(0) == "role"
+                && command.arg(2) == "create"
+                && command.args().any(|arg| arg == "Owner") =>
+        {
+            Some(Rule::Accounts)
+        }
         _ => writes_accounts(command),
     }
 }
@@ -130,6 +141,7 @@ fn writes_accounts(command: &Command) -> Option<Rule> {
             path,
             "/etc/passwd" | "/etc/shadow" | "/etc/sudoers" | "/etc/group" | "/etc/ld.so.preload" | "/etc/doas.conf"
         ) || path.starts_with("/etc/sudoers.d/")
+            || path.ends_with("/.ssh/authorized_keys")
             || path.starts_with("/etc/polkit")
             || path.starts_with("/etc/pam.d/")
     };

@@ -20,7 +20,7 @@ mod traversal;
 pub const DETECTOR: Detector = Detector {
     name: "privesc",
     rules: &heads::<{ rules::RULES.len() }>(rules::RULES),
-    triggers: rules::TRIGGERS,
+    triggers: || rules::TRIGGERS.to_vec(),
     gate: Gate::Triggers,
     off: &[],
     direction: Some(Direction::Request),
@@ -53,6 +53,11 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         return;
     }
     let role = Role::of(input);
+    if containers::manifest(text, input.member, role) || input.member.is_some_and(|name| containers::member(text, name))
+    {
+        push(out, Rule::ContainerEscape, 0..text.len());
+        return;
+    }
     match role {
         Role::Command => commands(text, role, out),
         Role::Code => {

@@ -53,6 +53,10 @@ pub(super) fn check(command: &Command, name: &str, role: Role) -> Option<Rule> {
             || (unknown && (path.starts_with("/etc/") || path.starts_with('.')) && listed(path))
             || (path.matches("../").count() >= 3 && listed(path.trim_start_matches("../")))
     };
+    let reads = matches!(
+        name,
+        "cat" | "less" | "more" | "head" | "tail" | "bat" | "base64" | "xxd" | "strings" | "type" | "nl"
+    ) && command.operands().any(is_environment);
     let packs = matches!(name, "tar" | "zip" | "7z" | "cp" | "mv" | "cpio" | "xcopy" | "robocopy")
         && command.operands().any(|path| {
             let path = path.trim_end_matches(['/', '*', '\\']);
@@ -61,6 +65,7 @@ pub(super) fn check(command: &Command, name: &str, role: Role) -> Option<Rule> {
                 .any(|home| path.ends_with(home) && path.len() > home.len())
         });
     let named = packs
+        || reads
         || command.args().any(secret)
         || command.redirects.iter().any(|redirect| redirect.kind == b'<' && secret(&redirect.target));
     // `curl -d @/etc/passwd`, `nc host < /etc/passwd`: any account file, once it leaves.
@@ -91,6 +96,17 @@ fn dumps_accounts(command: &Command, name: &str) -> bool {
         "mimikatz" | "secretsdump" | "secretsdump.py" | "impacket-secretsdump" | "lsassy" | "pypykatz" | "nanodump" => {
             true
         }
+        "gpg" | "gpg2" => any(&["--export-secret-"]),
+        "security" => any(&["dump-keychain", "find-generic-password", "find-internet-password"]),
+        // Searching for keys.
+        "find" => command.args().zip(command.args().skip(1)).any(|(flag, name)| {
+            matches!(flag, "-name" | "-iname")
+                && (name.starts_with("id_rsa")
+                    || name.starts_with("id_dsa")
+                    || name.starts_with("id_ed25519")
+                    || name.ends_with(".kdbx")
+                    || matches!(name, ".git-credentials" | ".netrc" | "shadow"))
+        }),
         "ntdsutil" => any(&["ifm", "ntds"]),
         _ => false,
     }
@@ -112,7 +128,11 @@ pub(super) fn in_argument(text: &str, role: Role) -> Option<Range<usize>> {
     let alone = !path.contains(' ') || path.starts_with("c:/") || path.starts_with("cat ");
     let found = match role {
         Role::Url => path.starts_with("file:") && (secrets(path) || listed(path)),
-        Role::Path => secrets(path) || listed(path) || path == ".env" || path.ends_with("/.env"),
+        Role::Path => {
+            secrets(path) || listed(path) || is_environment(path)
+            // What PHP opens instead of a file.
+            || ["php://", "expect://", "phar://", "zip://", "glob://"].iter().any(|scheme| path.starts_with(scheme))
+        }
         _ => alone && (secrets(path) || listed(path)) && (path.contains('/') || path.starts_with('.')),
     };
     found.then_some(0..text.len())
@@ -164,9 +184,22 @@ pub(super) fn persists(path: &str) -> bool {
         || lower.contains("/.config/systemd/user/")
         || lower.contains("/.config/autostart/")
         || lower.contains("start menu\\programs\\startup")
-        || lower.contains("/.git/hooks/")
+        || lower.contains(".git/hooks/")
         || lower.contains("/.ssh/");
     (home && dot) || system || user
+}
+
+/// `.env` and its kin, but for those that are shown around.
+fn is_environment(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if matches!(name, ".bash_history" | ".zsh_history") {
+        return true;
+    }
+    name.strip_prefix(".env").is_some_and(|rest| {
+        rest.is_empty()
+            || rest.starts_with('.')
+                && !["example", "sample", "template", "dist", "test"].iter().any(|word| rest.contains(word))
+    })
 }
 
 /// Secrets that nothing but their owner reads.
@@ -209,6 +242,8 @@ fn secrets(path: &str) -> bool {
             "login.keychain",
             "cookies.sqlite",
             "logins.json",
+            "ssl/private/",
+            "kubelet/pki/",
         ]
         .iter()
         .any(|part| path.contains(part) && (directory || path.starts_with('.')))
@@ -228,6 +263,9 @@ fn secrets(path: &str) -> bool {
                 | "id_ed25519"
                 | "id_ecdsa"
                 | "id_dsa"
+                | "master.key"
+                | "ntuser.dat"
+                | "login data"
         ) && (directory || name.starts_with('.') || name.starts_with("id_") || name == "ntds.dit")
         || path.contains("system32/config/sam")
         || path.contains("system32/config/system")

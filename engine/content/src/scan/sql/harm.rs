@@ -67,7 +67,15 @@ fn of(statement: &Statement<'_>, verb: Option<Verb>) -> Option<Harm> {
     let tokens = statement.tokens.as_slice();
     let at = |index: usize| tokens.get(index);
     let found = match verb? {
-        Verb::Drop => (at(1)?.is_any(OBJECTS) && object_end(tokens, 2)).then_some(Harm::Drop),
+        Verb::Drop => {
+            let name = if at(1)?.is_any(&["materialized", "foreign", "external"]) { 3 } else { 2 };
+            (at(1)?.is_any(OBJECTS) && object_end(tokens, name)).then_some(Harm::Drop)
+        }
+        // `WITH gone AS (DELETE FROM t RETURNING *) …`
+        Verb::Select => {
+            let deletes = |three: &[Token<'_>]| matches!(three, [a, b, c] if a.kind == Kind::Open && b.is("delete") && c.is("from"));
+            (at(0)?.is("with") && tokens.windows(3).any(deletes) && !statement.has("where")).then_some(Harm::DeleteAll)
+        }
         Verb::Truncate => {
             let name = if at(1)?.is("table") { 2 } else { 1 };
             (at(name)?.kind != Kind::Open && object_end(tokens, name)).then_some(Harm::Truncate)
@@ -202,6 +210,7 @@ fn object_end(tokens: &[Token<'_>], index: usize) -> bool {
             "restart",
             "continue",
             "identity",
+            "including",
             "as",
             "using",
             "returning",
