@@ -22,8 +22,9 @@ WASM := $(TARGET)/wasm32-wasip1/release/portcullis_filter.wasm
 WASM_TRAP := $(TARGET)/wasm32-wasip1/trap/portcullis_filter.wasm
 # On Linux the sidecar is linked statically, with musl for its C library: it runs on any distribution, and in an empty image.
 NATIVE := $(shell uname -sm | sed -n 's/^Linux \(x86_64\|aarch64\)$$/\1-unknown-linux-musl/p')
-NATIVE_DIR := $(TARGET)/$(if $(NATIVE),$(NATIVE)/)native
-NATIVE_BUILD := --profile native $(if $(NATIVE),--target $(NATIVE))
+NATIVE_PROFILE ?= native
+NATIVE_DIR := $(TARGET)/$(if $(NATIVE),$(NATIVE)/)$(NATIVE_PROFILE)
+NATIVE_BUILD := --profile $(NATIVE_PROFILE) $(if $(NATIVE),--target $(NATIVE))
 CLI := $(NATIVE_DIR)/portcullis
 ENVOY ?= $(abspath $(VENV)/bin/envoy)
 
@@ -140,9 +141,9 @@ dev-keys: $(TOOLS)/venv.stamp ## certificates and token keys for envoy/tls-jwt.y
 test: ## everything below, as CI runs it
 	@$(MAKE) --no-print-directory test-rust
 	@$(MAKE) --no-print-directory test-config
-	@$(MAKE) --no-print-directory test-e2e
-	@$(MAKE) --no-print-directory test-run
-	@$(MAKE) --no-print-directory bench ARGS=--quick
+	@$(MAKE) --no-print-directory test-e2e NATIVE_PROFILE=quick
+	@$(MAKE) --no-print-directory test-run NATIVE_PROFILE=quick
+	@$(MAKE) --no-print-directory bench ARGS=--quick NATIVE_PROFILE=quick
 	@$(MAKE) --no-print-directory fuzz SECONDS=$(FUZZ_SMOKE)
 	$(say) 'all tests passed'
 

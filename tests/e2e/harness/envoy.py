@@ -165,11 +165,11 @@ class Envoy:
                 wanted.add(cluster["name"])
             self._write("cds.json", list(self._clusters.values()), "envoy.config.cluster.v3.Cluster")
             self._wait(lambda: self._has_clusters(wanted), "clusters did not load")
-            rejected = self._rejected()
+            rejected, said = self._rejected(), len(self.log())
             self._listeners.append(listener)
             self._write("lds.json", self._listeners, "envoy.config.listener.v3.Listener")
             try:
-                port = self._wait(lambda: self._port_of(name, rejected), f"listener {name} did not load")
+                port = self._wait(lambda: self._port_of(name, rejected, said), f"listener {name} did not load")
             except ConfigRefused:
                 # Envoy names each listener once: the next one must not be refused for this one's sake.
                 self._listeners.remove(listener)
@@ -339,9 +339,10 @@ class Envoy:
     def _rejected(self) -> int:
         return int(self.admin("/stats?filter=lds.update_rejected").rsplit(":", 1)[1])
 
-    def _port_of(self, name: str, rejected: int) -> int | None:
+    def _port_of(self, name: str, rejected: int, said: int) -> int | None:
         if self._rejected() > rejected:
-            raise ConfigRefused(self._tail(5))
+            # Filters of other gateways go on writing: what was said before is not about this one.
+            raise ConfigRefused(self._tail(said=said))
         for listener in json.loads(self.admin("/listeners?format=json")).get("listener_statuses", []):
             if listener["name"] == name:
                 return listener["local_address"]["socket_address"]["port_value"] or None
@@ -361,10 +362,10 @@ class Envoy:
                 raise TimeoutError(f"{what} after {seconds} s:\n{self._tail()}")
             time.sleep(0.02)
 
-    def _tail(self, lines: int = 20) -> str:
-        """The end of the log, without what Envoy says on every start, and without audit records."""
+    def _tail(self, lines: int = 20, said: int = 0) -> str:
+        """The end of the log behind `said` characters, without what Envoy says on every start, and without audit records."""
         quiet = ("][info][", "portcullis_audit", "Plugin configured to fail closed", "[upstream]", "[config]")
-        return "\n".join([line for line in self.log().splitlines() if not any(q in line for q in quiet)][-lines:])
+        return "\n".join([line for line in self.log()[said:].splitlines() if not any(q in line for q in quiet)][-lines:])
 
 
 class EnvoyExited(Exception):
@@ -372,7 +373,7 @@ class EnvoyExited(Exception):
 
 
 class ConfigRefused(Exception):
-    """Envoy refused a listener; the message carries the end of its log."""
+    """Envoy refused a listener; the message carries what its log said about it."""
 
 
 def envoy_binary() -> str:
