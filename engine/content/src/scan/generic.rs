@@ -102,6 +102,14 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
     let name_end = hit.end + forth(text, hit.end, MAX_NAME, is_name);
     // A sentence's full stop is no part of a name.
     let name = text.get(name_start..name_end)?;
+    let of_element = |range: Range<usize>| Assignment {
+        name,
+        keyword_end: hit.end - name_start,
+        value: text.get(range.clone()).unwrap_or_default(),
+        range,
+        link: Link::Operator,
+        quoted: true,
+    };
     // What closes a quoted or indexed name, then space: the other way round a quote opens the value.
     let closed = name_end
         + forth(text, name_end, 6, |byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b'*'));
@@ -110,14 +118,7 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
         // A property list: the value stands in the element behind the name's.
         at = name_end + 6 + forth(text, name_end + 6, 24, |byte| byte.is_ascii_whitespace());
         let range = text.get(at..).filter(|rest| rest.starts_with(b"<string>")).and_then(|_| element(text, at + 8))?;
-        return Some(Assignment {
-            name,
-            keyword_end: hit.end - name_start,
-            value: text.get(range.clone()).unwrap_or_default(),
-            range,
-            link: Link::Operator,
-            quoted: true,
-        });
+        return Some(of_element(range));
     }
     // `name="API_KEY" value="…"`, `- name: API_KEY` over `value: …`, `"name": "API_KEY", "value": "…"`.
     let pair = closed + forth(text, closed, 24, |byte| byte.is_ascii_whitespace() || byte == b',');
@@ -170,14 +171,7 @@ pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_
     let lines = link == Link::Argument && text.get(at.saturating_sub(1)) != Some(&b',');
     at += forth(text, at, 24, |byte| matches!(byte, b' ' | b'\t') || lines && matches!(byte, b'\r' | b'\n'));
     if signs == b">" {
-        return element(text, at).map(|range| Assignment {
-            name,
-            keyword_end: hit.end - name_start,
-            value: text.get(range.clone()).unwrap_or_default(),
-            range,
-            link: Link::Operator,
-            quoted: true,
-        });
+        return element(text, at).map(of_element);
     }
     if link == Link::Tight && text.get(at - 1).is_some_and(u8::is_ascii_whitespace) {
         link = Link::Operator;

@@ -11,7 +11,7 @@ use super::scanner::{Examination, Look, Scanners};
 use super::shell::Role;
 use super::split::{Part, Split};
 use super::verify::Pass;
-use super::words::{Key, Words};
+use super::words::{Key, READ, Words};
 use super::{Direction, Located, Site};
 use crate::json::{Kind, Locator, Value};
 use crate::sort::Arrange;
@@ -156,7 +156,7 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             return;
         }
         if command {
-            self.examination.keyed = self.examination.scanners.bits(&READERS);
+            self.examination.keyed = self.examination.scanners.bits(&READ);
         }
         self.closely(string, content, hits, look, clean);
     }
@@ -390,8 +390,6 @@ fn up_to(hits: &[Hit], end: usize) -> Cow<'_, [Hit]> {
 const MAX_RUN: usize = 2048;
 /// What the names of operators of a database begin with.
 const OPERATOR: char = '$';
-/// Scanners that read commands.
-const READERS: [&str; 4] = ["destructive", "exfil", "bulk", "privesc"];
 /// Members that hold a command.
 const COMMANDS: [&str; 8] = ["command", "cmd", "commands", "script", "shell", "bash", "command_line", "commandLine"];
 /// Digits of a number that may say how many are wanted.

@@ -210,7 +210,7 @@ const ARGUMENTS: [&str; 4] = ["args", "arguments", "argv", "parameters"];
 const PROGRAMS: [&str; 4] = ["program", "executable", "exec", "binary"];
 
 /// Scanners that read commands.
-const READ: [&str; 4] = ["destructive", "exfil", "bulk", "privesc"];
+pub(super) const READ: [&str; 4] = ["destructive", "exfil", "bulk", "privesc"];
 
 /// Programs whose words are texts, patterns or scripts of their own.
 const READERS: [&str; 14] =

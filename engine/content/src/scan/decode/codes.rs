@@ -6,19 +6,10 @@ use std::ops::Range;
 pub(super) const SHORTEST: usize = 16;
 
 /// Calls `found` for every run that decodes to text, with that text.
-///
-/// A run is found by looking at every 16th byte only: where that is none of the alphabet, no run goes
-/// through it. So ordinary prose costs less than a look-up a byte.
 pub(super) fn find(text: &str, mut found: impl FnMut(Range<usize>, String)) {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(window) = bytes.get(at..at + SHORTEST) {
-        if let Some(foreign) = window.iter().rposition(|byte| !is_code(*byte)) {
-            at += foreign + 1;
-            continue;
-        }
-        let end = run_end(bytes, at + SHORTEST);
-        let pieces = pieces(bytes, at..end);
+    for run in (Runs { bytes, at: 0 }) {
+        let pieces = pieces(bytes, run);
         for piece in pieces.into_iter().flatten() {
             if let Some(decoded) = decode(bytes.get(piece.clone()).unwrap_or_default()) {
                 let padding =
@@ -27,44 +18,50 @@ pub(super) fn find(text: &str, mut found: impl FnMut(Range<usize>, String)) {
                 break;
             }
         }
-        at = end + 1;
     }
 }
 
 /// True if there is a run that begins like text.
 pub(in crate::scan) fn may_hold(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(window) = bytes.get(at..at + SHORTEST) {
-        if let Some(foreign) = window.iter().rposition(|byte| !is_code(*byte)) {
-            at += foreign + 1;
-            continue;
-        }
-        let end = run_end(bytes, at + SHORTEST);
-        if is_token(bytes, at..end)
-            || pieces(bytes, at..end).into_iter().flatten().any(|piece| promises(bytes.get(piece).unwrap_or_default()))
-        {
-            return true;
-        }
-        at = end + 1;
-    }
-    false
+    Runs { bytes, at: 0 }.any(|run| {
+        is_token(bytes, run.clone())
+            || pieces(bytes, run).into_iter().flatten().any(|piece| promises(bytes.get(piece).unwrap_or_default()))
+    })
 }
 
 /// Calls `found` with the start of every run that may be a token which no literal announces.
 pub(in crate::scan) fn tokens(text: &str, mut found: impl FnMut(usize)) {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(window) = bytes.get(at..at + SHORTEST) {
-        if let Some(foreign) = window.iter().rposition(|byte| !is_code(*byte)) {
-            at += foreign + 1;
-            continue;
+    for run in (Runs { bytes, at: 0 }).filter(|run| is_token(bytes, run.clone())) {
+        found(run.start);
+    }
+}
+
+/// The runs of a text.
+///
+/// A run is found by looking at every 16th byte only: where that is none of the alphabet, no run goes
+/// through it. So ordinary prose costs less than a look-up a byte.
+struct Runs<'t> {
+    bytes: &'t [u8],
+    at: usize,
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let start = self.at;
+            let window = self.bytes.get(start..start + SHORTEST)?;
+            if let Some(foreign) = window.iter().rposition(|byte| !is_code(*byte)) {
+                self.at += foreign + 1;
+                continue;
+            }
+            let end = run_end(self.bytes, start + SHORTEST);
+            self.at = end + 1;
+            return Some(start..end);
         }
-        let end = run_end(bytes, at + SHORTEST);
-        if is_token(bytes, at..end) {
-            found(at);
-        }
-        at = end + 1;
     }
 }
 
