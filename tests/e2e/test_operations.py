@@ -25,6 +25,8 @@ from e2e.policies import policy
 pytestmark = pytest.mark.filter
 
 GUIDE = (REPOSITORY / "docs" / "operations.md").read_text()
+# Finds what the backup lacks: exit 1.
+NEWEST_ANCHOR = "{{ portcullis audit verify --data {state} --anchor {later} || test $? = 1; }}\n"
 ON_POSTGRESQL = ("PostgreSQL: backup and restore", "Upgrade")
 
 
@@ -156,11 +158,13 @@ def test_every_command_on_sqlite(gateway, tmp_path):
                 edit_a_row(machine.state / "portcullis.db")
             if '"actor":"anna@example.com"' in text:
                 machine.run("PORTCULLIS_TOKEN=$(cat anna-2.token) portcullis tokens create --name x --role viewer > /dev/null")
+            if heading == "Restore":
+                # Before the start, as the guide says: from then on what the filters still have to write goes on from the backup.
+                text = text.replace("systemctl start", f"{NEWEST_ANCHOR.format(state=machine.state, later=later)}systemctl start")
             said = machine.run(text)
             ran += 1
             if heading == "Restore":
-                faults = machine.run(f"portcullis audit verify --data {machine.state} --anchor {later} || test $? = 1")
-                assert "cut off the end" in faults, faults
+                assert "cut off the end" in said, said
                 machine.run("rm -r /var/lib/portcullis.lost")
                 # What is sealed opens with the keys that came back.
                 machine.run("portcullis credentials rotate --dek")
