@@ -66,7 +66,16 @@ impl Prefilter {
     /// Calls `found` for every keyword in `text`, in the order of their rarest bytes.
     pub(super) fn scan(&self, text: &[u8], mut found: impl FnMut(Hit)) {
         let mut at = 0;
-        while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        let mut last = [0; BLOCK];
+        while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= GRAM) {
+            let block = match rest.first_chunk::<BLOCK>() {
+                Some(block) => block,
+                // What is behind the end is part of no keyword.
+                None => {
+                    last.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+                    &last
+                }
+            };
             let mut starts = [0; 4];
             for (index, starts) in starts.iter_mut().enumerate() {
                 if let Some(chunk) = block.get(index * 16..).and_then(|rest| rest.first_chunk::<20>()) {
@@ -83,10 +92,6 @@ impl Prefilter {
                 starts &= starts - 1;
             }
             at += 64;
-        }
-        while at < text.len() {
-            self.examine(text, at, &mut found);
-            at += 1;
         }
     }
 
@@ -161,7 +166,8 @@ impl Prefilter {
             let Some(literal) = self.keywords.get(keyword) else { continue };
             let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
             let end = start + literal.len();
-            if text.get(start..end).is_some_and(|bytes| bytes.eq_ignore_ascii_case(literal)) {
+            if text.get(start..end).is_some_and(|bytes| is_like(bytes, literal) && bytes.eq_ignore_ascii_case(literal))
+            {
                 found(Hit { keyword, start, end });
             }
         }
@@ -220,6 +226,16 @@ struct Entry {
 fn four<const FROM: usize>(chunk: &[u8; 20]) -> u32 {
     let bytes = chunk.get(FROM..).and_then(|rest| rest.first_chunk::<4>());
     bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes)) | FOLD as u32
+}
+
+/// False for most texts that are not a keyword of the same length: their first or last four bytes are others.
+#[inline(always)]
+fn is_like(text: &[u8], keyword: &[u8]) -> bool {
+    let same = |a: Option<&[u8; 4]>, b: Option<&[u8; 4]>| {
+        let (Some(a), Some(b)) = (a, b) else { return false };
+        (u32::from_le_bytes(*a) ^ u32::from_le_bytes(*b)) | FOLD as u32 == FOLD as u32
+    };
+    same(text.first_chunk(), keyword.first_chunk()) && same(text.last_chunk(), keyword.last_chunk())
 }
 
 /// Where four folded bytes are looked up among the beginnings of windows.

@@ -122,35 +122,55 @@ fn begins_query(text: &str) -> bool {
     length < head.len() && VERBS.iter().any(|verb| word.eq_ignore_ascii_case(verb))
 }
 
-/// Whether a member is named for how many are wanted.
-pub(super) fn says_how_many(member: &str) -> bool {
-    let same = |name: &&str| {
-        let mut folded = member.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
-        name.bytes().all(|byte| folded.next() == Some(byte)) && folded.next().is_none()
-    };
-    member.starts_with('$') || SIZES.iter().chain(VAGUE_SIZES).any(same)
+/// What the name of a member says about how many are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Amount {
+    /// It is about that and nothing else: `limit`, `$top`.
+    Sure,
+    /// It may also count bytes or seconds.
+    Vague,
+}
+
+impl Amount {
+    /// The least number that no page has.
+    fn least(self) -> f64 {
+        if self == Self::Sure { HUGE_PAGE } else { HUGE_PAGE * 10.0 }
+    }
+
+    /// Whether a number as it is written may be as large: looking at each would cost as much as all the rest.
+    pub(super) fn may_be(self, number: &str) -> bool {
+        let digits = if self == Self::Sure { LARGE } else { LARGE + 1 };
+        number.len() >= LARGE && (number.len() >= digits || !number.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+}
+
+/// What a member is named for, if it says how many are wanted.
+pub(super) fn says_how_many(member: &str) -> Option<Amount> {
+    let mut name = [0u8; 24];
+    let mut length = 0;
+    for byte in member.bytes().filter(u8::is_ascii_alphanumeric) {
+        *name.get_mut(length)? = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let name = name.get(..length).and_then(|name| std::str::from_utf8(name).ok())?;
+    // `$top`, `$limit`: a language of queries says so.
+    if member.starts_with('$') || SIZES.contains(&name) {
+        return Some(Amount::Sure);
+    }
+    VAGUE_SIZES.contains(&name).then_some(Amount::Vague)
 }
 
 /// A member that says how many, with a number that says all.
 fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
-    let mut name = [0u8; 24];
-    let mut length = 0;
-    for byte in member.bytes().filter(u8::is_ascii_alphanumeric) {
-        let Some(slot) = name.get_mut(length) else { return false };
-        *slot = byte.to_ascii_lowercase();
-        length += 1;
-    }
-    let Some(name) = name.get(..length).and_then(|name| std::str::from_utf8(name).ok()) else { return false };
-    // `$top`, `$limit`: a language of queries says so.
-    let sure = SIZES.contains(&name) || member.starts_with('$');
+    let Some(amount) = says_how_many(member) else { return false };
     let reads = || {
         let tool = tool.unwrap_or("").to_ascii_lowercase();
         ["search", "list", "query", "find", "fetch", "get", "read", "export", "scan", "graphql", "download"]
             .iter()
             .any(|word| tool.contains(word))
     };
-    let vague = VAGUE_SIZES.contains(&name) && reads();
-    if !(sure || vague) {
+    let sure = amount == Amount::Sure;
+    if !(sure || reads()) {
         return false;
     }
     let text = text.trim();
@@ -158,8 +178,8 @@ fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
         return true;
     }
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
-    let least = if sure { HUGE_PAGE } else { HUGE_PAGE * 10.0 };
-    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok_and(|number| number >= least)
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.parse::<f64>().is_ok_and(|number| number >= amount.least())
 }
 
 /// `*` or `all` as what an exporting tool is to export.
@@ -260,6 +280,8 @@ fn unbounded_match(text: &str) -> Option<Range<usize>> {
 
 /// Rows or items that no page has.
 const HUGE_PAGE: f64 = 10_000.0;
+/// Its digits.
+const LARGE: usize = 5;
 const VERBS: &[&str] = &[
     "select", "with", "table", "copy", "unload", "export", "backup", "vacuum", "insert", "match", "explain", "use",
     "begin", "set", "create",
