@@ -442,3 +442,26 @@ const NAMES: [&str; 4] = ["name", "key", "variable", "header"];
 const VALUES: [&str; 4] = ["value", "val", "content", "default"];
 /// Farthest that the value of a pair stands behind its name, in bytes.
 const PAIR: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::scanner::DETECTORS;
+    use crate::scan::testing;
+
+    #[test]
+    fn who_reads_commands_finds_nothing_in_a_time() {
+        let readers = || DETECTORS.into_iter().filter(|detector| READ.contains(&detector.name));
+        let triggers: Vec<&str> = readers().flat_map(|detector| (detector.triggers)()).collect();
+        for detector in readers() {
+            for member in triggers.iter().copied().chain(COMMANDS).chain(["updated_at", "$where", "path", "url", "sql"])
+            {
+                for time in ["2026-03-21T09:26:53Z", "2026-03-21T09:26:53.123456789+02:00", "0000-00-00T99:99:99--"] {
+                    for tool in ["bash", "execute_sql", "export_data", "fetch"] {
+                        assert!(testing::found(detector, time, Some(member), Some(tool)).is_empty(), "{member}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use super::Direction;
 use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
-use super::shell::Role;
+use super::lookup::Lookup;
+use super::shell::{Role, fold};
 
 mod command;
 mod query;
@@ -146,18 +147,14 @@ impl Amount {
 
 /// What a member is named for, if it says how many are wanted.
 pub(super) fn says_how_many(member: &str) -> Option<Amount> {
-    let mut name = [0u8; 24];
-    let mut length = 0;
-    for byte in member.bytes().filter(u8::is_ascii_alphanumeric) {
-        *name.get_mut(length)? = byte.to_ascii_lowercase();
-        length += 1;
-    }
-    let name = name.get(..length).and_then(|name| std::str::from_utf8(name).ok())?;
+    // A longer name than any of them fits too, and is none of them.
+    let mut buffer = [0; LONGEST + 1];
+    let name = fold(member, &mut buffer);
     // `$top`, `$limit`: a language of queries says so.
-    if member.starts_with('$') || SIZES.contains(&name) {
+    if member.starts_with('$') && name.len() <= LONGEST {
         return Some(Amount::Sure);
     }
-    VAGUE_SIZES.contains(&name).then_some(Amount::Vague)
+    AMOUNTS.get(name)
 }
 
 /// A member that says how many, with a number that says all.
@@ -282,52 +279,64 @@ fn unbounded_match(text: &str) -> Option<Range<usize>> {
 const HUGE_PAGE: f64 = 10_000.0;
 /// Its digits.
 const LARGE: usize = 5;
+/// Longest name that says how many are wanted, folded, in bytes.
+const LONGEST: usize = 24;
 const VERBS: &[&str] = &[
     "select", "with", "table", "copy", "unload", "export", "backup", "vacuum", "insert", "match", "explain", "use",
     "begin", "set", "create",
 ];
-/// Names that say how many items are wanted.
-const SIZES: &[&str] = &[
-    "limit",
-    "pagesize",
-    "perpage",
-    "maxresults",
-    "maxrows",
-    "maxitems",
-    "numresults",
-    "nresults",
-    "resultsperpage",
-    "hitsperpage",
-    "pagelimit",
-    "rowlimit",
-    "maxrecords",
-    "recordlimit",
-    "itemsperpage",
-    "numrows",
-    "maxcount",
-    "maxreturn",
-    "topk",
-    "fetchsize",
-    "resultlimit",
-    "limitrows",
-    "querylimit",
-    "searchlimit",
-    "numitems",
-    "maxhits",
-    "maxresultcount",
-    "pagecount",
-    "rowcount",
-    "perpagecount",
-    "pagelength",
-    "maxdocuments",
-    "listsize",
-    "maxkeys",
-    "numberofresults",
-    "numberofrows",
-];
-/// Names that may also count bytes or seconds: only for tools that read lists.
-const VAGUE_SIZES: &[&str] =
-    &["first", "last", "top", "take", "rows", "count", "size", "results", "max", "batchsize", "length", "n", "k"];
+/// Names that say how many items are wanted, folded, sorted.
+static AMOUNTS: Lookup<Amount> = Lookup::new(&[
+    ("batchsize", Amount::Vague),
+    ("count", Amount::Vague),
+    ("fetchsize", Amount::Sure),
+    ("first", Amount::Vague),
+    ("hitsperpage", Amount::Sure),
+    ("itemsperpage", Amount::Sure),
+    ("k", Amount::Vague),
+    ("last", Amount::Vague),
+    ("length", Amount::Vague),
+    ("limit", Amount::Sure),
+    ("limitrows", Amount::Sure),
+    ("listsize", Amount::Sure),
+    ("max", Amount::Vague),
+    ("maxcount", Amount::Sure),
+    ("maxdocuments", Amount::Sure),
+    ("maxhits", Amount::Sure),
+    ("maxitems", Amount::Sure),
+    ("maxkeys", Amount::Sure),
+    ("maxrecords", Amount::Sure),
+    ("maxresultcount", Amount::Sure),
+    ("maxresults", Amount::Sure),
+    ("maxreturn", Amount::Sure),
+    ("maxrows", Amount::Sure),
+    ("n", Amount::Vague),
+    ("nresults", Amount::Sure),
+    ("numberofresults", Amount::Sure),
+    ("numberofrows", Amount::Sure),
+    ("numitems", Amount::Sure),
+    ("numresults", Amount::Sure),
+    ("numrows", Amount::Sure),
+    ("pagecount", Amount::Sure),
+    ("pagelength", Amount::Sure),
+    ("pagelimit", Amount::Sure),
+    ("pagesize", Amount::Sure),
+    ("perpage", Amount::Sure),
+    ("perpagecount", Amount::Sure),
+    ("querylimit", Amount::Sure),
+    ("recordlimit", Amount::Sure),
+    ("resultlimit", Amount::Sure),
+    ("results", Amount::Vague),
+    ("resultsperpage", Amount::Sure),
+    ("rowcount", Amount::Sure),
+    ("rowlimit", Amount::Sure),
+    ("rows", Amount::Vague),
+    ("searchlimit", Amount::Sure),
+    ("size", Amount::Vague),
+    ("take", Amount::Vague),
+    ("top", Amount::Vague),
+    ("topk", Amount::Sure),
+]);
 
 #[cfg(test)]
 mod tests;
