@@ -23,12 +23,15 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 import phrases
+import plain
 
 PAIR, HASHED = 128, 1 << 18
 SIZE = PAIR + 64 * 64 + HASHED
 PLACES = {"request": 81, "result": 82, "description": 84}
 # Of request, result, description: set by hand after the halves were measured, see docs/scanners/injection.md.
-THRESHOLDS = (0.25, 0.5, 0.25)
+THRESHOLDS = (0.5, 0.0, 0.5)
+# Weights of at most so many steps are left out.
+SMALLEST = 2
 LICENCES = ("MIT", "Apache-2.0", "BSD-3", "CC-BY-4.0", "Apache-2.0/CC-BY-4.0")
 # Sources or parts whose own texts stand under other terms.
 LEFT_OUT = {("notinject", "wildguard"), ("bipia", "table"), ("bipia", "code")}
@@ -102,20 +105,18 @@ def load_benign(rng, limit):
 def features(program, texts):
     lines = "".join(json.dumps({"text": text, "surface": surface}) + "\n" for text, surface in texts)
     done = subprocess.run([program], input=lines.encode(), stdout=subprocess.PIPE, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [[np.array(row, dtype=np.int32) for row in json.loads(line)] for line in done.stdout.splitlines()]
 
 
 def matrix(rows):
     data, indices, starts = [], [], [0]
     for row in rows:
-        own, place = row[:-1], row[-1]
+        own = row[:-1]
         unit = 1 / np.sqrt(max(len(own), 1))
-        indices.extend(own)
-        data.extend([unit] * len(own))
-        indices.append(place)
-        data.append(1.0)
-        starts.append(len(indices))
-    built = csr_matrix((np.array(data, dtype=np.float32), np.array(indices), np.array(starts)), shape=(len(rows), SIZE))
+        data.append(np.append(np.full(len(own), unit, dtype=np.float32), np.float32(1.0)))
+        indices.append(row)
+        starts.append(starts[-1] + len(own) + 1)
+    built = csr_matrix((np.concatenate(data), np.concatenate(indices), np.array(starts)), shape=(len(rows), SIZE))
     built.sum_duplicates()
     return built
 
@@ -133,8 +134,8 @@ def fit(groups, strength, rounds=2):
     seen = {}
     for number, row in zip(owner, rows):
         if groups[number]["label"] and len(groups[number]["rows"]) > 1:
-            seen.setdefault(tuple(row), set()).add(number)
-    carrier = np.array([len(seen.get(tuple(row), ())) > 1 for row in rows])
+            seen.setdefault(row.tobytes(), set()).add(number)
+    carrier = np.array([len(seen.get(row.tobytes(), ())) > 1 for row in rows])
     labels = np.array([group["label"] for group in groups])
     weights = np.array([group["weight"] for group in groups])
     y = np.where(carrier, 0, labels[owner])
@@ -162,12 +163,13 @@ def scores(model, groups):
 
 
 def save(path, model):
-    """Eight bits a weight; the few largest are cut."""
+    """Eight bits a weight; the few largest are cut, the smallest, of what was seen once, are nothing: they pack better, and nothing is lost."""
     weights = model.coef_[0]
     scale = float(np.percentile(np.abs(weights[weights != 0]), 99.9)) / 127
     quantised = np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
+    quantised[np.abs(quantised) <= SMALLEST] = 0
     with open(path, "wb") as out:
-        out.write(b"PCIM0001" + struct.pack("<5f", scale, float(model.intercept_[0]), *THRESHOLDS) + quantised.tobytes())
+        out.write(b"PCIM0002" + struct.pack("<5f", scale, float(model.intercept_[0]), *THRESHOLDS) + quantised.tobytes())
     return quantised, THRESHOLDS
 
 
@@ -181,6 +183,7 @@ def main():
     parser.add_argument("--strength", type=float, default=20.0)
     parser.add_argument("--limit", type=int, default=3000)
     parser.add_argument("--quick", action="store_true", help="only the two halves")
+    parser.add_argument("--final", action="store_true", help="only the weights, without the halves and sources")
     parser.add_argument("--half", type=int, help="train on this half of the cases only and stop: what the other half is measured with")
     options = parser.parse_args()
     rng = random.Random(7)
@@ -198,6 +201,9 @@ def main():
             before, after = carrier[at:at + rng.randint(20, 400)], carrier[at + 400:at + 400 + rng.randint(0, 400)]
             text = before + rng.choice(["\n", " ", "\n\n", " <!-- ", "\n- "]) + text + rng.choice(["\n", " ", "\n\n", " -->"]) + after
         groups.append(dict(label=1, surface=surface, texts=[text], source="own", half=rng.randint(0, 1), mine=False, allowed=True, weight=0.7, public=False))
+    for label, texts in ((1, plain.attacks(rng)), (0, plain.honest(rng))):
+        for surface, text in texts:
+            groups.append(dict(label=label, surface=surface, texts=[text], source="own-plain", half=rng.randint(0, 1), mine=False, allowed=True, weight=0.7, public=False))
 
     flat = [(text, group["surface"]) for group in groups for text in group["texts"]]
     rows = iter(features(options.features, flat))
@@ -220,6 +226,19 @@ def main():
 
     if options.half is not None:
         save(options.out, fit([g for g in usable if not g["public"] or g["half"] == options.half], options.strength))
+        return
+    final = fit(usable, options.strength)
+    quantised, thresholds = save(options.out, final)
+    report["non_zero_weights"] = int((quantised != 0).sum())
+    report["thresholds"] = thresholds
+    by_source = {}
+    for group in usable:
+        key = f"{group['source']}/{'attack' if group['label'] else 'benign'}"
+        texts, passages = by_source.get(key, (0, 0))
+        by_source[key] = (texts + 1, passages + len(group["rows"]))
+    report["texts_and_passages"] = dict(sorted(by_source.items()))
+    if options.final:
+        json.dump(report, open(options.metrics, "w"), indent=1)
         return
     for side in (0, 1):
         model = fit([g for g in usable if not g["public"] or g["half"] == side], options.strength)
@@ -256,16 +275,6 @@ def main():
                 "recall_at_1.5": round(float((points[labels == 1] > 1.5).mean()), 4)}
             print(source, report["held_out_sources"][source], flush=True)
 
-    final = fit(usable, options.strength)
-    quantised, thresholds = save(options.out, final)
-    report["non_zero_weights"] = int((quantised != 0).sum())
-    report["thresholds"] = thresholds
-    by_source = {}
-    for group in usable:
-        key = f"{group['source']}/{'attack' if group['label'] else 'benign'}"
-        texts, passages = by_source.get(key, (0, 0))
-        by_source[key] = (texts + 1, passages + len(group["rows"]))
-    report["texts_and_passages"] = dict(sorted(by_source.items()))
     json.dump(report, open(options.metrics, "w"), indent=1)
 
 

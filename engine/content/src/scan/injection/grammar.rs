@@ -8,11 +8,11 @@ use std::ops::Range;
 
 use super::Place;
 use super::lexicon::{
-    ACT, ALL, ANSWER, ANY_TOOL, ASIDE, AUDIT, AUTHORITY, AUTOMATED, BEFORE, CONDITION, CONTENT, Concepts, DESTINATION,
-    DISABLE, ENABLE, ETHICS, EVERYTHING, FICTION, FLOUT, FOCUS, GUARD, HENCEFORTH, HIDDEN, I_AM, IGNORE, INSTEAD,
-    INSTRUCTION, JAILBREAK, JUDGED, KEY_FILE, LEAVE, LIMITLESS, MODE, MODEL, MUST, NEW, NOT, OBEY, ONLY, PERSIST,
-    PERSONA, PLOY, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE, READ, REFUSE, REVEAL, RUN, SECRET, SECRET_FILE, SEND,
-    SILENT, STAY, STRONG_POWER, SYSTEM, SYSTEM_PROMPT, TASK, TELL, TOOL, URGENT, USER, YOU,
+    ACT, ALL, ANSWER, ANY_TOOL, AUDIT, AUTHORITY, AUTOMATED, BEFORE, CONDITION, CONTENT, CUE, Concepts, DEED,
+    DESTINATION, DISABLE, ENABLE, ETHICS, EVERYTHING, FICTION, FLOUT, FOCUS, GUARD, HENCEFORTH, HIDDEN, I_AM, IGNORE,
+    INSTEAD, INSTRUCTION, JAILBREAK, JUDGED, KEY_FILE, LEAVE, LIMITLESS, MODE, MODEL, MUST, NEW, NOT, OBEY, ONLY,
+    PERSIST, PERSONA, PLOY, POWER, PRECEDENCE, PRINT, PRIOR, PRIVATE, READ, REFUSE, REVEAL, RUN, SECRET, SECRET_FILE,
+    SEND, SILENT, STRONG_POWER, SYSTEM, SYSTEM_PROMPT, TASK, TELL, TOOL, URGENT, USER, YOU,
 };
 use super::rules::*;
 use super::words::Words;
@@ -243,7 +243,6 @@ const PATTERNS: &[Pattern] = &[
     pattern(OVERRIDE, 100, IGNORE, &[INSTRUCTION, PRIOR], 8).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[TASK, PRIOR], 6).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[INSTRUCTION, YOU], 6).positive(),
-    pattern(OVERRIDE, 100, ASIDE, &[INSTRUCTION | GUARD, PRIOR], 6),
     pattern(ROLE, 100, FLOUT, &[GUARD | INSTRUCTION | ETHICS, ACT | PERSONA | MODEL], 10),
     pattern(OVERRIDE, 100, IGNORE, &[SYSTEM_PROMPT], 6).positive(),
     pattern(OVERRIDE, 100, IGNORE, &[GUARD, ALL], 6).positive(),
@@ -285,7 +284,6 @@ const PATTERNS: &[Pattern] = &[
     pattern(ROLE, 40, LIMITLESS, &[], 0),
     pattern(ROLE, 60, JAILBREAK, &[YOU | ACT | MODE | MODEL], 8),
     pattern(ROLE, 30, JAILBREAK, &[], 0),
-    pattern(ROLE, 60, STAY, &[PERSONA], 4),
     pattern(ROLE, 50, NOT, &[REFUSE], 4),
     pattern(ROLE, 40, NOT, &[ETHICS], 5),
     pattern(ROLE, 40, FICTION, &[YOU | ACT | PERSONA | LIMITLESS], 12),
@@ -351,11 +349,16 @@ const PATTERNS: &[Pattern] = &[
             | AUTHORITY
             | SYSTEM_PROMPT
             | SECRET
+            | DEED
             | ONLY],
         16,
     )
     .only(Place::INBOUND),
     pattern(RESPONSE, 60, PLOY, &[], 0).only(Place::INBOUND),
+    // Orders in plain words, to who reads for somebody else.
+    pattern(RESPONSE, 60, MODEL, &[MUST, DEED | SEND | RUN], 5).only(Place::RESULT),
+    pattern(RESPONSE, 40, CUE, &[DEED | SEND | RUN], 10).only(Place::RESULT),
+    pattern(RESPONSE, 30, CUE, &[USER | MODEL], 10).only(Place::RESULT),
     // Response poisoning: what the answer shall say.
     pattern(RESPONSE, 50, PRINT, &[ONLY, ANSWER | ALL | NOT], 8).only(Place::INBOUND),
     pattern(RESPONSE, 40, PRINT, &[ONLY], 3).only(Place::INBOUND),

@@ -78,8 +78,8 @@ concepts! {
     ETHICS = 27;
     /// A character, a persona.
     PERSONA = 28;
-    /// To stay, remain.
-    STAY = 29;
+    /// To change something in the world as a tool does: delete, pay, book, grant, invite.
+    DEED = 29;
     /// Hidden prompt of the model: "system prompt", "initial prompt".
     SYSTEM_PROMPT = 30;
     /// Safety measures: guardrails, filters, restrictions, checks.
@@ -128,8 +128,8 @@ concepts! {
     REVEAL = 52;
     /// A candidate, a review, a score: what is being judged.
     JUDGED = 53;
-    /// Away, aside: what dismissed instructions are put.
-    ASIDE = 54;
+    /// What sets off an order in a text that is read for somebody: when you have read this, in your next reply.
+    CUE = 54;
     /// A speaker who asks for leave: let me, I need to, please.
     LEAVE = 55;
     /// To flout: ignores, bypasses, as said of a role.

@@ -59,7 +59,8 @@ pub(super) fn passages(
     let mut per_word: Vec<u32> = Vec::with_capacity(words.list.len() * 4);
     let mut starts: Vec<usize> = Vec::with_capacity(words.list.len() + 1);
     let mut meant = concepts.iter().peekable();
-    let mut last: (usize, Concepts, u32) = (0, 0, 0);
+    let mut last: [(usize, Concepts, u32); 2] = [(0, 0, 0); 2];
+    let mut sentence = u32::MAX;
     let mut before = 0;
     let mut before_that = 0;
     for (index, word) in words.list.iter().enumerate() {
@@ -72,6 +73,11 @@ pub(super) fn passages(
         if text.len() > 5 && text.is_ascii() {
             per_word.push(bucket(mix(hash(text.as_bytes().get(..5).unwrap_or_default()), 11)));
         }
+        // An order starts with what is to be done, or with who is to do it.
+        if word.sentence != sentence {
+            sentence = word.sentence;
+            per_word.push(bucket(mix(own, 13)));
+        }
         before_that = before;
         before = own;
         let style = u32::from(word.style.capitals) | u32::from(word.style.mixed || word.style.leet) << 1;
@@ -81,13 +87,16 @@ pub(super) fn passages(
         if let Some((_, held)) = meant.next_if(|(at, _)| *at == index) {
             for concept in bits(*held) {
                 per_word.push(CONCEPT + concept);
-                if word.sentence == last.2 && index - last.0 <= NEAR {
-                    for earlier in bits(last.1) {
+                // What a user may ask for, a document may not.
+                per_word.push(bucket(mix(concept, u32::from(place.0))));
+                for (_, held, _) in last.iter().filter(|(at, _, of)| *of == word.sentence && index - at <= NEAR) {
+                    for earlier in bits(*held) {
                         per_word.push(PAIR + earlier * 64 + concept);
                     }
                 }
             }
-            last = (index, *held, word.sentence);
+            let [newest, _] = last;
+            last = [(index, *held, word.sentence), newest];
         }
     }
     starts.push(per_word.len());
@@ -175,16 +184,16 @@ fn bucket(hash: u32) -> u32 {
 }
 
 /// Below these log-odds the model is as good as certain that a passage is honest.
-const FLOOR: f32 = -4.5;
+const FLOOR: f32 = -3.5;
 const PASSAGE: usize = 48;
-const NEAR: usize = 6;
+const NEAR: usize = 8;
 const CONCEPT: u32 = 0;
 const STYLE: u32 = 64;
 const PLACE: u32 = 80;
 const PAIR: u32 = 128;
 const HASHED_FROM: u32 = PAIR + 64 * 64;
 const FEATURES: u32 = HASHED_FROM + (1 << 18);
-const MAGIC: &[u8] = b"PCIM0001";
+const MAGIC: &[u8] = b"PCIM0002";
 
 static MODEL: LazyLock<Option<Model>> =
     LazyLock::new(|| Model::load(include_bytes!(concat!(env!("OUT_DIR"), "/weights.packed"))));
