@@ -24,7 +24,7 @@ fn main() -> std::io::Result<()> {
             _ => (Direction::Response, Surface::Result),
         };
         let input =
-            Input { text: &line.text, member: None, tool: None, context: Context { direction, surface }, role: None };
+            Input { text: &line.text, member: None, tool: None, context: Context { direction, surface }, role: None, parsed: None };
         serde_json::to_writer(&mut out, &injection::training_features(&input))?;
         out.write_all(b"\n")?;
     }

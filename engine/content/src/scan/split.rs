@@ -90,7 +90,7 @@ fn joined<'d>(pieces: &[Piece<'d>], examination: &mut Examination<'_>, site: &Si
     let scanners = examination.scanners;
     let mut hits = Vec::new();
     scanners.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
-    let input = Input { text: &text, member: None, tool: site.tool, context: site.context, role: None };
+    let input = Input { text: &text, member: None, tool: site.tool, context: site.context, role: None, parsed: None };
     let mut found = Vec::new();
     examination.verify(&input, &hits, &mut found);
     // Only a format says enough: names and values of neighbours are joined by chance.

@@ -44,8 +44,10 @@ pub(super) struct Found {
 /// neighbours, so the work is linear.
 pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, mut found: impl FnMut(Found)) {
     let mut weak: Vec<(usize, usize, u32, Range<usize>)> = Vec::new();
-    // The concepts of one sentence.
-    let mut sentence = 0..0;
+    // The concepts of one sentence, and those of them that stand near the one looked at, by how far a word reaches.
+    let (mut sentence, mut windows) = (0..0, [0..0, 0..0]);
+    let eights = eights(concepts);
+    let mut known = [((0, 0), 0_u128); KNOWN];
     for (at, (index, own)) in concepts.iter().enumerate() {
         if own & ANCHORS == 0 {
             continue;
@@ -56,20 +58,25 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
             let number = |(index, _): &(usize, Concepts)| words.list.get(*index).map(|word| word.sentence);
             let end = concepts.partition_point(|concept| number(concept) <= Some(word.sentence));
             sentence = concepts.partition_point(|concept| number(concept) < Some(word.sentence))..end;
+            windows = [sentence.start..sentence.start, sentence.start..sentence.start];
         }
         // What stands near at all: most patterns miss something there, and need not look for the nearest.
-        let close = |(other, _): &&(usize, Concepts)| other.abs_diff(*index) <= WIDEST * reach;
-        let before = concepts.get(sentence.start..at).unwrap_or_default().iter().rev().take_while(close);
-        let after = concepts.get(at..sentence.end).unwrap_or_default().iter().take_while(close);
-        let around = before.chain(after).fold(0, |all, (_, held)| all | held);
-        let mut numbers = anchored(*own);
+        let place_of = |at: usize| concepts.get(at).map_or(usize::MAX, |(index, _)| *index);
+        let [narrow, wide] = &mut windows;
+        let window = if word.style.ideograph { wide } else { narrow };
+        while place_of(window.start) + WIDEST * reach < *index {
+            window.start += 1;
+        }
+        window.end = window.end.max(at);
+        while window.end < sentence.end && place_of(window.end) <= *index + WIDEST * reach {
+            window.end += 1;
+        }
+        let around = held_in(concepts, &eights, window);
+        let mut numbers = possible(*own, around, place, &mut known);
         while numbers != 0 {
             let number = numbers.trailing_zeros() as usize;
             numbers &= numbers - 1;
             let Some(pattern) = PATTERNS.get(number) else { break };
-            if !place.within(pattern.place) || pattern.near.iter().any(|wanted| around & wanted == 0) {
-                continue;
-            }
             if pattern.negatable && negated(concepts, at, *index) {
                 continue;
             }
@@ -107,6 +114,49 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
         }
     }
     add_up(&weak, found);
+}
+
+/// The concepts of each eight in a row.
+fn eights(concepts: &[(usize, Concepts)]) -> Vec<Concepts> {
+    let mut all: Vec<Concepts> = concepts.iter().map(|(_, held)| *held).collect();
+    for step in [1, 2, 4] {
+        for at in 0..all.len().saturating_sub(step) {
+            let next = all.get(at + step).copied().unwrap_or(0);
+            if let Some(held) = all.get_mut(at) {
+                *held |= next;
+            }
+        }
+    }
+    all
+}
+
+/// All concepts of a window.
+fn held_in(concepts: &[(usize, Concepts)], eights: &[Concepts], window: &Range<usize>) -> Concepts {
+    let Some(last) = window.end.checked_sub(8).filter(|last| *last >= window.start) else {
+        return concepts.get(window.clone()).unwrap_or_default().iter().fold(0, |all, (_, held)| all | held);
+    };
+    let whole = eights.get(window.start..last).unwrap_or_default().iter().step_by(8).fold(0, |all, held| all | held);
+    whole | eights.get(last).copied().unwrap_or(0)
+}
+
+/// The patterns with an anchor among `own` of which all else that they need is `around`, as bits. `known` is what
+/// came out for others: a text that repeats itself is judged by looking there.
+fn possible(own: Concepts, around: Concepts, place: Place, known: &mut [((Concepts, Concepts), u128); KNOWN]) -> u128 {
+    let hash = (own ^ around.rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KNOWN.trailing_zeros());
+    let Some(slot) = known.get_mut(hash as usize) else { return 0 };
+    if slot.0 != (own, around) {
+        let mut numbers = anchored(own);
+        let mut held = 0;
+        while numbers != 0 {
+            let number = numbers.trailing_zeros() as usize;
+            numbers &= numbers - 1;
+            let Some(pattern) = PATTERNS.get(number) else { break };
+            let fits = place.within(pattern.place) && pattern.near.iter().all(|wanted| around & wanted != 0);
+            held |= u128::from(fits) << number;
+        }
+        *slot = ((own, around), held);
+    }
+    slot.1
 }
 
 /// Weak patterns within [`STRETCH`] words of each other, each kind once.
@@ -164,6 +214,8 @@ fn negated(concepts: &[(usize, Concepts)], at: usize, index: usize) -> bool {
         .any(|(other, held)| held & NOT != 0 && held & IGNORE == 0 && index - other <= 2)
 }
 
+/// For how many surroundings of a word it is kept what they may mean; a power of two.
+const KNOWN: usize = 16;
 const SHOUT: u32 = 30;
 const STRETCH: usize = 60;
 const MAX_WEAK: usize = 24;

@@ -69,8 +69,20 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     let place = Place::of(input);
     let text = input.text;
     let first = out.len();
+    let mut latest = [usize::MAX; RULES.len()];
     let mut add = |rule: usize, range: Range<usize>| {
-        if text.get(range.clone()).is_some_and(|found| !found.is_empty()) {
+        if text.get(range.clone()).is_none_or(|found| found.is_empty()) {
+            return;
+        }
+        let Some(latest) = latest.get_mut(rule) else { return };
+        // What hangs together is one in the end: a sign that repeats makes no list.
+        if let Some(kept) = out.get_mut(*latest).map(|kept| &mut kept.range)
+            && range.start <= kept.end
+            && kept.start <= range.end
+        {
+            *kept = range.start.min(kept.start)..range.end.max(kept.end);
+        } else {
+            *latest = out.len();
             out.push(Match { rule, range });
         }
     };
@@ -186,7 +198,8 @@ mod tests {
 
     fn found(text: &str, surface: Surface) -> Vec<&'static str> {
         let direction = if surface == Surface::Arguments { Direction::Request } else { Direction::Response };
-        let input = Input { text, member: None, tool: None, context: Context { direction, surface }, role: None };
+        let input =
+            Input { text, member: None, tool: None, context: Context { direction, surface }, role: None, parsed: None };
         let mut out = Vec::new();
         detect(&input, &mut out);
         for found in &out {

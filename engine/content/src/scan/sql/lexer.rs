@@ -55,6 +55,14 @@ impl Token<'_> {
         self.kind == Kind::Word && words.iter().any(|word| self.text.eq_ignore_ascii_case(word))
     }
 
+    /// Its text in lower case; nothing of one that is longer than any keyword asked for.
+    pub(super) fn lower<'b>(&self, buffer: &'b mut [u8; KEYWORD]) -> &'b str {
+        let Some(slot) = buffer.get_mut(..self.text.len()) else { return "" };
+        slot.copy_from_slice(self.text.as_bytes());
+        slot.make_ascii_lowercase();
+        std::str::from_utf8(slot).unwrap_or("")
+    }
+
     /// Offset behind its last byte.
     #[must_use]
     pub fn end(&self) -> usize {
@@ -72,7 +80,8 @@ pub fn lex(text: &str) -> Vec<Token<'_>> {
 /// pasted between quotes.
 #[must_use]
 pub fn lex_within(text: &str, quote: Option<u8>) -> Vec<Token<'_>> {
-    let mut lexer = Lexer { text, bytes: text.as_bytes(), pos: 0, tokens: Vec::new(), conditional: 0 };
+    let tokens = Vec::with_capacity(text.len() / 4);
+    let mut lexer = Lexer { text, bytes: text.as_bytes(), pos: 0, tokens, conditional: 0 };
     if let Some(quote) = quote {
         lexer.quoted(quote, 0, 0);
     }
@@ -298,6 +307,9 @@ impl Lexer<'_> {
         self.bytes.get(self.pos + ahead).copied()
     }
 }
+
+/// The longest keyword that [`Token::lower`] is for.
+pub(super) const KEYWORD: usize = 12;
 
 /// Bytes of names; every byte beyond ASCII is one, so tokens lie on character boundaries.
 fn is_name(byte: u8) -> bool {
