@@ -341,7 +341,7 @@ pub(super) fn is_system(path: &str) -> bool {
         "/Library/",
     ]
     .iter()
-    .any(|prefix| path.starts_with(prefix));
+    .any(|prefix| path.starts_with('/') && path.starts_with(prefix));
     let windows = path.get(..2).is_some_and(|drive| drive.ends_with(':')) && {
         let lower = path.to_ascii_lowercase();
         lower.contains("windows") || lower.contains("program files") || lower.len() <= 4
@@ -352,26 +352,31 @@ pub(super) fn is_system(path: &str) -> bool {
 }
 
 fn is_home_config(path: &str) -> bool {
-    [
-        ".ssh",
-        ".bashrc",
-        ".profile",
-        ".bash_profile",
-        ".bash_history",
-        ".zshrc",
-        ".zsh_history",
-        ".aws",
-        ".kube",
-        ".gnupg",
-        ".git-credentials",
-        ".netrc",
-    ]
-    .iter()
-    .any(|name| path.split('/').any(|part| part == *name))
+    let known = |part: &str| {
+        matches!(
+            part,
+            ".ssh"
+                | ".bashrc"
+                | ".profile"
+                | ".bash_profile"
+                | ".bash_history"
+                | ".zshrc"
+                | ".zsh_history"
+                | ".aws"
+                | ".kube"
+                | ".gnupg"
+                | ".git-credentials"
+                | ".netrc"
+        )
+    };
+    path.contains('.') && path.split('/').any(known)
 }
 
 /// A log, a history or an audit trail.
 fn is_log(path: &str) -> bool {
+    if path.len() < SHORTEST_LOG {
+        return false;
+    }
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     path.starts_with("/var/log/")
         || name.ends_with("_history")
@@ -381,3 +386,6 @@ fn is_log(path: &str) -> bool {
             "wtmp" | "btmp" | "utmp" | "lastlog" | "syslog" | "auth.log" | "events.jsonl" | "access.log" | "messages"
         )
 }
+
+/// `wtmp`
+const SHORTEST_LOG: usize = 4;

@@ -80,22 +80,16 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
             if pattern.negatable && negated(concepts, at, *index) {
                 continue;
             }
-            let near = neighbours(words, concepts, at, pattern.span * reach);
+            let near = Near { concepts, sentence: &sentence, at, index: *index, span: pattern.span * reach };
             let mut start = word.range().start;
             let mut end = word.range().end;
             // Every word is used once: "email" alone is not both a document and an order to send.
-            let mut used = 0u64;
-            let complete = pattern.near.iter().all(|wanted| {
-                let nearest = near
-                    .iter()
-                    .enumerate()
-                    .filter(|(slot, (other, held))| {
-                        other != index && held & wanted != 0 && used & (1 << (slot & 63)) == 0
-                    })
-                    .min_by_key(|(_, (other, _))| other.abs_diff(*index));
-                let Some((slot, (other, _))) = nearest else { return false };
-                let Some(other) = words.list.get(*other) else { return false };
-                used |= 1 << (slot & 63);
+            let mut used = [usize::MAX; MOST_NEAR];
+            let complete = pattern.near.iter().zip(0..).all(|(wanted, step)| {
+                let Some(nearest) = near.nearest(*wanted, &used) else { return false };
+                let other = concepts.get(nearest).and_then(|(other, _)| words.list.get(*other));
+                let (Some(other), Some(slot)) = (other, used.get_mut(step)) else { return false };
+                *slot = nearest;
                 start = start.min(other.range().start);
                 end = end.max(other.range().end);
                 true
@@ -104,8 +98,9 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
                 continue;
             }
             // Weak signs count more when shouted.
-            let shouted = near.iter().all(|(other, _)| words.list.get(*other).is_some_and(|word| word.style.capitals));
-            let points = pattern.points + if shouted && word.style.capitals { SHOUT } else { 0 };
+            let shouted =
+                word.style.capitals && near.all(|other| words.list.get(other).is_some_and(|word| word.style.capitals));
+            let points = pattern.points + if shouted { SHOUT } else { 0 };
             if points >= ENOUGH {
                 found(Found { rule: pattern.rule, range: start..end });
             } else {
@@ -163,6 +158,10 @@ fn possible(own: Concepts, around: Concepts, place: Place, known: &mut [((Concep
 fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Found)) {
     let mut first = 0;
     let mut from = 0;
+    // What those looked at are worth at most, and how many there are of each kind: mostly that is too little.
+    let mut counted = 0..0;
+    let mut counts = [0_u8; 256];
+    let mut worth_most = 0;
     for (last, (index, _, _, range)) in weak.iter().enumerate() {
         while weak.get(first).is_some_and(|start| index - start.0 > STRETCH) {
             first += 1;
@@ -170,10 +169,27 @@ fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Foun
         if first < from {
             continue;
         }
+        let looked_at = last.saturating_sub(MAX_WEAK).max(first)..last + 1;
+        for one in weak.get(counted.end.max(looked_at.start)..looked_at.end).unwrap_or_default() {
+            if let Some(count) = counts.get_mut(slot(one)) {
+                worth_most += if *count == 0 { one.2 } else { 0 };
+                *count += 1;
+            }
+        }
+        for one in weak.get(counted.start..counted.end.min(looked_at.start)).unwrap_or_default() {
+            if let Some(count) = counts.get_mut(slot(one)) {
+                *count -= 1;
+                worth_most -= if *count == 0 { one.2 } else { 0 };
+            }
+        }
+        counted = looked_at.clone();
+        if worth_most < ENOUGH {
+            continue;
+        }
         let mut kinds = 0u128;
         let mut points = 0;
         let mut most = (0, 0);
-        for (_, kind, worth, _) in weak.get(last.saturating_sub(MAX_WEAK).max(first)..=last).unwrap_or_default() {
+        for (_, kind, worth, _) in weak.get(looked_at).unwrap_or_default() {
             if kinds & (1 << kind) == 0 {
                 kinds |= 1 << kind;
                 points += worth;
@@ -193,16 +209,56 @@ fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Foun
     }
 }
 
-/// The concepts within `span` words of the one at `at`, in the same sentence.
-fn neighbours<'c>(words: &Words, concepts: &'c [(usize, Concepts)], at: usize, span: usize) -> &'c [(usize, Concepts)] {
-    let (center, _) = concepts.get(at).copied().unwrap_or_default();
-    let sentence = words.list.get(center).map(|word| word.sentence);
-    let close = |(index, _): &&(usize, Concepts)| {
-        index.abs_diff(center) <= span && words.list.get(*index).map(|word| word.sentence) == sentence
-    };
-    let before = concepts.get(..at).unwrap_or_default().iter().rev().take_while(close).count();
-    let after = concepts.get(at..).unwrap_or_default().iter().take_while(close).count();
-    concepts.get(at - before..at + after).unwrap_or_default()
+/// A place for each kind of weak pattern, shouted or not.
+fn slot((_, kind, worth, _): &(usize, usize, u32, Range<usize>)) -> usize {
+    let shouted = PATTERNS.get(*kind).is_some_and(|pattern| *worth > pattern.points);
+    kind * 2 + usize::from(shouted)
+}
+
+/// The concepts within `span` words of the one at `at`, whose word has the number `index`, in the same sentence.
+struct Near<'c> {
+    concepts: &'c [(usize, Concepts)],
+    sentence: &'c Range<usize>,
+    at: usize,
+    index: usize,
+    span: usize,
+}
+
+impl Near<'_> {
+    /// The concept at a place within reach: the distance of its word, and what it holds.
+    fn get(&self, at: Option<usize>) -> Option<(usize, Concepts)> {
+        let (other, held) = self.concepts.get(at.filter(|at| self.sentence.contains(at))?)?;
+        Some((other.abs_diff(self.index), *held)).filter(|(distance, _)| *distance <= self.span)
+    }
+
+    /// The place of the nearest one that holds what is wanted and is not in use; of two the one before.
+    fn nearest(&self, wanted: Concepts, used: &[usize]) -> Option<usize> {
+        let (mut left, mut right) = (self.at.checked_sub(1), self.at + 1);
+        loop {
+            let (before, after) = (self.get(left), self.get(Some(right)));
+            let back = match (before, after) {
+                (Some((before, _)), Some((after, _))) => before <= after,
+                (before, after) => before.or(after).map(|_| before.is_some())?,
+            };
+            let (place, held) = if back { (left?, before?.1) } else { (right, after?.1) };
+            if held & wanted != 0 && !used.contains(&place) {
+                return Some(place);
+            }
+            if back {
+                left = place.checked_sub(1);
+            } else {
+                right += 1;
+            }
+        }
+    }
+
+    /// True if `test` holds for the word of each of them, the one in the middle as well.
+    fn all(&self, test: impl Fn(usize) -> bool) -> bool {
+        let holds = |at: &usize| self.concepts.get(*at).is_some_and(|(other, _)| test(*other));
+        let within = |at: &usize| self.get(Some(*at)).is_some();
+        (0..=self.at).rev().take_while(within).all(|at| holds(&at))
+            && (self.at + 1..self.sentence.end).take_while(within).all(|at| holds(&at))
+    }
 }
 
 /// "Do not ignore", "never bypass".
@@ -275,6 +331,20 @@ const WIDEST: usize = {
         at += 1;
     }
     widest
+};
+
+/// How many words a pattern asks for beside its anchor, at most.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const MOST_NEAR: usize = {
+    let mut most = 0;
+    let mut at = 0;
+    while at < PATTERNS.len() {
+        if PATTERNS[at].near.len() > most {
+            most = PATTERNS[at].near.len();
+        }
+        at += 1;
+    }
+    most
 };
 
 const ANCHORS: Concepts = {
