@@ -72,37 +72,85 @@ pub(super) struct Reading<'t> {
     pub(super) assignment: Assignment<'t>,
     plausible: Option<bool>,
     random: Option<bool>,
+    entropy: Option<f64>,
 }
 
 impl<'t> Reading<'t> {
     pub(super) fn of(assignment: Assignment<'t>) -> Self {
-        Self { assignment, plausible: None, random: None }
+        Self { assignment, plausible: None, random: None, entropy: None }
     }
 
-    /// True if the value is a credential of the kind the rule looks for.
+    /// True if the value is a credential of the kind the rule looks for. What is cheap to ask is asked first.
     pub(super) fn is_credential(&mut self, matcher: Matcher, floor: f64) -> bool {
         let longest = match matcher {
             Matcher::Password => MAX_PASSWORD,
             Matcher::Named => MAX_NAMED,
             _ => MAX_VALUE,
         };
-        let a = &self.assignment;
-        if a.value.len() < 5 || a.value.len() > longest {
+        let length = self.assignment.value.len();
+        if length < 5 || length > longest {
             return false;
         }
-        let plausible = *self.plausible.get_or_insert_with(|| {
+        match matcher {
+            Matcher::Password => self.is_plausible() && password(&self.assignment),
+            Matcher::Token => self.token(floor),
+            Matcher::Named => self.named(floor),
+            _ => false,
+        }
+    }
+
+    fn is_plausible(&mut self) -> bool {
+        let a = &self.assignment;
+        *self.plausible.get_or_insert_with(|| {
             !names_something_else(a)
                 && !(is_placeholder(a.value) && !is_dense(a.value))
                 && !(!a.quoted && is_code_name(a.value))
-        });
-        let mut random = || *self.random.get_or_insert_with(|| random(strip_scheme(a.value)));
-        plausible
-            && match matcher {
-                Matcher::Password => password(a),
-                Matcher::Token => token(a, floor, &mut random),
-                Matcher::Named => named(a, floor, &mut random),
-                _ => false,
-            }
+        })
+    }
+
+    fn is_random(&mut self) -> bool {
+        let value = self.value();
+        *self.random.get_or_insert_with(|| random(value))
+    }
+
+    fn entropy(&mut self) -> f64 {
+        let value = self.value();
+        *self.entropy.get_or_insert_with(|| entropy(value))
+    }
+
+    /// The value without the scheme in front of it.
+    fn value(&self) -> &'t [u8] {
+        strip_scheme(self.assignment.value)
+    }
+
+    fn token(&mut self, floor: f64) -> bool {
+        let value = self.value();
+        let (link, quoted) = (self.assignment.link, self.assignment.quoted);
+        let least = match link {
+            Link::Member | Link::Tight | Link::Operator => 10,
+            Link::Argument | Link::Space => 16,
+        };
+        // Short and hexadecimal values cannot reach the entropy of long ones of a large alphabet.
+        let enough = if value.len() < 16 || is_hex(value) { floor.min(2.8) } else { floor };
+        value.len() >= least
+            && (link != Link::Space || quoted || has_digit(value) && value.len() >= 20)
+            && self.entropy() >= enough
+            && !is_hashed(value)
+            && self.is_plausible()
+            && self.is_random()
+    }
+
+    fn named(&mut self, floor: f64) -> bool {
+        let value = self.value();
+        // The whole name is the service, or the service and a word for a key.
+        value.len() >= 16
+            && value.len() <= 200
+            && (self.assignment.quoted || self.assignment.link != Link::Space || is_bare_token(value))
+            && has_digit(value)
+            && self.entropy() >= floor
+            && !is_uuid(value)
+            && self.is_plausible()
+            && self.is_random()
     }
 }
 
@@ -142,37 +190,6 @@ fn password(a: &Assignment<'_>) -> bool {
         (_, true) => kinds >= 2 && !is_identifier(value) || value.len() >= 8 && is_gibberish(value),
         (_, false) => kinds >= 2 && has_digit(value) && !is_dotted(value) || value.len() >= 10 && is_gibberish(value),
     }
-}
-
-fn token(a: &Assignment<'_>, floor: f64, random: &mut dyn FnMut() -> bool) -> bool {
-    let value = strip_scheme(a.value);
-    let least = match a.link {
-        Link::Member | Link::Tight | Link::Operator => 10,
-        Link::Argument => 16,
-        Link::Space => 16,
-    };
-    if value.len() < least || !random() || is_hashed(value) {
-        return false;
-    }
-    if a.link == Link::Space && !a.quoted && !(has_digit(value) && value.len() >= 20) {
-        return false;
-    }
-    // Short and hexadecimal values cannot reach the entropy of long ones of a large alphabet.
-    let enough = if value.len() < 16 || is_hex(value) { floor.min(2.8) } else { floor };
-    entropy(value) >= enough
-}
-
-fn named(a: &Assignment<'_>, floor: f64, random: &mut dyn FnMut() -> bool) -> bool {
-    let value = strip_scheme(a.value);
-    // The whole name is the service, or the service and a word for a key.
-    value.len() >= 16
-        && value.len() <= 200
-        && matches!(a.link, Link::Tight | Link::Operator | Link::Member | Link::Space | Link::Argument)
-        && (a.quoted || a.link != Link::Space || is_bare_token(value))
-        && has_digit(value)
-        && random()
-        && !is_uuid(value)
-        && entropy(value) >= floor
 }
 
 /// True for what a machine made: neither words nor code, and of the letters tokens are made of.
@@ -308,7 +325,8 @@ fn is_path_or_url(value: &[u8]) -> bool {
     }
     let slashes = value.iter().filter(|byte| **byte == b'/').count();
     slashes > 0 && value.split(|byte| *byte == b'/').filter(|part| part.len() > 2).all(is_words)
-        || EXTENSIONS.is_in(value)
+        || value.contains(&b'.')
+            && EXTENSIONS.is_in(value)
             && value.iter().rposition(|byte| *byte == b'.').is_some_and(|dot| value.len() - dot <= 6)
 }
 

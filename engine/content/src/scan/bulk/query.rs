@@ -20,7 +20,7 @@ pub(super) fn examine(text: &str) -> Option<(Finding, Range<usize>)> {
     let tokens = sql::lex(text);
     sql::statements(&tokens).find_map(|statement| {
         let finding = judge(&statement)?;
-        let start = statement.tokens.first()?.start;
+        let start = statement.tokens.first()?.start();
         let end = statement.tokens.last()?.end();
         text.get(start..end).map(|_| (finding, start..end))
     })

@@ -9,7 +9,10 @@ pub(super) fn read(text: &[u8]) -> Option<(char, usize)> {
             let length = rest.iter().take(LONGEST).take_while(|byte| byte.is_ascii_alphabetic()).count();
             let name = rest.get(..length)?;
             // Most of what stands behind an `&` is no name.
-            let (_, c) = NAMES.iter().find(|(known, _)| length > 1 && known.as_bytes() == name)?;
+            if length < 2 {
+                return None;
+            }
+            let (_, c) = NAMES.iter().find(|(known, _)| known.as_bytes() == name)?;
             let closed = rest.get(length) == Some(&b';');
             // Only the oldest may stand without the semicolon.
             (closed || OPEN.contains(&name)).then_some((*c, 1 + length + usize::from(closed)))

@@ -5,7 +5,7 @@ use crate::scan::shell::Command;
 
 /// Commands on files and disks.
 pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
-    if let Some(rule) = redirects(command) {
+    if let Some(rule) = redirects(command, name) {
         return Some(rule);
     }
     match name {
@@ -195,7 +195,7 @@ fn permissions(command: &Command) -> Option<Rule> {
     ((recursive(command) && (wide || top)) || (wide && critical)).then_some(Rule::Permissions)
 }
 
-fn redirects(command: &Command) -> Option<Rule> {
+fn redirects(command: &Command, name: &str) -> Option<Rule> {
     command.redirects.iter().find_map(|redirect| {
         let target = redirect.target.as_str();
         let overwrites = redirect.kind == b'>';
@@ -206,13 +206,12 @@ fn redirects(command: &Command) -> Option<Rule> {
             return Some(Rule::Overwrite);
         }
         // Writing nothing into a log empties it.
-        let name = command.name();
         let empty = name.is_empty()
-            || matches!(name.as_str(), "echo" | ":" | "true" | "printf")
+            || matches!(name, "echo" | ":" | "true" | "printf")
                 && command.args().all(|arg| arg.is_empty() || arg == "-n");
         let null = name == "cat" && command.arg(0) == "/dev/null";
-        let fills = matches!(name.as_str(), "cat" | "yes")
-            && matches!(command.arg(0), "/dev/zero" | "/dev/urandom" | "/dev/random");
+        let fills =
+            matches!(name, "cat" | "yes") && matches!(command.arg(0), "/dev/zero" | "/dev/urandom" | "/dev/random");
         if overwrites && fills && target != "/dev/null" {
             return Some(Rule::Overwrite);
         }
@@ -341,7 +340,7 @@ pub(super) fn is_system(path: &str) -> bool {
         "/Library/",
     ]
     .iter()
-    .any(|prefix| path.starts_with('/') && path.starts_with(prefix));
+    .any(|prefix| path.starts_with(prefix));
     let windows = path.get(..2).is_some_and(|drive| drive.ends_with(':')) && {
         let lower = path.to_ascii_lowercase();
         lower.contains("windows") || lower.contains("program files") || lower.len() <= 4

@@ -245,7 +245,7 @@ fn named(tokens: &[Token<'_>], index: usize) -> bool {
 }
 
 fn span(statement: &Statement<'_, '_>) -> Range<usize> {
-    let start = statement.tokens.first().map_or(0, |token| token.start);
+    let start = statement.tokens.first().map_or(0, Token::start);
     start..statement.tokens.last().map_or(start, Token::end)
 }
 

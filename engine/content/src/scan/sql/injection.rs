@@ -69,7 +69,7 @@ fn read<'t>(
         let found = reading.find();
         steps += reading.steps + tokens.len();
         if let Some((form, range)) = found {
-            let start = tokens.get(range.start).map_or(0, |token| token.start);
+            let start = tokens.get(range.start).map_or(0, Token::start);
             let end = tokens.get(range.end).or(tokens.last()).map_or(text.len(), Token::end);
             return (Some((form, start..end.max(start))), steps);
         }
@@ -155,12 +155,19 @@ enum Operand {
 
 impl<'a, 't> Reading<'a, 't> {
     fn new(all: &'a [Token<'t>], whole: bool, quote: Option<u8>) -> Self {
-        let tokens = without_comments(all);
+        let (mut comment, mut brackets) = (None, false);
+        for (at, token) in all.iter().enumerate() {
+            match token.kind {
+                Kind::Comment if comment.is_none() => comment = Some(at),
+                Kind::Open => brackets = true,
+                _ => {}
+            }
+        }
+        let tokens = if comment.is_some() { without_comments(all) } else { Cow::Borrowed(all) };
         let mut index = Vec::new();
-        if tokens.len() < all.len() {
+        if comment.is_some() {
             index.extend(all.iter().enumerate().filter(|(_, token)| token.kind != Kind::Comment).map(|(at, _)| at));
         }
-        let brackets = tokens.iter().any(|token| token.kind == Kind::Open);
         let mut close = vec![usize::MAX; if brackets { tokens.len() } else { 0 }];
         let mut open = Vec::new();
         for (at, token) in tokens.iter().enumerate().filter(|_| brackets) {
@@ -174,7 +181,6 @@ impl<'a, 't> Reading<'a, 't> {
                 _ => {}
             }
         }
-        let comment = all.iter().position(|token| token.kind == Kind::Comment);
         Self { all, tokens, index, close, whole, quote, comment, steps: 0 }
     }
 
@@ -213,16 +219,15 @@ impl<'a, 't> Reading<'a, 't> {
                 return Some((form, self.source(at, end)));
             }
         }
-        if let Some(at) =
-            self.all.iter().position(|token| token.kind == Kind::Comment && token.text.contains("sp_password"))
-        {
+        let hides = |token: &Token<'_>| token.kind == Kind::Comment && token.text.contains("sp_password");
+        if let Some(at) = self.comment.and_then(|_| self.all.iter().position(hides)) {
             return Some((Form::Probe, at..at));
         }
         if self.quote.is_none() { self.shape() } else { None }
     }
 
     fn word(&mut self, at: usize, token: &Token<'t>) -> Option<(Form, usize)> {
-        if TELLING.get(shape(token.text.as_bytes())) != Some(&true) {
+        if token.text.len() < 2 || TELLING.get(shape(token.text.as_bytes())) != Some(&true) {
             return None;
         }
         let next = self.tokens.get(at + 1).copied();
@@ -691,7 +696,7 @@ impl<'a, 't> Reading<'a, 't> {
             // `Q="LIKE"&…`: quotes around a word, not a word between strings.
             if joins
                 && self.quote == Some(b'"')
-                && self.tokens.get(at - 1).is_some_and(|before| before.end() == token.start)
+                && self.tokens.get(at - 1).is_some_and(|before| before.end() == token.start())
             {
                 return None;
             }

@@ -36,8 +36,8 @@ pub struct Token<'t> {
     pub kind: Kind,
     /// Its source, with quotes.
     pub text: &'t str,
-    /// Offset of its first byte.
-    pub start: usize,
+    /// Offset of its first byte. Small, as there may be a token for each byte.
+    start: u32,
     /// For texts and comments: their end was found.
     pub closed: bool,
 }
@@ -63,10 +63,16 @@ impl Token<'_> {
         std::str::from_utf8(slot).unwrap_or("")
     }
 
+    /// Offset of its first byte.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        self.start as usize
+    }
+
     /// Offset behind its last byte.
     #[must_use]
     pub fn end(&self) -> usize {
-        self.start + self.text.len()
+        self.start() + self.text.len()
     }
 }
 
@@ -300,7 +306,7 @@ impl Lexer<'_> {
 
     fn push(&mut self, kind: Kind, start: usize, closed: bool) {
         let text = self.text.get(start..self.pos).unwrap_or("");
-        self.tokens.push(Token { kind, text, start, closed });
+        self.tokens.push(Token { kind, text, start: start as u32, closed });
     }
 
     fn peek(&self, ahead: usize) -> Option<u8> {
