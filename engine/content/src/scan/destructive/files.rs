@@ -111,7 +111,7 @@ fn remove(command: &Command, name: &str) -> Option<Rule> {
     let targets = || command.operands();
     let deep = matches!(name, "rimraf" | "srm" | "trash-empty" | "rm-rf") || recursive(command);
     let system = targets().any(|arg| is_system(arg) || is_log(arg) || is_home_config(arg));
-    let all = targets().any(|arg| matches!(arg, "*" | "/*" | "./*" | "~/*" | ".*"));
+    let all = targets().any(|arg| arg.ends_with('*') && matches!(arg, "*" | "/*" | "./*" | "~/*" | ".*"));
     // `rm -f` of a path from the root: quietly, and not in the work at hand.
     let forced = (command.short('f') || command.has(&["--force"]))
         && targets().any(|arg| arg.starts_with('/') || arg.starts_with("~/") || arg.starts_with("$HOME"));

@@ -134,7 +134,7 @@ impl Command {
     pub fn operands(&self) -> impl Iterator<Item = &str> {
         let mut ended = false;
         self.args().filter(move |arg| {
-            if *arg == "--" && !ended {
+            if arg.starts_with('-') && *arg == "--" && !ended {
                 ended = true;
                 return false;
             }
@@ -144,7 +144,7 @@ impl Command {
 
     /// The arguments before `--`.
     fn flags(&self) -> impl Iterator<Item = &str> {
-        self.args().take_while(|arg| *arg != "--")
+        self.args().take_while(|arg| !arg.starts_with('-') || *arg != "--")
     }
 }
 

@@ -1,7 +1,9 @@
 use super::*;
 
-fn first(text: &str) -> Statement<'_> {
-    statements(&lex(text)).next().unwrap()
+fn first(text: &str) -> Statement<'static, '_> {
+    let tokens = lex(text);
+    let tokens = statements(&tokens).next().unwrap().tokens.into_owned();
+    Statement { tokens: tokens.into() }
 }
 
 #[test]
