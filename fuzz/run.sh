@@ -6,7 +6,7 @@
 # Works on the pinned stable toolchain without cargo-fuzz: rustc's own coverage pass, and libFuzzer as
 # libfuzzer-sys compiles it (a C++ compiler is needed). Ends by itself; exit code 1 if any target found
 # something, 2 if one could not be built. Findings are in fuzz/artifacts/, replayed by
-#   fuzz/target/<host>/release/TARGET fuzz/artifacts/TARGET-…
+#   fuzz/target/<host>/<profile>/TARGET fuzz/artifacts/TARGET-…
 set -eu
 
 seconds=${1:?usage: fuzz/run.sh SECONDS [TARGET…]}
@@ -27,8 +27,10 @@ for option in level=4 inline-8bit-counters pc-table trace-compares; do
 done
 # Counters are found by the names of their section: the linker must not drop what only those refer to.
 flags="$flags -Clink-arg=-Wl,-z,nostart-stop-gc --cfg fuzzing"
-RUSTFLAGS=$flags cargo build --release --target "$host" || exit 2
-bin=${CARGO_TARGET_DIR:-target}/$host/release
+# A look of a few seconds ends before an optimised build would have paid for itself.
+if [ "$seconds" -le 5 ]; then profile=smoke; else profile=release; fi
+RUSTFLAGS=$flags cargo build --locked --profile "$profile" --target "$host" || exit 2
+bin=${CARGO_TARGET_DIR:-target}/$host/$profile
 
 failed=
 for target in $targets; do
