@@ -103,8 +103,8 @@ impl<'t> Reading<'t> {
         let a = &self.assignment;
         *self.plausible.get_or_insert_with(|| {
             !names_something_else(a)
-                && !(is_placeholder(a.value) && !is_dense(a.value))
-                && !(!a.quoted && is_code_name(a.value))
+                && (!is_placeholder(a.value) || is_dense(a.value))
+                && (a.quoted || !is_code_name(a.value))
         })
     }
 

@@ -215,7 +215,7 @@ impl<'t> Spoken<'t> {
         let mut words = 0;
         let mut at = first;
         while let Some(said) = self.said.get(at).filter(|said| said.at < window.end) {
-            if at % 8 == 0 && at + 8 <= inner && said.at > window.start {
+            if at.is_multiple_of(8) && at + 8 <= inner && said.at > window.start {
                 words |= self.eight(at / 8);
                 at += 8;
                 continue;
