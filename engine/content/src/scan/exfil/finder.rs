@@ -32,13 +32,13 @@ pub(super) fn urls(text: &str) -> impl Iterator<Item = Found<'_>> {
             let start = scheme_start(text, from, colon);
             from = begin;
             let Some(scheme) = text.get(start..colon).filter(|scheme| !scheme.is_empty()) else { continue };
-            let authority_end = end_of(text, begin, MAX_AUTHORITY, ends_authority);
+            let authority_end = end_of(text, begin, MAX_AUTHORITY, true);
             // URLs within one another end together: what is behind them is read once.
             let nested = start < outer_end && authority_end <= outer_end;
             let end = if nested {
                 boundary(text, outer_end.min(authority_end + MAX_NESTED_REST))
             } else {
-                end_of(text, authority_end, MAX_REST, ends_url)
+                end_of(text, authority_end, MAX_REST, false)
             };
             outer_end = outer_end.max(end);
             let (Some(authority), Some(rest)) = (text.get(begin..authority_end), text.get(authority_end..end)) else {
@@ -95,10 +95,14 @@ fn sign(bytes: &[u8], mut from: usize) -> Option<usize> {
     }
 }
 
-/// The end of what begins at `from`, on a character boundary, at most `limit` bytes on.
-fn end_of(text: &str, from: usize, limit: usize, ends: impl Fn(u8) -> bool) -> usize {
+/// The end of an authority or a URL that begins at `from`, on a character boundary, at most `limit` bytes on.
+fn end_of(text: &str, from: usize, limit: usize, authority: bool) -> usize {
     let bytes = text.as_bytes().get(from..).unwrap_or(&[]);
-    let length = bytes.iter().take(limit).position(|byte| ends(*byte)).unwrap_or(bytes.len().min(limit));
+    let length = bytes
+        .iter()
+        .take(limit)
+        .position(|byte| if authority { ends_authority(*byte) } else { ends_url(*byte) })
+        .unwrap_or(bytes.len().min(limit));
     boundary(text, from + length)
 }
 

@@ -169,11 +169,6 @@ pub(super) struct Spoken<'t> {
     /// How far words were looked for.
     seen: usize,
     said: Vec<Said>,
-    /// For each eight of them those that are whole words.
-    eights: Vec<u128>,
-    /// The first word of the window before, and the first that may reach beyond it.
-    first: usize,
-    inner: usize,
     /// Where a comment ends next, and from where that is so.
     close: Range<usize>,
 }
@@ -190,7 +185,7 @@ struct Said {
 
 impl<'t> Spoken<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, seen: 0, said: Vec::new(), eights: Vec::new(), first: 0, inner: 0, close: 0..0 }
+        Self { text, seen: 0, said: Vec::new(), close: 0..0 }
     }
 
     /// The words within `window`, as bits. Its bounds cut words off: what is cut stands for itself.
@@ -208,56 +203,14 @@ impl<'t> Spoken<'t> {
         if self.is_inside(window.start) {
             self.read(window.start);
         }
-        // Between the bounds words count that are whole: eight at once.
-        let first = self.seek(self.first, window.start, known);
-        let inner = self.seek(self.inner.max(first), window.end.saturating_sub(LONGEST), known);
-        (self.first, self.inner) = (first, inner);
-        let mut words = 0;
-        let mut at = first;
-        while let Some(said) = self.said.get(at).filter(|said| said.at < window.end) {
-            if at.is_multiple_of(8) && at + 8 <= inner && said.at > window.start {
-                words |= self.eight(at / 8);
-                at += 8;
-                continue;
-            }
-            let starts = said.starts || said.at == window.start;
-            if said.end <= window.end && starts && (said.ends || said.end == window.end) {
-                words |= 1 << said.word;
-            }
-            at += 1;
-        }
-        for said in self.said.get(known.max(at)..).unwrap_or_default() {
-            if said.end <= window.end && (said.ends || said.end == window.end) {
-                words |= 1 << said.word;
-            }
-        }
+        let first = self.said.partition_point(|said| said.at < window.start);
+        let inside = self.said.iter().skip(first).filter(|said| said.at < window.end);
+        let whole = inside.filter(|said| {
+            said.end <= window.end && (said.starts || said.at == window.start) && (said.ends || said.end == window.end)
+        });
+        let words = whole.fold(0, |all, said| all | 1 << said.word);
         self.said.truncate(known);
         words
-    }
-
-    /// The first of the `known` words that begins at `place` or behind it, looked for from the one at `at` on: windows
-    /// come in the order of the text.
-    fn seek(&self, at: usize, place: usize, known: usize) -> usize {
-        let begins = |at: usize| self.said.get(at).map_or(usize::MAX, |said| said.at);
-        let mut at = at.min(known);
-        while at > 0 && begins(at - 1) >= place {
-            at -= 1;
-        }
-        while at < known && begins(at) < place {
-            at += 1;
-        }
-        at
-    }
-
-    /// The whole words of eight that were said one after the other.
-    fn eight(&mut self, number: usize) -> u128 {
-        while self.eights.len() <= number {
-            let from = self.eights.len() * 8;
-            let said = self.said.get(from..from + 8).unwrap_or_default().iter();
-            let whole = said.filter(|said| said.starts && said.ends).fold(0, |all, said| all | 1 << said.word);
-            self.eights.push(whole);
-        }
-        self.eights.get(number).copied().unwrap_or(0)
     }
 
     /// True if a word has begun before `at` and goes on there.
@@ -438,20 +391,6 @@ const MAX_FRAME: usize = 32;
 const MAX_COMMENT: usize = 600;
 const MAX_TAG: usize = 120;
 const MAX_LINK: usize = 400;
-/// The longest word of [`ADDRESSED`] and [`ORDERS`], in bytes.
-#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const LONGEST: usize = {
-    let mut longest = 0;
-    let mut number = 0;
-    while number < ADDRESSED.len() + ORDERS.len() {
-        let word = if number < ADDRESSED.len() { ADDRESSED[number] } else { ORDERS[number - ADDRESSED.len()] };
-        if word.len() > longest {
-            longest = word.len();
-        }
-        number += 1;
-    }
-    longest
-};
 const MAX_TURN: usize = 200;
 
 const ADDRESSED: &[&str] = &[

@@ -121,9 +121,8 @@ fn runs_by_option(arg: &str) -> bool {
     if !arg.starts_with("--") && !arg.bytes().any(|byte| matches!(byte, b'=' | b':')) {
         return false;
     }
-    if !matches!(arg.as_bytes().first().map_or(0, u8::to_ascii_lowercase), b'-' | b'a' | b'd' | b'l' | b'p' | b's')
-        && !arg.starts_with(char::is_whitespace)
-    {
+    // What all of these begin with.
+    if !arg.trim_start().bytes().next().is_some_and(|byte| b"-adlps".contains(&(byte | 0x20))) {
         return false;
     }
     let lower = arg.to_ascii_lowercase();

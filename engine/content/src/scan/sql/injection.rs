@@ -227,7 +227,8 @@ impl<'a, 't> Reading<'a, 't> {
     }
 
     fn word(&mut self, at: usize, token: &Token<'t>) -> Option<(Form, usize)> {
-        if token.text.len() < 2 || TELLING.get(shape(token.text.as_bytes())) != Some(&true) {
+        let shape = shape(token.text.as_bytes());
+        if token.text.len() < 2 || TELLING.get(shape / 32).is_none_or(|shapes| shapes >> (shape % 32) & 1 == 0) {
             return None;
         }
         let next = self.tokens.get(at + 1).copied();
@@ -899,14 +900,15 @@ fn is_comparison(token: &Token<'_>) -> bool {
 
 /// Words that [`Reading::word`] looks at, by their [`shape`]: hardly any other has one of these.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-static TELLING: [bool; SHAPES] = {
+static TELLING: [u32; SHAPES / 32] = {
     let lists = [LOGIC, WAITING, PACKAGES, SYSTEM_TABLES, PROBES, PROBES_WHOLE, STRING_CALLS, OTHERS];
-    let mut shapes = [false; SHAPES];
+    let mut shapes = [0; SHAPES / 32];
     let mut list = 0;
     while list < lists.len() {
         let mut word = 0;
         while word < lists[list].len() {
-            shapes[shape(lists[list][word].as_bytes())] = true;
+            let shape = shape(lists[list][word].as_bytes());
+            shapes[shape / 32] |= 1 << (shape % 32);
             word += 1;
         }
         list += 1;
