@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::actions::{self, NAMES, Table};
-use super::detect::Detector;
+use super::detect::{Detector, Gate};
 use super::glance::Glance;
 use super::literals::Literals;
 use super::pattern::Pattern;
@@ -239,7 +239,9 @@ impl Builder {
     }
 
     fn finish(self, table: Table) -> Scanners {
+        let disguised = self.running.iter().zip(0..).filter(|(one, _)| matches!(one.detector.gate, Gate::Disguise));
         Scanners {
+            disguised: disguised.fold(0, |bits, (_, index)| bits | 1 << index),
             prefilter: Prefilter::new(&self.keywords),
             patterns: self.patterns,
             triggered: self.triggered,

@@ -56,14 +56,24 @@ impl Glance {
 
     /// The marks of a text, and the detectors of which a trigger stands in it, as bits.
     pub(super) fn of(&self, text: &str) -> (Marks, u32) {
-        let (mut all, mut first, mut second, mut met) = (0, 0, 0, 0);
-        for byte in text.bytes() {
-            let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
-            all |= class;
-            met |= second & (class >> (2 * GROUPS));
-            second = first & (class >> GROUPS);
-            first = class;
+        let mut seen = Seen::default();
+        let (words, rest) = text.as_bytes().as_chunks::<8>();
+        // One read for eight bytes: in Envoy each costs a check.
+        for word in words {
+            let word = u64::from_le_bytes(*word);
+            self.step(word, &mut seen);
+            self.step(word >> 8, &mut seen);
+            self.step(word >> 16, &mut seen);
+            self.step(word >> 24, &mut seen);
+            self.step(word >> 32, &mut seen);
+            self.step(word >> 40, &mut seen);
+            self.step(word >> 48, &mut seen);
+            self.step(word >> 56, &mut seen);
         }
+        for byte in rest {
+            self.step(u64::from(*byte), &mut seen);
+        }
+        let Seen { all, second, mut met, .. } = seen;
         met |= second & (self.end >> (2 * GROUPS));
         let mut detectors = (all >> DETECTORS) as u32;
         met &= (1 << GROUPS) - 1;
@@ -73,6 +83,29 @@ impl Glance {
         }
         (Marks::from_bits((all >> MARKS) as u8), detectors)
     }
+
+    /// Takes the lowest byte of `word`.
+    #[inline(always)]
+    fn step(&self, word: u64, seen: &mut Seen) {
+        let class = self.classes.get(word as usize & 255).copied().unwrap_or(0);
+        seen.all |= class;
+        seen.met |= seen.second & (class >> (2 * GROUPS));
+        seen.second = seen.first & (class >> GROUPS);
+        seen.first = class;
+    }
+}
+
+/// What was seen of a text so far.
+#[derive(Default)]
+struct Seen {
+    /// The classes of all bytes.
+    all: u64,
+    /// The class of the last byte.
+    first: u64,
+    /// In which groups the last two bytes begin a trigger.
+    second: u64,
+    /// In which groups one was seen.
+    met: u64,
 }
 
 fn add(classes: &mut [u64; 256], byte: u8, bits: u64) {

@@ -43,6 +43,7 @@ mod generic;
 mod glance;
 pub mod injection;
 mod literals;
+mod lookup;
 mod names;
 mod pattern;
 pub mod pii;

@@ -34,6 +34,8 @@ pub struct Scanners {
     /// For each keyword the detectors that it triggers, as bits of [`Scanners::running`].
     pub(super) triggered: Vec<u32>,
     pub(super) running: Vec<Running>,
+    /// The detectors with [`Gate::Disguise`], as bits.
+    pub(super) disguised: u32,
     /// The first look at a string, by direction: request, response.
     pub(super) glances: [Glance; 2],
     /// All rules: those with a pattern, in the order of [`Patterns::rules`], then those of the detectors.
@@ -190,27 +192,28 @@ impl Scanners {
             Direction::Request => request.of(text),
             Direction::Response => response.of(text),
         };
-        let gated = marks.has(Marks::UNICODE) || marks.has(Marks::PERSONAL);
-        Look { marks, wanted: triggered | if gated { self.gates(text, marks) } else { 0 } }
+        let mut look = Look { marks, wanted: triggered, stamp: false };
+        if marks.has(Marks::UNICODE) {
+            look.wanted |= self.disguised;
+        }
+        if marks.has(Marks::PERSONAL) {
+            self.gates(text, &mut look);
+        }
+        look
     }
 
-    /// The detectors that want to see a text whatever its keywords, as bits.
+    /// Adds the detectors that want to see a text with a digit or an `@` whatever its keywords.
     #[inline(never)]
-    fn gates(&self, text: &str, marks: Marks) -> u32 {
-        let mut wanted = 0;
-        for (index, running) in self.running.iter().enumerate() {
-            let is_wanted = match running.detector.gate {
-                Gate::Triggers => false,
-                Gate::Disguise => marks.has(Marks::UNICODE),
-                Gate::Look { usual, enabled } => {
-                    marks.has(Marks::PERSONAL)
-                        && !is_stamp(text.as_bytes())
-                        && (usual(text) || running.enabled && enabled(text))
-                }
-            };
-            wanted |= u32::from(is_wanted) << index;
+    fn gates(&self, text: &str, look: &mut Look) {
+        if is_stamp(text.as_bytes()) {
+            look.stamp = text.as_bytes().get(10) == Some(&b'T');
+            return;
         }
-        wanted
+        for (index, running) in self.running.iter().enumerate() {
+            if let Gate::Look { usual, enabled } = running.detector.gate {
+                look.wanted |= u32::from(usual(text) || running.enabled && enabled(text)) << index;
+            }
+        }
     }
 
     /// The detectors of these names that are on, as bits.
@@ -311,6 +314,8 @@ pub(super) struct Look {
     pub(super) marks: Marks,
     /// Detectors that want to see it, as bits.
     pub(super) wanted: u32,
+    /// It is a time and nothing else.
+    pub(super) stamp: bool,
 }
 
 impl Look {

@@ -83,13 +83,18 @@ impl<'d> Split<'d> {
 
 /// A secret with a format of its own that goes on from one string into the next.
 fn joined<'d>(pieces: &[Piece<'d>], examination: &mut Examination<'_>, site: &Site<'_>) -> Vec<Part<'d>> {
-    let text: String = pieces.iter().map(|piece| &*piece.content).collect();
-    if text.len() < MIN_SECRET {
+    let length = pieces.iter().map(|piece| piece.content.len()).sum();
+    if length < MIN_SECRET {
         return Vec::new();
     }
+    let mut text = String::with_capacity(length);
+    pieces.iter().for_each(|piece| text.push_str(&piece.content));
     let scanners = examination.scanners;
     let mut hits = Vec::new();
     scanners.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
+    if hits.is_empty() {
+        return Vec::new();
+    }
     let input = Input { text: &text, member: None, tool: site.tool, context: site.context, role: None, parsed: None };
     let mut found = Vec::new();
     examination.verify(&input, &hits, &mut found);

@@ -30,14 +30,18 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
         root: value,
         locator: Locator::new(value),
         key: None,
+        key_hits: Vec::new(),
         named: None,
         split: Split::applies(site).then(Split::default),
         words: Words::new(scanners, site),
         last: None,
+        home: None,
         passed: None,
         names: Names::new(),
         commands: site.context.direction == Direction::Request,
         command: false,
+        readers: scanners.bits(&READ),
+        bulk: scanners.bits(&["bulk"]),
         out,
     };
     let mut strings = value.strings().peekable();
@@ -84,16 +88,20 @@ struct Walk<'s, 'd, 'o, 't> {
     base: usize,
     root: Value<'d>,
     locator: Locator<'d>,
-    /// The key just passed and the keywords in it, if there are any.
-    key: Option<(Value<'d>, Vec<Hit>)>,
+    /// The key just passed, if it has keywords.
+    key: Option<Value<'d>>,
+    /// The keywords in it.
+    key_hits: Vec<Hit>,
     /// The string just passed that may be the name of a pair (`{"name": "API_KEY", "value": "…"}`), its keywords in it.
     named: Option<(Value<'d>, Vec<Hit>)>,
     /// Short strings next to each other, where they are looked at together.
     split: Option<Split<'d>>,
     /// The words of the command that the walk is in.
     words: Words,
-    /// The string before, keys left out, and the member that it was in.
-    last: Option<(Value<'d>, Option<(Value<'d>, Known)>)>,
+    /// The string before whose member was asked for, keys left out.
+    last: Option<Value<'d>>,
+    /// That member.
+    home: Option<(Value<'d>, Known)>,
     /// The key before.
     passed: Option<(Value<'d>, Known)>,
     /// Names of members that stood before.
@@ -102,6 +110,10 @@ struct Walk<'s, 'd, 'o, 't> {
     commands: bool,
     /// The key just passed names a command: its readers need no trigger.
     command: bool,
+    /// The detectors that read commands, as bits.
+    readers: u32,
+    /// The one that asks how many are wanted.
+    bulk: u32,
     out: &'o mut Vec<Located<'d>>,
 }
 
@@ -129,56 +141,83 @@ impl<'d> Walk<'_, 'd, '_, '_> {
 
     /// Examines one string: most are done with after one look.
     fn string(&mut self, string: Value<'d>, content: &str, hits: &[Hit]) {
-        let is_key = string.is_key();
         let command = std::mem::take(&mut self.command);
-        let mut clean = false;
-        if is_key {
-            self.command =
-                self.commands && matches!(content.as_bytes(), [b'b' | b'c' | b's', ..]) && COMMANDS.contains(&content);
-            // How a name is written says what it is only where it has no escapes.
-            let known = self.names.get(content).filter(|_| !string.has_escapes());
-            self.passed = known.map(|known| (string, known));
-            clean = known.is_some_and(|known| known.clean);
-            if clean && hits.is_empty() {
-                self.key = None;
-                self.number(string, content, &[]);
-                return;
-            }
-        } else {
-            self.split(string, content);
+        if string.is_key() {
+            return self.name(string, content, hits, command);
         }
-        let look = if clean { Look::default() } else { self.examination.scanners.look(content, self.site.context) };
-        if hits.is_empty() && self.key.is_none() && self.named.is_none() && !command && look.is_plain(content) {
-            if is_key {
-                self.learn(string, true);
-                self.number(string, content, &[]);
-            }
+        self.split(string, content);
+        let look = self.examination.scanners.look(content, self.site.context);
+        if hits.is_empty()
+            && self.named.is_none()
+            && !command
+            && look.is_plain(content)
+            && (self.key.is_none() || look.stamp && self.is_moot())
+        {
+            self.key = None;
             return;
         }
         if command {
-            self.examination.keyed = self.examination.scanners.bits(&READ);
+            self.examination.keyed = self.readers;
         }
-        self.closely(string, content, hits, look, clean);
+        self.closely(string, content, hits, look);
     }
 
-    /// Examines one string, and what the key before it says about it. `clean` is a name in which nothing was found.
+    /// Examines the name of a member, which may have been judged before.
+    fn name(&mut self, name: Value<'d>, content: &str, hits: &[Hit], command: bool) {
+        // How it is written says what it is only where it has no escapes.
+        let known = self.names.get(content).filter(|_| !name.has_escapes());
+        self.passed = known.map(|known| (name, known));
+        if let Some(known) = known.filter(|known| known.clean) {
+            return self.keep(name, content, hits, known);
+        }
+        let look = self.examination.scanners.look(content, self.site.context);
+        if hits.is_empty() && !command && look.is_plain(content) {
+            let known = self.learn(name, true);
+            return self.keep(name, content, hits, known);
+        }
+        if command {
+            self.examination.keyed = self.readers;
+        }
+        self.closely(name, content, hits, look);
+    }
+
+    /// Goes on from a name in which nothing was found, or that was dealt with.
+    fn keep(&mut self, name: Value<'d>, content: &str, hits: &[Hit], known: Known) {
+        self.command = self.commands && known.command;
+        self.key = None;
+        if !hits.is_empty() {
+            // A keyword may end with the quote that closes a key (`key"`).
+            let of_key = content.len() + 1;
+            self.key_hits.clear();
+            self.key_hits.extend(hits.iter().filter(|hit| hit.end <= of_key));
+            self.key = (!self.key_hits.is_empty()).then_some(name);
+        }
+        self.number(name, content, known);
+    }
+
+    /// True if the keywords in the key before matter to readers of commands alone.
+    fn is_moot(&self) -> bool {
+        let patterns = &self.examination.scanners.patterns.of_keyword;
+        self.triggered(&self.key_hits) & !self.readers == 0
+            && self.key_hits.iter().all(|hit| patterns.get(hit.keyword).is_none_or(Vec::is_empty))
+    }
+
+    /// Examines one string, and what the key before it says about it.
     #[inline(never)]
-    fn closely(&mut self, string: Value<'d>, content: &str, hits: &[Hit], look: Look, clean: bool) {
+    fn closely(&mut self, string: Value<'d>, content: &str, hits: &[Hit], look: Look) {
         let is_key = string.is_key();
         let before = self.key.take();
         let scanners = self.examination.scanners;
         let (tool, context) = (self.site.tool, self.site.context);
         let mut found = Vec::new();
-        // A keyword may end with the quote that closes a key (`key"`).
-        let (within, of_key) = (content.len(), content.len() + 1);
-        if let Some((key, key_hits)) = before
+        if let Some(key) = before
             && self.is_member(key, string)
             && let Some(name) = key.as_str()
         {
             let mut pass = Pass::default();
-            scanners.patterns.verify_member(&name, &key_hits, content, &mut pass);
+            scanners.patterns.verify_member(&name, &self.key_hits, content, &mut pass);
             found.append(&mut pass.found);
-            self.examination.keyed |= self.triggered(&key_hits);
+            self.examination.keyed |= self.triggered(&self.key_hits);
         }
         let home = if is_key { None } else { self.home(string) };
         let member = match home {
@@ -200,23 +239,17 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             scanners.patterns.verify_member(&name, &name_hits, content, &mut pass);
             found.append(&mut pass.found);
         }
-        if !clean {
-            let word = if is_key { None } else { self.words.role(string) };
-            let role = word.or_else(|| home.and_then(|(_, known)| known.role));
-            let input = Input { text: content, member: member.as_deref(), tool, context, role, parsed: None };
-            let inside = up_to(hits, within);
-            self.examination.examine(&input, &inside, look, &mut Budget::of(content.len()), &mut found);
-        }
+        let word = if is_key { None } else { self.words.role(string) };
+        let role = word.or_else(|| home.and_then(|(_, known)| known.role));
+        let input = Input { text: content, member: member.as_deref(), tool, context, role, parsed: None };
+        let inside = up_to(hits, content.len());
+        self.examination.examine(&input, &inside, look, &mut Budget::of(content.len()), &mut found);
         self.examination.keyed = 0;
         if is_key {
-            if !clean {
-                self.learn(string, found.is_empty());
-            }
-            let named = up_to(hits, of_key);
-            self.number(string, content, &named);
-            self.key = (!named.is_empty()).then(|| (string, named.into_owned()));
+            let known = self.learn(string, found.is_empty());
+            self.keep(string, content, hits, known);
         } else if !hits.is_empty() && NAMES.iter().any(|known| member.as_deref() == Some(known)) {
-            let named = up_to(hits, of_key);
+            let named = up_to(hits, content.len() + 1);
             if !named.is_empty() {
                 self.named = Some((string, named.into_owned()));
             }
@@ -229,11 +262,15 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let raw = name.raw_str().unwrap_or_default();
         let before = self.names.get(raw);
         let mut known = before.unwrap_or_else(|| {
-            let name = name.as_str().filter(|_| self.words.reads());
-            name.map_or_else(Known::default, |name| {
-                let role = Role::of_member(Some(&name), self.site.tool);
-                Known { clean: false, words: Key::of(&name, role), role: Some(role) }
-            })
+            let name = name.as_str().unwrap_or_default();
+            let role = self.words.reads().then(|| Role::of_member(Some(&name), self.site.tool));
+            Known {
+                clean: false,
+                words: role.and_then(|role| Key::of(&name, role)),
+                role,
+                command: COMMANDS.contains(&&*name),
+                amount: bulk::says_how_many(&name),
+            }
         });
         // What an operator is depends on where it stands.
         known.clean |= clean && !name.has_escapes() && !raw.starts_with(OPERATOR);
@@ -244,13 +281,19 @@ impl<'d> Walk<'_, 'd, '_, '_> {
 
     /// The name of the member that a string is in, directly or in an array, and what is known about it.
     fn home(&mut self, string: Value<'d>) -> Option<(Value<'d>, Known)> {
-        if let Some((key, known)) = self.passed.filter(|(key, _)| string.is_next_to(*key)) {
-            return Some((key, known));
-        }
+        let passed = self.passed.filter(|(key, _)| string.is_next_to(*key));
         let same = |last: Value<'_>| string.is_next_to(last) || last.span() == string.span();
-        if let Some((_, home)) = self.last.filter(|(last, _)| same(*last)) {
-            return home;
+        if passed.is_some() {
+            self.home = passed;
+        } else if !self.last.is_some_and(same) {
+            self.home = self.home_of(string);
         }
+        self.last = Some(string);
+        self.home
+    }
+
+    #[inline(never)]
+    fn home_of(&mut self, string: Value<'d>) -> Option<(Value<'d>, Known)> {
         let key = match string.key_before().filter(|key| key.span().start >= self.base) {
             Some(key) => key,
             None => {
@@ -264,19 +307,21 @@ impl<'d> Walk<'_, 'd, '_, '_> {
 
     /// Looks at short strings together with their neighbours.
     fn split(&mut self, string: Value<'d>, content: &str) {
-        let Some(mut split) = self.split.take() else { return };
+        let Some(done) = self.split.as_ref().map(Split::is_done) else { return };
+        // Nothing asks later where such a string stands: it is in no array.
+        if done && self.passed.as_ref().is_some_and(|(key, known)| known.words.is_none() && string.is_next_to(*key)) {
+            return;
+        }
+        let gap = self.last.filter(|_| !done).and_then(|last| self.between(last, string));
         let home = self.home(string);
         let mut parts = Vec::new();
-        if !split.is_done() {
-            let gap = self.last.and_then(|(last, _)| self.between(last, string));
+        if let Some(split) = self.split.as_mut().filter(|_| !done) {
             parts = split.next(string, content, gap, &mut self.examination, self.site);
         }
         if let Some(key) = home.and_then(|(_, known)| known.words) {
             self.locator.seek(string);
             parts.extend(self.words.next(string, key, &self.locator, &mut self.examination, self.site));
         }
-        self.last = Some((string, home));
-        self.split = Some(split);
         if !parts.is_empty() {
             self.emit_parts(parts);
         }
@@ -309,9 +354,10 @@ impl<'d> Walk<'_, 'd, '_, '_> {
     }
 
     /// Shows a number, or a flag that is set, to the detectors whose trigger stands in its key.
-    fn number(&mut self, key: Value<'d>, name: &str, hits: &[Hit]) {
-        let mut keyed = self.triggered(hits);
-        if keyed == 0 && !self.commands {
+    fn number(&mut self, key: Value<'d>, name: &str, known: Known) {
+        let mut keyed = if self.key.is_some() { self.triggered(&self.key_hits) } else { 0 };
+        let amount = known.amount.filter(|_| self.commands);
+        if keyed == 0 && amount.is_none() {
             return;
         }
         // Most values are none; a look at the next bytes says so.
@@ -321,13 +367,10 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             return;
         }
         let Some(value) = key.member_value() else { return };
-        let scanners = self.examination.scanners;
-        match value.kind() {
+        match (value.kind(), amount) {
             // How many are wanted, whatever the name is.
-            Kind::Number if self.commands && value.raw().len() >= LARGE && bulk::says_how_many(name) => {
-                keyed |= scanners.bits(&["bulk"]);
-            }
-            Kind::Number | Kind::True => {}
+            (Kind::Number, Some(amount)) if amount.may_be(value.raw()) => keyed |= self.bulk,
+            (Kind::Number | Kind::True, _) => {}
             _ => return,
         }
         if keyed == 0 {
@@ -337,8 +380,9 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         let role = self.words.role(value);
         let input = Input { text: value.raw(), member: Some(name), tool, context, role, parsed: None };
         let mut found = Vec::new();
+        let look = self.examination.scanners.look(input.text, context);
         self.examination.keyed = keyed;
-        self.examination.examine(&input, &[], scanners.look(input.text, context), &mut Budget::of(0), &mut found);
+        self.examination.examine(&input, &[], look, &mut Budget::of(0), &mut found);
         self.examination.keyed = 0;
         self.emit(value, value.raw(), found);
     }
@@ -393,11 +437,32 @@ const MAX_RUN: usize = 2048;
 const OPERATOR: char = '$';
 /// Members that hold a command.
 const COMMANDS: [&str; 8] = ["command", "cmd", "commands", "script", "shell", "bash", "command_line", "commandLine"];
-/// Digits of a number that may say how many are wanted.
-const LARGE: usize = 5;
 /// Members that name what stands in the next one.
 const NAMES: [&str; 4] = ["name", "key", "variable", "header"];
 /// Members whose name stands in the one before.
 const VALUES: [&str; 4] = ["value", "val", "content", "default"];
 /// Farthest that the value of a pair stands behind its name, in bytes.
 const PAIR: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::scanner::DETECTORS;
+    use crate::scan::testing;
+
+    #[test]
+    fn who_reads_commands_finds_nothing_in_a_time() {
+        let readers = || DETECTORS.into_iter().filter(|detector| READ.contains(&detector.name));
+        let triggers: Vec<&str> = readers().flat_map(|detector| (detector.triggers)()).collect();
+        for detector in readers() {
+            for member in triggers.iter().copied().chain(COMMANDS).chain(["updated_at", "$where", "path", "url", "sql"])
+            {
+                for time in ["2026-03-21T09:26:53Z", "2026-03-21T09:26:53.123456789+02:00", "0000-00-00T99:99:99--"] {
+                    for tool in ["bash", "execute_sql", "export_data", "fetch"] {
+                        assert!(testing::found(detector, time, Some(member), Some(tool)).is_empty(), "{member}");
+                    }
+                }
+            }
+        }
+    }
+}

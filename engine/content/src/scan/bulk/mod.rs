@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use super::Direction;
 use super::detect::{Detector, Gate, Input, Match, RuleInfo, heads};
-use super::shell::Role;
+use super::lookup::Lookup;
+use super::shell::{Role, fold};
 
 mod command;
 mod query;
@@ -122,35 +123,51 @@ fn begins_query(text: &str) -> bool {
     length < head.len() && VERBS.iter().any(|verb| word.eq_ignore_ascii_case(verb))
 }
 
-/// Whether a member is named for how many are wanted.
-pub(super) fn says_how_many(member: &str) -> bool {
-    let same = |name: &&str| {
-        let mut folded = member.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
-        name.bytes().all(|byte| folded.next() == Some(byte)) && folded.next().is_none()
-    };
-    member.starts_with('$') || SIZES.iter().chain(VAGUE_SIZES).any(same)
+/// What the name of a member says about how many are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Amount {
+    /// It is about that and nothing else: `limit`, `$top`.
+    Sure,
+    /// It may also count bytes or seconds.
+    Vague,
+}
+
+impl Amount {
+    /// The least number that no page has.
+    fn least(self) -> f64 {
+        if self == Self::Sure { HUGE_PAGE } else { HUGE_PAGE * 10.0 }
+    }
+
+    /// Whether a number as it is written may be as large: looking at each would cost as much as all the rest.
+    pub(super) fn may_be(self, number: &str) -> bool {
+        let digits = if self == Self::Sure { LARGE } else { LARGE + 1 };
+        number.len() >= LARGE && (number.len() >= digits || !number.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+}
+
+/// What a member is named for, if it says how many are wanted.
+pub(super) fn says_how_many(member: &str) -> Option<Amount> {
+    // A longer name than any of them fits too, and is none of them.
+    let mut buffer = [0; LONGEST + 1];
+    let name = fold(member, &mut buffer);
+    // `$top`, `$limit`: a language of queries says so.
+    if member.starts_with('$') && name.len() <= LONGEST {
+        return Some(Amount::Sure);
+    }
+    AMOUNTS.get(name)
 }
 
 /// A member that says how many, with a number that says all.
 fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
-    let mut name = [0u8; 24];
-    let mut length = 0;
-    for byte in member.bytes().filter(u8::is_ascii_alphanumeric) {
-        let Some(slot) = name.get_mut(length) else { return false };
-        *slot = byte.to_ascii_lowercase();
-        length += 1;
-    }
-    let Some(name) = name.get(..length).and_then(|name| std::str::from_utf8(name).ok()) else { return false };
-    // `$top`, `$limit`: a language of queries says so.
-    let sure = SIZES.contains(&name) || member.starts_with('$');
+    let Some(amount) = says_how_many(member) else { return false };
     let reads = || {
         let tool = tool.unwrap_or("").to_ascii_lowercase();
         ["search", "list", "query", "find", "fetch", "get", "read", "export", "scan", "graphql", "download"]
             .iter()
             .any(|word| tool.contains(word))
     };
-    let vague = VAGUE_SIZES.contains(&name) && reads();
-    if !(sure || vague) {
+    let sure = amount == Amount::Sure;
+    if !(sure || reads()) {
         return false;
     }
     let text = text.trim();
@@ -158,8 +175,8 @@ fn is_page_size(member: &str, text: &str, tool: Option<&str>) -> bool {
         return true;
     }
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
-    let least = if sure { HUGE_PAGE } else { HUGE_PAGE * 10.0 };
-    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok_and(|number| number >= least)
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.parse::<f64>().is_ok_and(|number| number >= amount.least())
 }
 
 /// `*` or `all` as what an exporting tool is to export.
@@ -260,52 +277,66 @@ fn unbounded_match(text: &str) -> Option<Range<usize>> {
 
 /// Rows or items that no page has.
 const HUGE_PAGE: f64 = 10_000.0;
+/// Its digits.
+const LARGE: usize = 5;
+/// Longest name that says how many are wanted, folded, in bytes.
+const LONGEST: usize = 24;
 const VERBS: &[&str] = &[
     "select", "with", "table", "copy", "unload", "export", "backup", "vacuum", "insert", "match", "explain", "use",
     "begin", "set", "create",
 ];
-/// Names that say how many items are wanted.
-const SIZES: &[&str] = &[
-    "limit",
-    "pagesize",
-    "perpage",
-    "maxresults",
-    "maxrows",
-    "maxitems",
-    "numresults",
-    "nresults",
-    "resultsperpage",
-    "hitsperpage",
-    "pagelimit",
-    "rowlimit",
-    "maxrecords",
-    "recordlimit",
-    "itemsperpage",
-    "numrows",
-    "maxcount",
-    "maxreturn",
-    "topk",
-    "fetchsize",
-    "resultlimit",
-    "limitrows",
-    "querylimit",
-    "searchlimit",
-    "numitems",
-    "maxhits",
-    "maxresultcount",
-    "pagecount",
-    "rowcount",
-    "perpagecount",
-    "pagelength",
-    "maxdocuments",
-    "listsize",
-    "maxkeys",
-    "numberofresults",
-    "numberofrows",
-];
-/// Names that may also count bytes or seconds: only for tools that read lists.
-const VAGUE_SIZES: &[&str] =
-    &["first", "last", "top", "take", "rows", "count", "size", "results", "max", "batchsize", "length", "n", "k"];
+/// Names that say how many items are wanted, folded, sorted.
+static AMOUNTS: Lookup<Amount> = Lookup::new(&[
+    ("batchsize", Amount::Vague),
+    ("count", Amount::Vague),
+    ("fetchsize", Amount::Sure),
+    ("first", Amount::Vague),
+    ("hitsperpage", Amount::Sure),
+    ("itemsperpage", Amount::Sure),
+    ("k", Amount::Vague),
+    ("last", Amount::Vague),
+    ("length", Amount::Vague),
+    ("limit", Amount::Sure),
+    ("limitrows", Amount::Sure),
+    ("listsize", Amount::Sure),
+    ("max", Amount::Vague),
+    ("maxcount", Amount::Sure),
+    ("maxdocuments", Amount::Sure),
+    ("maxhits", Amount::Sure),
+    ("maxitems", Amount::Sure),
+    ("maxkeys", Amount::Sure),
+    ("maxrecords", Amount::Sure),
+    ("maxresultcount", Amount::Sure),
+    ("maxresults", Amount::Sure),
+    ("maxreturn", Amount::Sure),
+    ("maxrows", Amount::Sure),
+    ("n", Amount::Vague),
+    ("nresults", Amount::Sure),
+    ("numberofresults", Amount::Sure),
+    ("numberofrows", Amount::Sure),
+    ("numitems", Amount::Sure),
+    ("numresults", Amount::Sure),
+    ("numrows", Amount::Sure),
+    ("pagecount", Amount::Sure),
+    ("pagelength", Amount::Sure),
+    ("pagelimit", Amount::Sure),
+    ("pagesize", Amount::Sure),
+    ("perpage", Amount::Sure),
+    ("perpagecount", Amount::Sure),
+    ("querylimit", Amount::Sure),
+    ("recordlimit", Amount::Sure),
+    ("resultlimit", Amount::Sure),
+    ("results", Amount::Vague),
+    ("resultsperpage", Amount::Sure),
+    ("rowcount", Amount::Sure),
+    ("rowlimit", Amount::Sure),
+    ("rows", Amount::Vague),
+    ("searchlimit", Amount::Sure),
+    ("size", Amount::Vague),
+    ("take", Amount::Vague),
+    ("top", Amount::Vague),
+    ("topk", Amount::Sure),
+]);
 
 #[cfg(test)]
 mod tests;

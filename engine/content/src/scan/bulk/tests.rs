@@ -78,3 +78,17 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn no_number_that_counts_is_passed_over() {
+    for member in ["limit", "$top", "pageSize", "size", "first", "batch_size"] {
+        let amount = says_how_many(member).unwrap();
+        for number in ["9999", "10000", "99999", "100000", "1e9", "1e999", "1.0e5", "12345.5", "1234567890"] {
+            let counts = number.len() >= LARGE && is_page_size(member, number, Some("search"));
+            assert!(!counts || amount.may_be(number), "{member}: {number}");
+        }
+    }
+    for member in ["", "$", "limits", "resultsperpages", "$aaaaaaaaaaaaaaaaaaaaaaaaa"] {
+        assert_eq!(says_how_many(member), (member == "$").then_some(Amount::Sure), "{member}");
+    }
+}

@@ -178,9 +178,17 @@ fn capital(letter: char) -> char {
     if letter.is_ascii() {
         return letter.to_ascii_uppercase();
     }
-    let is_capital = |other: &char| *other != letter && other.to_lowercase().eq([letter]);
-    CAPITALS.clone().find(is_capital).unwrap_or(letter)
+    LETTERS.iter().find(|(small, _)| *small == letter).map_or(letter, |(_, capital)| *capital)
 }
+
+/// Small letters and their capitals: each is asked for once, as that takes a search.
+static LETTERS: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
+    let small = |capital: char| {
+        let mut letters = capital.to_lowercase();
+        letters.next().filter(|small| *small != capital && letters.next().is_none()).map(|small| (small, capital))
+    };
+    CAPITALS.filter_map(small).collect()
+});
 
 /// Where capitals of the languages of the words are: Latin, Greek, Cyrillic.
 const CAPITALS: RangeInclusive<char> = 'À'..='ԯ';

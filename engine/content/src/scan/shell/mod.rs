@@ -17,7 +17,7 @@ mod unwrap;
 
 pub use names::{basename, is_shell, looks_like_command};
 pub use role::Role;
-pub(super) use role::is_document;
+pub(super) use role::{fold, is_document};
 pub use unwrap::runs_words;
 
 /// How deep substitutions, subshells and nested scripts are followed.

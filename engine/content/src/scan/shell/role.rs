@@ -1,6 +1,7 @@
 //! What an argument is for: from its name and the tool's.
 
 use crate::scan::detect::Input;
+use crate::scan::lookup::Lookup;
 
 /// The role of a text. What an attack on it is depends on it: a chain of commands is honest in a
 /// command line and an attack in a file name.
@@ -46,12 +47,7 @@ impl Role {
         let Some(member) = member else { return Self::Unknown };
         let mut buffer = [0u8; 40];
         let name = fold(member, &mut buffer);
-        let named = NAMES
-            .binary_search_by(|(key, _)| (*key).cmp(name))
-            .ok()
-            .and_then(|at| NAMES.get(at))
-            .map(|(_, named)| *named);
-        match named {
+        match NAMED.get(name) {
             Some(Named::Sql) => Self::Sql,
             Some(Named::Query) => {
                 if tool_is(tool, DATABASES) {
@@ -80,8 +76,9 @@ impl Role {
             Some(Named::Search) => Self::Search,
             Some(Named::Url) => Self::Url,
             Some(Named::Path) => Self::Path,
-            None if name.ends_with("url") || name.ends_with("uri") => Self::Url,
-            None if ["path", "file", "filename", "dir"].iter().any(|end| name.ends_with(end)) => Self::Path,
+            None if name.ends_with(b"url") || name.ends_with(b"uri") => Self::Url,
+            None if name.ends_with(b"path") || name.ends_with(b"file") || name.ends_with(b"filename") => Self::Path,
+            None if name.ends_with(b"dir") => Self::Path,
             None => Self::Value,
         }
     }
@@ -116,19 +113,19 @@ enum Named {
 /// Whether the name of the tool holds one of `words`.
 fn tool_is(tool: Option<&str>, words: &[&str]) -> bool {
     let mut buffer = [0u8; 64];
-    let tool = fold(tool.unwrap_or(""), &mut buffer);
+    let tool = std::str::from_utf8(fold(tool.unwrap_or(""), &mut buffer)).unwrap_or_default();
     words.iter().any(|word| tool.contains(word))
 }
 
 /// Lower case without `_`, `-` and dots; what does not fit is cut.
-fn fold<'b>(name: &str, buffer: &'b mut [u8]) -> &'b str {
+pub(in crate::scan) fn fold<'b>(name: &str, buffer: &'b mut [u8]) -> &'b [u8] {
     let mut length = 0;
     for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
         let Some(slot) = buffer.get_mut(length) else { break };
         *slot = byte.to_ascii_lowercase();
         length += 1;
     }
-    buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+    buffer.get(..length).unwrap_or_default()
 }
 
 static SHELLS: &[&str] =
@@ -148,7 +145,7 @@ const MIN_DOCUMENT: usize = 400;
 const MIN_LINES: usize = 5;
 
 /// Names of members, folded, sorted.
-static NAMES: &[(&str, Named)] = &[
+static NAMED: Lookup<Named> = Lookup::new(&[
     ("answer", Named::Prose),
     ("args", Named::Input),
     ("arguments", Named::Input),
@@ -261,7 +258,7 @@ static NAMES: &[(&str, Named)] = &[
     ("where", Named::Search),
     ("whereclause", Named::Search),
     ("workdir", Named::Path),
-];
+]);
 
 #[cfg(test)]
 mod tests {
@@ -282,10 +279,5 @@ mod tests {
         assert_eq!(of(&page.replace('\n', " "), "input"), Role::Unknown);
         assert_eq!(of(&format!("#!/bin/sh\n{page}"), "input"), Role::Unknown);
         assert_eq!(of(&format!("main{}; id", "\n".repeat(500)), "branch"), Role::Value);
-    }
-
-    #[test]
-    fn names_are_sorted() {
-        assert!(NAMES.is_sorted_by_key(|(key, _)| *key));
     }
 }
