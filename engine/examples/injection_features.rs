@@ -23,8 +23,14 @@ fn main() -> std::io::Result<()> {
             "description" => (Direction::Response, Surface::Description),
             _ => (Direction::Response, Surface::Result),
         };
-        let input =
-            Input { text: &line.text, member: None, tool: None, context: Context { direction, surface }, role: None };
+        let input = Input {
+            text: &line.text,
+            member: None,
+            tool: None,
+            context: Context { direction, surface },
+            role: None,
+            parsed: None,
+        };
         serde_json::to_writer(&mut out, &injection::training_features(&input))?;
         out.write_all(b"\n")?;
     }

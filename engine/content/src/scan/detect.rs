@@ -3,9 +3,11 @@
 //! The pass finds literal triggers of all scanners at once. A scanner whose trigger was seen gets the
 //! text through [`Detector::detect`]; one whose trigger was not seen costs nothing.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::shell::Role;
+use super::shell::{self, Role, Script};
 use super::{Context, Direction, Severity};
 
 /// A scanner that reads structure: a shell command, a query, a sentence, a number with its check digit.
@@ -103,6 +105,31 @@ pub struct Input<'t> {
     pub context: Context,
     /// What it is for, where its place says more than its name does.
     pub role: Option<Role>,
+    /// What other scanners have read of the same text; `None` where one scanner is asked.
+    pub parsed: Option<&'t Parsed>,
+}
+
+impl Input<'_> {
+    /// The text as a shell would read it.
+    pub(super) fn script(&self) -> Cow<'_, Script> {
+        match self.parsed {
+            Some(parsed) => Cow::Borrowed(parsed.script.get_or_init(|| shell::parse(self.text))),
+            None => Cow::Owned(shell::parse(self.text)),
+        }
+    }
+
+    /// True for lines of words, several of them, that are no script.
+    pub(super) fn is_document(&self) -> bool {
+        let read = || shell::is_document(self.text);
+        self.parsed.map_or_else(read, |parsed| *parsed.document.get_or_init(read))
+    }
+}
+
+/// What scanners read of one text, each thing once.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    script: OnceCell<Script>,
+    document: OnceCell<bool>,
 }
 
 /// One match of one rule.

@@ -7,41 +7,10 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use super::assignment::{Assignment, Link, word_end};
 use super::checks::{distinct, entropy, is_placeholder, is_template};
 use super::literals::Literals;
 use super::rule::Matcher;
-
-/// A name and the value it is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Assignment<'t> {
-    /// The whole name: `AWS_SECRET_ACCESS_KEY`.
-    pub(super) name: &'t [u8],
-    /// Where in the name the keyword ends.
-    pub(super) keyword_end: usize,
-    /// Where the value is.
-    pub(super) range: Range<usize>,
-    /// The value.
-    pub(super) value: &'t [u8],
-    /// How the value is given to the name.
-    pub(super) link: Link,
-    /// Whether the value stands in quotes (or is a whole JSON string).
-    pub(super) quoted: bool,
-}
-
-/// What stands between a name and its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Link {
-    /// The name is the key of a JSON member and the value its whole string.
-    Member,
-    /// `=`, without spaces around it.
-    Tight,
-    /// `=`, `:`, `=>` and kin.
-    Operator,
-    /// `,`, `(`, `>`: an argument of a call, an element of markup.
-    Argument,
-    /// White space only.
-    Space,
-}
 
 /// Reads a value joined to the name: `acme-secret-9f8e…`. Only a long mixture counts.
 /// `known` is where no value was found behind another hit: the parts of a name that begin there are not looked at again.
@@ -92,234 +61,96 @@ pub(super) fn joined<'t>(text: &'t [u8], hit: Range<usize>, known: &mut Range<us
     })
 }
 
-/// Reads the assignment whose name holds the keyword `hit`. The end is how far was looked at.
-pub(super) fn assignment(text: &[u8], hit: Range<usize>) -> Option<Assignment<'_>> {
-    let hit = hit.start..word_end(text, &hit);
-    if !is_component(text, &hit) {
-        return None;
-    }
-    let name_start = hit.start - back(text, hit.start, MAX_NAME, is_name);
-    let name_end = hit.end + forth(text, hit.end, MAX_NAME, is_name);
-    // A sentence's full stop is no part of a name.
-    let name = text.get(name_start..name_end)?;
-    let of_element = |range: Range<usize>| Assignment {
-        name,
-        keyword_end: hit.end - name_start,
-        value: text.get(range.clone()).unwrap_or_default(),
-        range,
-        link: Link::Operator,
-        quoted: true,
-    };
-    // What closes a quoted or indexed name, then space: the other way round a quote opens the value.
-    let closed = name_end
-        + forth(text, name_end, 6, |byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b')' | b'*'));
-    let mut at = closed + forth(text, closed, 8, |byte| matches!(byte, b' ' | b'\t'));
-    if text.get(name_end..).is_some_and(|rest| rest.starts_with(b"</key>")) {
-        // A property list: the value stands in the element behind the name's.
-        at = name_end + 6 + forth(text, name_end + 6, 24, |byte| byte.is_ascii_whitespace());
-        let range = text.get(at..).filter(|rest| rest.starts_with(b"<string>")).and_then(|_| element(text, at + 8))?;
-        return Some(of_element(range));
-    }
-    // `name="API_KEY" value="…"`, `- name: API_KEY` over `value: …`, `"name": "API_KEY", "value": "…"`.
-    let pair = closed + forth(text, closed, 24, |byte| byte.is_ascii_whitespace() || byte == b',');
-    let pair = pair + forth(text, pair, 2, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
-    if pair > closed && text.get(pair..pair + 5).is_some_and(|word| word.eq_ignore_ascii_case(b"value")) {
-        let end = pair + 5 + forth(text, pair + 5, 2, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
-        let sign = end + forth(text, end, 2, |byte| byte == b' ');
-        if matches!(text.get(sign), Some(b'=' | b':')) {
-            at = sign;
-        }
-    }
-    let gap = at > name_end && text.get(at - 1).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
-    if text.get(at..at + 2) == Some(b".=") {
-        at += 1;
-    }
-    // `password is "…"`, `var token string = "…"`: the word between is skipped.
-    if gap {
-        let word = forth(text, at, 16, |byte| byte.is_ascii_alphabetic());
-        let spaces = forth(text, at + word, 2, |byte| byte == b' ');
-        let next = text.get(at + word + spaces).copied();
-        let copula = text.get(at..at + word) == Some(b"is");
-        let typed = word > 0 && next == Some(b'=') && text.get(at + word + spaces + 1) != Some(&b'=');
-        if spaces > 0 && (copula || typed) {
-            at += word + spaces;
-        }
-    }
-    // `密码：…`
-    let wide = if text.get(at..).is_some_and(|rest| rest.starts_with("：".as_bytes())) { "：".len() } else { 0 };
-    at += wide;
-    let operator = forth(text, at, 4, |byte| matches!(byte, b'=' | b':' | b'?' | b'|' | b'>' | b'-' | b'~' | b'+'));
-    let signs = text.get(at..at + operator)?;
-    let mut link = match signs {
-        b"-" if gap => Link::Space,
-        b"==" | b"===" | b"=~" | b"-" | b"--" | b"?" | b"|" | b"||" | b"+" | b"::" | b"~" => return None,
-        b"" if wide > 0 => Link::Operator,
-        b"" => match text.get(at) {
-            Some(b',' | b'(') => {
-                at += 1;
-                Link::Argument
-            }
-            _ if at > name_end => Link::Space,
-            _ => return None,
-        },
-        b">" => Link::Argument,
-        b"=" if !gap => Link::Tight,
-        _ => Link::Operator,
-    };
-    at += operator;
-    // Names in a list stand on lines of their own; the arguments of a call that is broken over lines do too, but behind `(`.
-    let lines = link == Link::Argument && text.get(at.saturating_sub(1)) != Some(&b',');
-    at += forth(text, at, 24, |byte| matches!(byte, b' ' | b'\t') || lines && matches!(byte, b'\r' | b'\n'));
-    if signs == b">" {
-        return element(text, at).map(of_element);
-    }
-    if link == Link::Tight && text.get(at - 1).is_some_and(u8::is_ascii_whitespace) {
-        link = Link::Operator;
-    }
-    // `password: String = "…"`: the type is skipped.
-    if link == Link::Operator && signs == b":" {
-        let kind = forth(text, at, 32, |byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'&' | b'<' | b'>' | b'?' | b'[' | b']' | b'.' | b'|' | b'_')
-        });
-        let spaces = forth(text, at + kind, 2, |byte| byte == b' ');
-        if kind > 0
-            && spaces > 0
-            && text.get(at + kind + spaces) == Some(&b'=')
-            && text.get(at + kind + spaces + 1) != Some(&b'=')
-        {
-            at += kind + spaces + 1;
-            at += forth(text, at, 4, |byte| byte == b' ');
-        }
-    }
-    at += forth(text, at, 2, |byte| matches!(byte, b'[' | b'(' | b'\\'));
-    let prefix =
-        forth(text, at, 2, |byte| matches!(byte, b'b' | b'r' | b'u' | b'f' | b'@' | b'L' | b'N' | b'$' | b'%' | b'q'));
-    if prefix > 0 && matches!(text.get(at + prefix), Some(b'"' | b'\'')) {
-        at += prefix;
-    }
-    let (range, quoted) = within_object(text, at).or_else(|| value(text, at))?;
-    Some(Assignment { name, keyword_end: hit.end - name_start, value: text.get(range.clone())?, range, link, quoted })
-}
-
-/// The last word of the text of a markup element that begins at `at`: what stands before it says
-/// what it is (`<secret>{AES x9…}</secret>`).
-fn element(text: &[u8], at: usize) -> Option<Range<usize>> {
-    let at = at + forth(text, at, 24, |byte| byte.is_ascii_whitespace());
-    let length = forth(text, at, MAX_VALUE, |byte| byte != b'<');
-    let content = text.get(at..at + length).filter(|_| text.get(at + length) == Some(&b'<'))?;
-    let end =
-        at + content.iter().rposition(|byte| !byte.is_ascii_whitespace() && *byte != b'}').map_or(0, |last| last + 1);
-    let content = text.get(at..end)?;
-    let start =
-        at + content.iter().rposition(|byte| byte.is_ascii_whitespace() || *byte == b'{').map_or(0, |last| last + 1);
-    (start < end).then_some(start..end)
-}
-
-/// Where the word of a keyword such as `key=` ends: the sign behind it only makes it rare enough.
-fn word_end(text: &[u8], hit: &Range<usize>) -> usize {
-    let keyword = text.get(hit.clone()).unwrap_or_default();
-    hit.start + keyword.iter().rposition(u8::is_ascii_alphanumeric).map_or(keyword.len(), |last| last + 1)
-}
-
 /// True if a short keyword is a word of its own within the name: `api_key`, `apiKey`, not `monkey`.
 pub(super) fn is_component(text: &[u8], hit: &Range<usize>) -> bool {
     let keyword = text.get(hit.clone()).unwrap_or_default();
     keyword.len() > 4 || begins_word(text, hit.start)
 }
 
-/// The longest word of an object in quotes at `at`: `"Api-Token": "{\"site\": \"a\", \"key\": \"…\"}"`.
-fn within_object(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
-    let start = at + 1 + forth(text, at + 1, 2, |byte| byte == b'{');
-    if start == at + 1 || !matches!(text.get(at), Some(b'"' | b'\'')) {
-        return None;
-    }
-    let end = start + forth(text, start, MAX_OBJECT, |byte| byte != b'}' && byte != b'\n');
-    let mut longest = start..start;
-    let mut from = start;
-    while from < end {
-        let length = forth(text, from, end - from, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-        if length > longest.len() {
-            longest = from..from + length;
-        }
-        from += length + 1;
-    }
-    let digits = text.get(longest.clone())?.iter().filter(|byte| byte.is_ascii_digit()).count();
-    (longest.len() >= 24 && digits >= 4 && digits < longest.len()).then_some((longest, true))
+/// An assignment, and what several rules ask about it.
+pub(super) struct Reading<'t> {
+    pub(super) assignment: Assignment<'t>,
+    plausible: Option<bool>,
+    random: Option<bool>,
+    entropy: Option<f64>,
 }
 
-/// The quoted or bare word at `at`.
-fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
-    let quote = text.get(at).copied().filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
-    if let Some(quote) = quote {
-        let mut start = at + 1;
-        start += forth(text, start, 2, |byte| byte == b' ');
-        let length = forth(text, start, MAX_VALUE, |byte| byte != quote && !matches!(byte, b'\n' | b'\r'));
-        let mut end = start + length;
-        if text.get(end) != Some(&quote) {
-            return None;
-        }
-        while end > start && text.get(end - 1).is_some_and(|byte| matches!(byte, b' ' | b'\\')) {
-            end -= 1;
-        }
-        return Some((start..end, true));
+impl<'t> Reading<'t> {
+    pub(super) fn of(assignment: Assignment<'t>) -> Self {
+        Self { assignment, plausible: None, random: None, entropy: None }
     }
-    let length = forth(text, at, MAX_BARE, |byte| {
-        byte.is_ascii_graphic()
-            && !matches!(
-                byte,
-                b'"' | b'\''
-                    | b'`'
-                    | b','
-                    | b';'
-                    | b'<'
-                    | b'>'
-                    | b'('
-                    | b')'
-                    | b'{'
-                    | b'}'
-                    | b'['
-                    | b']'
-                    | b'&'
-                    | b'|'
-                    | b'\\'
-            )
-    });
-    let mut end = at + length;
-    // The next option is no value.
-    if text.get(at..at + 2) == Some(b"--") {
-        return None;
-    }
-    // What is called or indexed is code.
-    if matches!(text.get(end), Some(b'(' | b'[')) {
-        return None;
-    }
-    while end > at && text.get(end - 1).is_some_and(|byte| matches!(byte, b'.' | b':' | b'*')) {
-        end -= 1;
-    }
-    (end > at).then_some((at..end, false))
-}
 
-/// True if the value is a credential of the kind the rule looks for.
-pub(super) fn is_credential(matcher: Matcher, a: &Assignment<'_>, floor: f64) -> bool {
-    let longest = match matcher {
-        Matcher::Password => MAX_PASSWORD,
-        Matcher::Named => MAX_NAMED,
-        _ => MAX_VALUE,
-    };
-    if a.value.len() < 5 || a.value.len() > longest || names_something_else(a) {
-        return false;
+    /// True if the value is a credential of the kind the rule looks for. What is cheap to ask is asked first.
+    pub(super) fn is_credential(&mut self, matcher: Matcher, floor: f64) -> bool {
+        let longest = match matcher {
+            Matcher::Password => MAX_PASSWORD,
+            Matcher::Named => MAX_NAMED,
+            _ => MAX_VALUE,
+        };
+        let length = self.assignment.value.len();
+        if length < 5 || length > longest {
+            return false;
+        }
+        match matcher {
+            Matcher::Password => self.is_plausible() && password(&self.assignment),
+            Matcher::Token => self.token(floor),
+            Matcher::Named => self.named(floor),
+            _ => false,
+        }
     }
-    if is_placeholder(a.value) && !is_dense(a.value) {
-        return false;
+
+    fn is_plausible(&mut self) -> bool {
+        let a = &self.assignment;
+        *self.plausible.get_or_insert_with(|| {
+            !names_something_else(a)
+                && (!is_placeholder(a.value) || is_dense(a.value))
+                && (a.quoted || !is_code_name(a.value))
+        })
     }
-    if !a.quoted && is_code_name(a.value) {
-        return false;
+
+    fn is_random(&mut self) -> bool {
+        let value = self.value();
+        *self.random.get_or_insert_with(|| random(value))
     }
-    match matcher {
-        Matcher::Password => password(a),
-        Matcher::Token => token(a, floor),
-        Matcher::Named => named(a, floor),
-        _ => false,
+
+    fn entropy(&mut self) -> f64 {
+        let value = self.value();
+        *self.entropy.get_or_insert_with(|| entropy(value))
+    }
+
+    /// The value without the scheme in front of it.
+    fn value(&self) -> &'t [u8] {
+        strip_scheme(self.assignment.value)
+    }
+
+    fn token(&mut self, floor: f64) -> bool {
+        let value = self.value();
+        let (link, quoted) = (self.assignment.link, self.assignment.quoted);
+        let least = match link {
+            Link::Member | Link::Tight | Link::Operator => 10,
+            Link::Argument | Link::Space => 16,
+        };
+        // Short and hexadecimal values cannot reach the entropy of long ones of a large alphabet.
+        let enough = if value.len() < 16 || is_hex(value) { floor.min(2.8) } else { floor };
+        value.len() >= least
+            && (link != Link::Space || quoted || has_digit(value) && value.len() >= 20)
+            && self.entropy() >= enough
+            && !is_hashed(value)
+            && self.is_plausible()
+            && self.is_random()
+    }
+
+    fn named(&mut self, floor: f64) -> bool {
+        let value = self.value();
+        // The whole name is the service, or the service and a word for a key.
+        value.len() >= 16
+            && value.len() <= 200
+            && (self.assignment.quoted || self.assignment.link != Link::Space || is_bare_token(value))
+            && has_digit(value)
+            && self.entropy() >= floor
+            && !is_uuid(value)
+            && self.is_plausible()
+            && self.is_random()
     }
 }
 
@@ -359,37 +190,6 @@ fn password(a: &Assignment<'_>) -> bool {
         (_, true) => kinds >= 2 && !is_identifier(value) || value.len() >= 8 && is_gibberish(value),
         (_, false) => kinds >= 2 && has_digit(value) && !is_dotted(value) || value.len() >= 10 && is_gibberish(value),
     }
-}
-
-fn token(a: &Assignment<'_>, floor: f64) -> bool {
-    let value = strip_scheme(a.value);
-    let least = match a.link {
-        Link::Member | Link::Tight | Link::Operator => 10,
-        Link::Argument => 16,
-        Link::Space => 16,
-    };
-    if value.len() < least || !random(value) || is_hashed(value) {
-        return false;
-    }
-    if a.link == Link::Space && !a.quoted && !(has_digit(value) && value.len() >= 20) {
-        return false;
-    }
-    // Short and hexadecimal values cannot reach the entropy of long ones of a large alphabet.
-    let enough = if value.len() < 16 || is_hex(value) { floor.min(2.8) } else { floor };
-    entropy(value) >= enough
-}
-
-fn named(a: &Assignment<'_>, floor: f64) -> bool {
-    let value = strip_scheme(a.value);
-    // The whole name is the service, or the service and a word for a key.
-    value.len() >= 16
-        && value.len() <= 200
-        && matches!(a.link, Link::Tight | Link::Operator | Link::Member | Link::Space | Link::Argument)
-        && (a.quoted || a.link != Link::Space || is_bare_token(value))
-        && has_digit(value)
-        && random(value)
-        && !is_uuid(value)
-        && entropy(value) >= floor
 }
 
 /// True for what a machine made: neither words nor code, and of the letters tokens are made of.
@@ -525,7 +325,8 @@ fn is_path_or_url(value: &[u8]) -> bool {
     }
     let slashes = value.iter().filter(|byte| **byte == b'/').count();
     slashes > 0 && value.split(|byte| *byte == b'/').filter(|part| part.len() > 2).all(is_words)
-        || EXTENSIONS.is_in(value)
+        || value.contains(&b'.')
+            && EXTENSIONS.is_in(value)
             && value.iter().rposition(|byte| *byte == b'.').is_some_and(|dot| value.len() - dot <= 6)
 }
 
@@ -736,18 +537,13 @@ fn is_date(value: &[u8]) -> bool {
         && value.contains(&b':')
 }
 
-fn is_name(byte: u8) -> bool {
+pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-fn forth(text: &[u8], from: usize, most: usize, test: impl Fn(u8) -> bool) -> usize {
+pub(super) fn forth(text: &[u8], from: usize, most: usize, test: impl Fn(u8) -> bool) -> usize {
     let bytes = text.get(from..text.len().min(from + most)).unwrap_or_default();
     bytes.iter().position(|byte| !test(*byte)).unwrap_or(bytes.len())
-}
-
-fn back(text: &[u8], from: usize, most: usize, test: impl Fn(u8) -> bool) -> usize {
-    let bytes = text.get(from.saturating_sub(most)..from).unwrap_or_default();
-    bytes.iter().rev().position(|byte| !test(*byte)).unwrap_or(bytes.len())
 }
 
 /// The last word of a name that says its value is about a credential but is none.
@@ -914,9 +710,8 @@ static EXTENSIONS: LazyLock<Literals> = LazyLock::new(|| {
     )
 });
 
-const MAX_NAME: usize = 48;
-const MAX_OBJECT: usize = 256;
-const MAX_VALUE: usize = 2048;
+/// What is read of a value in quotes.
+pub(super) const MAX_VALUE: usize = 2048;
 const MAX_JOINED: usize = 160;
 /// The shortest part of a joined name that is a value, in bytes.
 const LONG: usize = 20;
@@ -924,4 +719,3 @@ const UUID: usize = 36;
 const MAX_PASSWORD: usize = 128;
 /// With its scheme.
 const MAX_NAMED: usize = 216;
-const MAX_BARE: usize = 512;

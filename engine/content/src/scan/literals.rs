@@ -18,6 +18,8 @@ pub(super) struct Literals {
     numbers: Vec<usize>,
     nodes: Vec<Node>,
     edges: Vec<(u8, u32)>,
+    /// Where each byte leads to from the root.
+    first: Box<[u32; 256]>,
     /// One bit for each pair of folded bytes that a word begins with.
     pairs: Box<[u64; 1024]>,
 }
@@ -41,7 +43,8 @@ impl Literals {
         all.arrange();
         all.dedup_by(|next, kept| next.0 == kept.0);
         let (words, numbers) = all.into_iter().unzip();
-        let mut this = Self { words, numbers, nodes: Vec::new(), edges: Vec::new(), pairs: Box::new([0; 1024]) };
+        let (nodes, edges) = (Vec::new(), Vec::new());
+        let mut this = Self { words, numbers, nodes, edges, first: Box::new([NONE; 256]), pairs: Box::new([0; 1024]) };
         this.grow();
         this
     }
@@ -94,8 +97,15 @@ impl Literals {
                 best = Some((*word, end));
             }
             let Some(next) = text.get(end).map(u8::to_ascii_lowercase) else { break };
-            let Some((_, to)) = edges.iter().find(|(byte, _)| *byte == next) else { break };
-            node = *to as usize;
+            let to = if node == 0 {
+                self.first.get(usize::from(next)).copied().unwrap_or(NONE)
+            } else {
+                edges.iter().find(|(byte, _)| *byte == next).map_or(NONE, |(_, to)| *to)
+            };
+            if to == NONE {
+                break;
+            }
+            node = to as usize;
             end += 1;
         }
         let (word, end) = best?;
@@ -119,6 +129,11 @@ impl Literals {
                 words.start += same;
                 if depth == 1 {
                     self.begin(self.byte(group.start, 0).unwrap_or(0), byte);
+                }
+                if depth == 0
+                    && let Some(first) = self.first.get_mut(usize::from(byte))
+                {
+                    *first = self.nodes.len() as u32;
                 }
                 self.edges.push((byte, self.nodes.len() as u32));
                 open.push((self.nodes.len(), group, depth + 1));

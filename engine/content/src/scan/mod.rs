@@ -30,6 +30,7 @@ use crate::principal::Principal;
 use crate::settings::Settings;
 
 mod actions;
+mod assignment;
 mod build;
 pub mod bulk;
 mod checks;

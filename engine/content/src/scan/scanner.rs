@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::actions::{NAMES, Subject, Table};
 use super::decode::{self, Budget, Marks};
-use super::detect::{Detector, Gate, Input, Match};
+use super::detect::{Detector, Gate, Input, Match, Parsed};
 use super::glance::Glance;
 use super::prefilter::{Hit, Prefilter};
 use super::verify::{Candidate, Pass, Patterns};
@@ -175,7 +175,7 @@ impl Scanners {
     fn examine_text(&self, site: &Site<'_>, text: &str, found: &mut Vec<Candidate>) -> u64 {
         let mut hits = Vec::new();
         self.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
-        let input = Input { text, member: None, tool: site.tool, context: site.context, role: None };
+        let input = Input { text, member: None, tool: site.tool, context: site.context, role: None, parsed: None };
         let look = self.look(text, site.context);
         if hits.is_empty() && look.is_plain(text) {
             return 0;
@@ -345,6 +345,8 @@ impl Examination<'_> {
         budget: &mut Budget,
         found: &mut Vec<Candidate>,
     ) {
+        let parsed = Parsed::default();
+        let input = &Input { parsed: Some(&parsed), ..*input };
         let mut wanted = self.keyed | look.wanted;
         if !hits.is_empty() {
             wanted |= self.verify(input, hits, found);
@@ -438,7 +440,7 @@ impl Examination<'_> {
         };
         let layer = decode::rot13(input.text);
         let from = found.len();
-        self.detect(running, &Input { text: &layer.text, ..*input }, found);
+        self.detect(running, &Input { text: &layer.text, parsed: None, ..*input }, found);
         for candidate in found.iter_mut().skip(from) {
             candidate.range = layer.spans.original(candidate.range.clone());
         }

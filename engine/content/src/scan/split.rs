@@ -95,7 +95,7 @@ fn joined<'d>(pieces: &[Piece<'d>], examination: &mut Examination<'_>, site: &Si
     if hits.is_empty() {
         return Vec::new();
     }
-    let input = Input { text: &text, member: None, tool: site.tool, context: site.context, role: None };
+    let input = Input { text: &text, member: None, tool: site.tool, context: site.context, role: None, parsed: None };
     let mut found = Vec::new();
     examination.verify(&input, &hits, &mut found);
     // Only a format says enough: names and values of neighbours are joined by chance.

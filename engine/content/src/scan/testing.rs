@@ -10,7 +10,7 @@ pub(super) type Place = (Option<&'static str>, &'static str);
 pub(super) fn found(detector: &Detector, text: &str, member: Option<&str>, tool: Option<&str>) -> Vec<Match> {
     let context = Context { direction: Direction::Request, surface: Surface::Arguments };
     let mut out = Vec::new();
-    (detector.detect)(&Input { text, member, tool, context, role: None }, &mut out);
+    (detector.detect)(&Input { text, member, tool, context, role: None, parsed: None }, &mut out);
     out
 }
 

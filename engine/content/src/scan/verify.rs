@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::Check;
+use super::assignment::{self, Assignment, Link};
 use super::checks::{contains_folded, entropy, holds, is_filler};
-use super::generic::{self, Assignment, Link};
+use super::generic::{self, Reading};
 use super::literals::Literals;
 use super::pattern::Pattern;
 use super::prefilter::Hit;
@@ -45,21 +46,20 @@ impl Patterns {
             if !generic::is_component(name.as_bytes(), &(hit.start..hit.end)) {
                 continue;
             }
-            let assignment = Assignment {
+            let mut reading = Reading::of(Assignment {
                 name: name.as_bytes(),
                 keyword_end: hit.end.min(name.len()),
                 range: 0..value.len(),
                 value: value.as_bytes(),
                 link: Link::Member,
                 quoted: true,
-            };
+            });
             for index in self.of_keyword.get(hit.keyword).into_iter().flatten() {
                 let Some(rule) = self.rules.get(*index) else { continue };
                 pass.work += 1;
                 match rule.matcher {
                     Matcher::Password | Matcher::Token | Matcher::Named
-                        if generic::is_credential(rule.matcher, &assignment, rule.entropy)
-                            && rule.accepts(value.as_bytes()) =>
+                        if reading.is_credential(rule.matcher, rule.entropy) && rule.accepts(value.as_bytes()) =>
                     {
                         pass.add(*index, 0..value.len());
                     }
@@ -80,6 +80,8 @@ impl Patterns {
 
     /// Verifies the rules of one keyword hit.
     pub(super) fn verify(&self, text: &[u8], hit: Hit, pass: &mut Pass) {
+        // Read once for all rules of the keyword.
+        let mut read: Option<Option<Reading<'_>>> = None;
         for index in self.of_keyword.get(hit.keyword).into_iter().flatten() {
             let Some(rule) = self.rules.get(*index) else { continue };
             pass.work += 1;
@@ -92,20 +94,23 @@ impl Patterns {
                 Matcher::Password | Matcher::Token | Matcher::Named => {
                     if rule.matcher != Matcher::Password
                         && let Some(joined) = generic::joined(text, hit.start..hit.end, &mut pass.joined)
-                        && generic::is_credential(Matcher::Token, &joined, rule.entropy)
+                        && let range = joined.range.clone()
+                        && Reading::of(joined).is_credential(Matcher::Token, rule.entropy)
                     {
-                        pass.cover(*index, joined.range.end);
-                        pass.add(*index, joined.range);
+                        pass.cover(*index, range.end);
+                        pass.add(*index, range);
                         continue;
                     }
-                    let Some(assignment) = generic::assignment(text, hit.start..hit.end) else { continue };
-                    pass.work += (assignment.name.len() + assignment.value.len()) as u64;
-                    if generic::is_credential(rule.matcher, &assignment, rule.entropy) && rule.accepts(assignment.value)
-                    {
-                        pass.add(*index, assignment.range.clone());
-                        pass.cover(*index, assignment.range.end);
-                    } else if assignment.value.len() > COVER {
-                        pass.cover(*index, assignment.range.end);
+                    let assigned = || assignment::read(text, hit.start..hit.end, &mut pass.name).map(Reading::of);
+                    let Some(reading) = read.get_or_insert_with(assigned) else { continue };
+                    let (name, value) = (reading.assignment.name, reading.assignment.value);
+                    let range = reading.assignment.range.clone();
+                    pass.work += (name.len() + value.len()) as u64;
+                    if reading.is_credential(rule.matcher, rule.entropy) && rule.accepts(value) {
+                        pass.cover(*index, range.end);
+                        pass.add(*index, range);
+                    } else if value.len() > COVER {
+                        pass.cover(*index, range.end);
                     }
                 }
                 Matcher::PrivateKey => {
@@ -222,6 +227,8 @@ pub(super) struct Pass {
     covered: Vec<usize>,
     /// Where no value is joined to a name.
     joined: Range<usize>,
+    /// The name read last.
+    name: Range<usize>,
     pub(super) work: u64,
 }
 

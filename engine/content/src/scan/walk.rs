@@ -241,7 +241,7 @@ impl<'d> Walk<'_, 'd, '_, '_> {
         }
         let word = if is_key { None } else { self.words.role(string) };
         let role = word.or_else(|| home.and_then(|(_, known)| known.role));
-        let input = Input { text: content, member: member.as_deref(), tool, context, role };
+        let input = Input { text: content, member: member.as_deref(), tool, context, role, parsed: None };
         let inside = up_to(hits, content.len());
         self.examination.examine(&input, &inside, look, &mut Budget::of(content.len()), &mut found);
         self.examination.keyed = 0;
@@ -377,7 +377,8 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             return;
         }
         let (tool, context) = (self.site.tool, self.site.context);
-        let input = Input { text: value.raw(), member: Some(name), tool, context, role: self.words.role(value) };
+        let role = self.words.role(value);
+        let input = Input { text: value.raw(), member: Some(name), tool, context, role, parsed: None };
         let mut found = Vec::new();
         let look = self.examination.scanners.look(input.text, context);
         self.examination.keyed = keyed;

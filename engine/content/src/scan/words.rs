@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::Site;
-use super::detect::Input;
+use super::detect::{Input, Parsed};
 use super::scanner::{Examination, Scanners};
 use super::shell::{self, Role};
 use super::split::{Part, Split};
@@ -173,12 +173,14 @@ impl<'d> Command<'d> {
             }
             spans.push(start..text.len());
         }
+        let parsed = Parsed::default();
         let input = Input {
             text: &text,
             member: Some("command"),
             tool: site.tool,
             context: site.context,
             role: Some(Role::Command),
+            parsed: Some(&parsed),
         };
         let mut found = Vec::new();
         let scanners = examination.scanners;

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use crate::scan::shell::{self, Command};
+use crate::scan::detect::Input;
+use crate::scan::shell::Command;
 
 use super::Rule;
 use super::query::{self, Finding};
 
 /// The first command that reads everything.
-pub(super) fn examine(text: &str) -> Option<(Rule, Range<usize>)> {
-    let script = shell::parse(text);
+pub(super) fn examine(input: &Input<'_>) -> Option<(Rule, Range<usize>)> {
+    let (text, script) = (input.text, input.script());
     script.commands.iter().find_map(|command| {
         let rule = judge(command)?;
         text.get(command.span.clone()).map(|_| (rule, command.span.clone()))

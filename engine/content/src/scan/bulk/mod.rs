@@ -74,7 +74,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         Role::Prose if text.starts_with('{') => {}
         Role::Prose | Role::Document | Role::Word => return,
         Role::Command => {
-            if let Some((rule, range)) = command::examine(text) {
+            if let Some((rule, range)) = command::examine(input) {
                 push(rule, range);
                 return;
             }

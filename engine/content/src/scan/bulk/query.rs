@@ -20,13 +20,13 @@ pub(super) fn examine(text: &str) -> Option<(Finding, Range<usize>)> {
     let tokens = sql::lex(text);
     sql::statements(&tokens).find_map(|statement| {
         let finding = judge(&statement)?;
-        let start = statement.tokens.first()?.start;
+        let start = statement.tokens.first()?.start();
         let end = statement.tokens.last()?.end();
         text.get(start..end).map(|_| (finding, start..end))
     })
 }
 
-fn judge(statement: &Statement<'_>) -> Option<Finding> {
+fn judge(statement: &Statement<'_, '_>) -> Option<Finding> {
     let first = statement.tokens.iter().find(|token| token.kind != Kind::Open)?;
     let has = |words: &[&str]| words.iter().any(|word| statement.has(word));
     match statement.verb() {
@@ -46,7 +46,7 @@ fn judge(statement: &Statement<'_>) -> Option<Finding> {
             (copies_out || into_stage).then_some(Finding::Export)
         }
         Some(Verb::Select) => {
-            let tokens = statement.tokens.as_slice();
+            let tokens = &*statement.tokens;
             if tokens.iter().any(|token| token.is_any(EXPORTERS)) {
                 return Some(Finding::Export);
             }
@@ -116,7 +116,7 @@ fn branch_unbounded<'a, 't>(branch: &'a [Token<'t>], named: &[Named<'a, 't>], bu
         Some(token) if token.kind == Kind::Open => return unbounded(unwrapped(branch), named, budget),
         _ => branch,
     };
-    let statement = Statement { tokens: branch.to_vec() };
+    let statement = Statement { tokens: branch.into() };
     if statement.verb() != Some(Verb::Select) || !(statement.selects_everything() || collects(branch)) {
         return false;
     }

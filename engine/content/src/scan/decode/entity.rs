@@ -8,6 +8,10 @@ pub(super) fn read(text: &[u8]) -> Option<(char, usize)> {
         [b'&', rest @ ..] => {
             let length = rest.iter().take(LONGEST).take_while(|byte| byte.is_ascii_alphabetic()).count();
             let name = rest.get(..length)?;
+            // Most of what stands behind an `&` is no name.
+            if length < 2 {
+                return None;
+            }
             let (_, c) = NAMES.iter().find(|(known, _)| known.as_bytes() == name)?;
             let closed = rest.get(length) == Some(&b';');
             // Only the oldest may stand without the semicolon.

@@ -144,12 +144,13 @@ pub fn plain_letters(text: &str) -> String {
 
 /// ROT13: letters moved by half the alphabet, everything else as it was, byte for byte.
 pub(super) fn rot13(text: &str) -> Layer {
-    let turn = |byte: char| match byte {
-        'a'..='m' | 'A'..='M' => char::from(byte as u8 + 13),
-        'n'..='z' | 'N'..='Z' => char::from(byte as u8 - 13),
-        other => other,
+    let turn = |byte: u8| match byte | 0x20 {
+        b'a'..=b'm' => byte + 13,
+        b'n'..=b'z' => byte - 13,
+        _ => byte,
     };
-    Layer { text: text.chars().map(turn).collect(), spans: Spans::same(text.len()) }
+    let turned = text.bytes().map(turn).collect();
+    Layer { text: String::from_utf8(turned).unwrap_or_default(), spans: Spans::same(text.len()) }
 }
 
 /// How many coats are taken off.

@@ -156,10 +156,9 @@ impl<'t> Peeler<'t> {
     fn is_imitation(&mut self, at: usize) -> bool {
         if !self.word.0.contains(&at) {
             let before = self.text.get(self.word.0.end..at).unwrap_or_default();
-            let start =
-                at - before.chars().rev().take_while(|c| c.is_alphanumeric()).map(char::len_utf8).sum::<usize>();
+            let start = at - before.chars().rev().take_while(|c| is_letter(*c)).map(char::len_utf8).sum::<usize>();
             let rest = self.text.get(at..).unwrap_or_default();
-            let end = at + rest.chars().take_while(|c| c.is_alphanumeric()).map(char::len_utf8).sum::<usize>();
+            let end = at + rest.chars().take_while(|c| is_letter(*c)).map(char::len_utf8).sum::<usize>();
             let word = self.text.get(start..end).unwrap_or_default();
             let mixed = word.bytes().any(|byte| byte.is_ascii_alphabetic());
             self.word = (start..end, mixed);
@@ -167,6 +166,11 @@ impl<'t> Peeler<'t> {
         let text = self.text;
         self.word.1 || !*self.foreign.get_or_insert_with(|| text.chars().any(is_of_its_own))
     }
+}
+
+/// True for letters and digits; those most texts and imitations are made of without a look at the tables of Unicode.
+fn is_letter(c: char) -> bool {
+    matches!(c, 'a'..='z' | 'а'..='я' | 'α'..='ω') || c.is_alphanumeric()
 }
 
 /// The character percent-encoded (RFC 3986 section 2.1) at the start, and its length. Overlong UTF-8 and

@@ -5,7 +5,7 @@ use crate::scan::shell::Command;
 
 /// Commands on files and disks.
 pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
-    if let Some(rule) = redirects(command) {
+    if let Some(rule) = redirects(command, name) {
         return Some(rule);
     }
     match name {
@@ -111,7 +111,7 @@ fn remove(command: &Command, name: &str) -> Option<Rule> {
     let targets = || command.operands();
     let deep = matches!(name, "rimraf" | "srm" | "trash-empty" | "rm-rf") || recursive(command);
     let system = targets().any(|arg| is_system(arg) || is_log(arg) || is_home_config(arg));
-    let all = targets().any(|arg| matches!(arg, "*" | "/*" | "./*" | "~/*" | ".*"));
+    let all = targets().any(|arg| arg.ends_with('*') && matches!(arg, "*" | "/*" | "./*" | "~/*" | ".*"));
     // `rm -f` of a path from the root: quietly, and not in the work at hand.
     let forced = (command.short('f') || command.has(&["--force"]))
         && targets().any(|arg| arg.starts_with('/') || arg.starts_with("~/") || arg.starts_with("$HOME"));
@@ -195,7 +195,7 @@ fn permissions(command: &Command) -> Option<Rule> {
     ((recursive(command) && (wide || top)) || (wide && critical)).then_some(Rule::Permissions)
 }
 
-fn redirects(command: &Command) -> Option<Rule> {
+fn redirects(command: &Command, name: &str) -> Option<Rule> {
     command.redirects.iter().find_map(|redirect| {
         let target = redirect.target.as_str();
         let overwrites = redirect.kind == b'>';
@@ -206,13 +206,12 @@ fn redirects(command: &Command) -> Option<Rule> {
             return Some(Rule::Overwrite);
         }
         // Writing nothing into a log empties it.
-        let name = command.name();
         let empty = name.is_empty()
-            || matches!(name.as_str(), "echo" | ":" | "true" | "printf")
+            || matches!(name, "echo" | ":" | "true" | "printf")
                 && command.args().all(|arg| arg.is_empty() || arg == "-n");
         let null = name == "cat" && command.arg(0) == "/dev/null";
-        let fills = matches!(name.as_str(), "cat" | "yes")
-            && matches!(command.arg(0), "/dev/zero" | "/dev/urandom" | "/dev/random");
+        let fills =
+            matches!(name, "cat" | "yes") && matches!(command.arg(0), "/dev/zero" | "/dev/urandom" | "/dev/random");
         if overwrites && fills && target != "/dev/null" {
             return Some(Rule::Overwrite);
         }
@@ -352,26 +351,31 @@ pub(super) fn is_system(path: &str) -> bool {
 }
 
 fn is_home_config(path: &str) -> bool {
-    [
-        ".ssh",
-        ".bashrc",
-        ".profile",
-        ".bash_profile",
-        ".bash_history",
-        ".zshrc",
-        ".zsh_history",
-        ".aws",
-        ".kube",
-        ".gnupg",
-        ".git-credentials",
-        ".netrc",
-    ]
-    .iter()
-    .any(|name| path.split('/').any(|part| part == *name))
+    let known = |part: &str| {
+        matches!(
+            part,
+            ".ssh"
+                | ".bashrc"
+                | ".profile"
+                | ".bash_profile"
+                | ".bash_history"
+                | ".zshrc"
+                | ".zsh_history"
+                | ".aws"
+                | ".kube"
+                | ".gnupg"
+                | ".git-credentials"
+                | ".netrc"
+        )
+    };
+    path.contains('.') && path.split('/').any(known)
 }
 
 /// A log, a history or an audit trail.
 fn is_log(path: &str) -> bool {
+    if path.len() < SHORTEST_LOG {
+        return false;
+    }
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     path.starts_with("/var/log/")
         || name.ends_with("_history")
@@ -381,3 +385,6 @@ fn is_log(path: &str) -> bool {
             "wtmp" | "btmp" | "utmp" | "lastlog" | "syslog" | "auth.log" | "events.jsonl" | "access.log" | "messages"
         )
 }
+
+/// `wtmp`
+const SHORTEST_LOG: usize = 4;

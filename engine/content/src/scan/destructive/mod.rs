@@ -4,6 +4,8 @@
 //! It looks at what goes to a server (arguments and answers of the client). A result that quotes
 //! `rm -rf /` destroys nothing, and is not looked at.
 
+use std::cell::OnceCell;
+
 use super::detect::{Detector, Gate, Input, MAX_MATCHES, Match, RuleInfo, heads, push_once};
 use super::shell::{self, Role};
 use super::sql::{self, Harm, injection};
@@ -66,6 +68,10 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         return;
     }
     let role = Role::of(input);
+    let script = || input.script();
+    // Read once, as statements and as a fragment of one.
+    let tokens = OnceCell::new();
+    let tokens = &|| tokens.get_or_init(|| sql::lex(text)).as_slice();
     let before = out.len();
     if !matches!(role, Role::Prose | Role::Search)
         && let Some(range) = reverse::in_text(text)
@@ -75,17 +81,17 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     if is_bare(text) {
         // It can only be the name of a command.
         if matches!(role, Role::Command | Role::Code | Role::Unknown) {
-            commands(text, false, out);
+            commands(text, &script(), false, out);
         }
         return;
     }
     match role {
         Role::Command | Role::Unknown => {
-            commands(text, false, out);
-            statements(text, out);
+            commands(text, &script(), false, out);
+            statements(text, tokens, out);
         }
         Role::Code => {
-            commands(text, false, out);
+            commands(text, &script(), false, out);
             if let Some(range) = code::deletes(text) {
                 push(out, Rule::CodeDelete, range);
             }
@@ -95,28 +101,28 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         }
         Role::Value | Role::Path | Role::Url => {
             if text.as_bytes().iter().any(|b| matches!(b, b';' | b'|' | b'&' | b'`' | b'\n' | b'$')) {
-                commands(text, true, out);
+                commands(text, &script(), true, out);
             }
-            statements(text, out);
+            statements(text, tokens, out);
         }
         Role::Sql => {
-            statements(text, out);
+            statements(text, tokens, out);
             if let Some(range) = code::empties(text) {
                 push(out, Rule::DataDestroy, range);
             }
         }
         Role::Document => {
             let mut found = Vec::new();
-            commands(text, false, &mut found);
+            commands(text, &script(), false, &mut found);
             out.extend(found.into_iter().filter(|found| DEADLY.iter().any(|rule| *rule as usize == found.rule)));
         }
-        Role::Word => commands(text, true, out),
+        Role::Word => commands(text, &script(), true, out),
         Role::Prose | Role::Search => {}
     }
     if matches!(role, Role::Unknown | Role::Value | Role::Url | Role::Sql | Role::Path | Role::Search)
         && out.len() == before
     {
-        inject(input, role, out);
+        inject(input, role, tokens, out);
     }
 }
 
@@ -128,8 +134,7 @@ fn is_bare(text: &str) -> bool {
 }
 
 /// Shell commands; with `injected` only those that stand behind a separator or in a substitution.
-fn commands(text: &str, injected: bool, out: &mut Vec<Match>) {
-    let script = shell::parse(text);
+fn commands(text: &str, script: &shell::Script, injected: bool, out: &mut Vec<Match>) {
     if hidden::fork_bomb(text) {
         push(out, Rule::ForkBomb, 0..text.len());
     }
@@ -143,9 +148,9 @@ fn commands(text: &str, injected: bool, out: &mut Vec<Match>) {
             .or_else(|| system::check(command, &name))
             .or_else(|| git::check(command, &name))
             .or_else(|| admin::check(command, &name))
-            .or_else(|| reverse::check(&script, index, &name))
-            .or_else(|| code::check(&script, index, &name))
-            .or_else(|| hidden::check(&script, index, &name))
+            .or_else(|| reverse::check(script, index, &name))
+            .or_else(|| code::check(script, index, &name))
+            .or_else(|| hidden::check(script, index, &name))
             .or_else(|| sql_client(command, &name));
         if let Some(rule) = found {
             push(out, rule, command.span.clone());
@@ -193,23 +198,22 @@ fn sql_client(command: &shell::Command, name: &str) -> Option<Rule> {
     texts.filter(|text| text.contains(' ')).find_map(|text| sql::harm(&sql::lex(text))).map(|(harm, _)| of_harm(harm))
 }
 
-fn statements(text: &str, out: &mut Vec<Match>) {
+fn statements<'t>(text: &'t str, tokens: &dyn Fn() -> &'t [sql::Token<'t>], out: &mut Vec<Match>) {
     if sql::may_harm(text)
-        && let Some((harm, range)) = sql::harm(&sql::lex(text))
+        && let Some((harm, range)) = sql::harm(tokens())
     {
         push(out, of_harm(harm), range);
     }
 }
 
-fn inject(input: &Input<'_>, role: Role, out: &mut Vec<Match>) {
+fn inject<'t>(input: &Input<'t>, role: Role, tokens: &dyn Fn() -> &'t [sql::Token<'t>], out: &mut Vec<Match>) {
     if let Some(range) = nosql::find(input.text)
         && role != Role::Search
     {
         push(out, Rule::Nosql, range);
         return;
     }
-    let found = if role == Role::Sql { injection::find_in_query(input.text) } else { injection::find(input.text) };
-    if let Some((form, range)) = found {
+    if let Some((form, range)) = injection::find_in(input.text, tokens, role == Role::Sql) {
         // A filter may call functions; what it never does is change the data, wait, or hold always.
         if role == Role::Search && form == injection::Form::Probe {
             return;

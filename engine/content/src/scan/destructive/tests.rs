@@ -21,7 +21,10 @@ fn every_rule_finds_its_hits_and_leaves_its_misses() {
 fn results_are_not_looked_at() {
     let context = Context { direction: Direction::Response, surface: Surface::Result };
     let mut out = Vec::new();
-    (DETECTOR.detect)(&Input { text: "rm -rf /", member: None, tool: None, context, role: None }, &mut out);
+    (DETECTOR.detect)(
+        &Input { text: "rm -rf /", member: None, tool: None, context, role: None, parsed: None },
+        &mut out,
+    );
     assert!(out.is_empty());
 }
 

@@ -30,14 +30,17 @@ pub(super) fn known(name: &str) -> Option<Known> {
     slot.copy_from_slice(name.as_bytes());
     slot.make_ascii_lowercase();
     let name = std::str::from_utf8(slot).ok()?;
+    let listed = &*LISTED;
     let mut found = None;
     let mut at = name.len();
     // From the top-level domain on: the longest name that is listed says most.
     for _ in 0..MAX_LABELS {
         let start = name.get(..at).and_then(|head| head.rfind('.'));
         let suffix = name.get(start.map_or(0, |dot| dot + 1)..).unwrap_or("");
-        if let Ok(index) = LISTED.binary_search_by_key(&suffix, |(listed, _)| listed) {
-            found = LISTED.get(index).map(|(_, known)| *known);
+        if listed.shapes.get(shape(suffix)) == Some(&true)
+            && let Ok(index) = listed.names.binary_search_by_key(&suffix, |(name, _)| name)
+        {
+            found = listed.names.get(index).map(|(_, known)| *known);
         }
         match start {
             Some(dot) => at = dot,
@@ -47,8 +50,22 @@ pub(super) fn known(name: &str) -> Option<Known> {
     found
 }
 
-/// All lists in one, sorted: one search per label.
-static LISTED: LazyLock<Vec<(&str, Known)>> = LazyLock::new(|| {
+/// All lists in one.
+struct Listed {
+    /// Sorted: one search per label.
+    names: Vec<(&'static str, Known)>,
+    /// The [`shape`]s that names have: mostly no search at all.
+    shapes: [bool; SHAPES],
+}
+
+/// A number of a name's length, its first and its last byte.
+fn shape(name: &str) -> usize {
+    let byte = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or(0));
+    let bytes = name.as_bytes();
+    (bytes.len() * 37 + byte(bytes.first()) * 5 + byte(bytes.last()) * 11) % SHAPES
+}
+
+static LISTED: LazyLock<Listed> = LazyLock::new(|| {
     let lists = [
         (COLLECTORS, Known::Collector),
         (DROPS, Known::Drop),
@@ -58,8 +75,16 @@ static LISTED: LazyLock<Vec<(&str, Known)>> = LazyLock::new(|| {
     ];
     let mut all: Vec<_> = lists.iter().flat_map(|(list, known)| list.iter().map(|name| (*name, *known))).collect();
     all.arrange_by_key(|(name, _)| *name);
-    all
+    let mut shapes = [false; SHAPES];
+    for (name, _) in &all {
+        if let Some(known) = shapes.get_mut(shape(name)) {
+            *known = true;
+        }
+    }
+    Listed { names: all, shapes }
 });
+
+const SHAPES: usize = 1024;
 
 /// No listed name has more labels.
 const MAX_LABELS: usize = 5;

@@ -90,7 +90,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     }
     if place == Place::Program {
         if (role == Role::Command || text.starts_with("#!"))
-            && let Some(range) = upload::in_command(text)
+            && let Some(range) = upload::in_command(input)
         {
             push(out, Rule::CommandUpload, range);
         }

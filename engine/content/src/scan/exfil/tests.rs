@@ -4,7 +4,7 @@ use super::*;
 fn found(text: &str, member: Option<&str>, tool: Option<&str>, direction: Direction) -> Vec<Match> {
     let surface = if direction == Direction::Request { Surface::Arguments } else { Surface::Result };
     let mut out = Vec::new();
-    detect(&Input { text, member, tool, context: Context { direction, surface }, role: None }, &mut out);
+    detect(&Input { text, member, tool, context: Context { direction, surface }, role: None, parsed: None }, &mut out);
     out
 }
 

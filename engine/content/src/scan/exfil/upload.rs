@@ -2,17 +2,19 @@
 
 use std::ops::Range;
 
-use crate::scan::shell::{self, Command, Script};
+use crate::scan::detect::Input;
+use crate::scan::shell::{Command, Script};
 
 /// The first command of a script that sends local data out.
-pub(super) fn in_command(text: &str) -> Option<Range<usize>> {
+pub(super) fn in_command(input: &Input<'_>) -> Option<Range<usize>> {
+    let text = input.text;
     if let Some(range) = powershell(text) {
         return Some(range);
     }
     if !SENDERS.iter().any(|name| text.contains(name)) {
         return None;
     }
-    let script = shell::parse(text);
+    let script = input.script();
     script
         .commands
         .iter()

@@ -44,8 +44,10 @@ pub(super) struct Found {
 /// neighbours, so the work is linear.
 pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, mut found: impl FnMut(Found)) {
     let mut weak: Vec<(usize, usize, u32, Range<usize>)> = Vec::new();
-    // The concepts of one sentence.
-    let mut sentence = 0..0;
+    // The concepts of one sentence, and those of them that stand near the one looked at, by how far a word reaches.
+    let (mut sentence, mut windows) = (0..0, [0..0, 0..0]);
+    let eights = eights(concepts);
+    let mut known = [((0, 0), 0_u128); KNOWN];
     for (at, (index, own)) in concepts.iter().enumerate() {
         if own & ANCHORS == 0 {
             continue;
@@ -56,39 +58,38 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
             let number = |(index, _): &(usize, Concepts)| words.list.get(*index).map(|word| word.sentence);
             let end = concepts.partition_point(|concept| number(concept) <= Some(word.sentence));
             sentence = concepts.partition_point(|concept| number(concept) < Some(word.sentence))..end;
+            windows = [sentence.start..sentence.start, sentence.start..sentence.start];
         }
         // What stands near at all: most patterns miss something there, and need not look for the nearest.
-        let close = |(other, _): &&(usize, Concepts)| other.abs_diff(*index) <= WIDEST * reach;
-        let before = concepts.get(sentence.start..at).unwrap_or_default().iter().rev().take_while(close);
-        let after = concepts.get(at..sentence.end).unwrap_or_default().iter().take_while(close);
-        let around = before.chain(after).fold(0, |all, (_, held)| all | held);
-        let mut numbers = anchored(*own);
+        let place_of = |at: usize| concepts.get(at).map_or(usize::MAX, |(index, _)| *index);
+        let [narrow, wide] = &mut windows;
+        let window = if word.style.ideograph { wide } else { narrow };
+        while place_of(window.start) + WIDEST * reach < *index {
+            window.start += 1;
+        }
+        window.end = window.end.max(at);
+        while window.end < sentence.end && place_of(window.end) <= *index + WIDEST * reach {
+            window.end += 1;
+        }
+        let around = held_in(concepts, &eights, window);
+        let mut numbers = possible(*own, around, place, &mut known);
         while numbers != 0 {
             let number = numbers.trailing_zeros() as usize;
             numbers &= numbers - 1;
             let Some(pattern) = PATTERNS.get(number) else { break };
-            if !place.within(pattern.place) || pattern.near.iter().any(|wanted| around & wanted == 0) {
-                continue;
-            }
             if pattern.negatable && negated(concepts, at, *index) {
                 continue;
             }
-            let near = neighbours(words, concepts, at, pattern.span * reach);
+            let near = Near { concepts, sentence: &sentence, at, index: *index, span: pattern.span * reach };
             let mut start = word.range().start;
             let mut end = word.range().end;
             // Every word is used once: "email" alone is not both a document and an order to send.
-            let mut used = 0u64;
-            let complete = pattern.near.iter().all(|wanted| {
-                let nearest = near
-                    .iter()
-                    .enumerate()
-                    .filter(|(slot, (other, held))| {
-                        other != index && held & wanted != 0 && used & (1 << (slot & 63)) == 0
-                    })
-                    .min_by_key(|(_, (other, _))| other.abs_diff(*index));
-                let Some((slot, (other, _))) = nearest else { return false };
-                let Some(other) = words.list.get(*other) else { return false };
-                used |= 1 << (slot & 63);
+            let mut used = [usize::MAX; MOST_NEAR];
+            let complete = pattern.near.iter().zip(0..).all(|(wanted, step)| {
+                let Some(nearest) = near.nearest(*wanted, &used) else { return false };
+                let other = concepts.get(nearest).and_then(|(other, _)| words.list.get(*other));
+                let (Some(other), Some(slot)) = (other, used.get_mut(step)) else { return false };
+                *slot = nearest;
                 start = start.min(other.range().start);
                 end = end.max(other.range().end);
                 true
@@ -97,8 +98,9 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
                 continue;
             }
             // Weak signs count more when shouted.
-            let shouted = near.iter().all(|(other, _)| words.list.get(*other).is_some_and(|word| word.style.capitals));
-            let points = pattern.points + if shouted && word.style.capitals { SHOUT } else { 0 };
+            let shouted =
+                word.style.capitals && near.all(|other| words.list.get(other).is_some_and(|word| word.style.capitals));
+            let points = pattern.points + if shouted { SHOUT } else { 0 };
             if points >= ENOUGH {
                 found(Found { rule: pattern.rule, range: start..end });
             } else {
@@ -109,10 +111,57 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
     add_up(&weak, found);
 }
 
+/// The concepts of each eight in a row.
+fn eights(concepts: &[(usize, Concepts)]) -> Vec<Concepts> {
+    let mut all: Vec<Concepts> = concepts.iter().map(|(_, held)| *held).collect();
+    for step in [1, 2, 4] {
+        for at in 0..all.len().saturating_sub(step) {
+            let next = all.get(at + step).copied().unwrap_or(0);
+            if let Some(held) = all.get_mut(at) {
+                *held |= next;
+            }
+        }
+    }
+    all
+}
+
+/// All concepts of a window.
+fn held_in(concepts: &[(usize, Concepts)], eights: &[Concepts], window: &Range<usize>) -> Concepts {
+    let Some(last) = window.end.checked_sub(8).filter(|last| *last >= window.start) else {
+        return concepts.get(window.clone()).unwrap_or_default().iter().fold(0, |all, (_, held)| all | held);
+    };
+    let whole = eights.get(window.start..last).unwrap_or_default().iter().step_by(8).fold(0, |all, held| all | held);
+    whole | eights.get(last).copied().unwrap_or(0)
+}
+
+/// The patterns with an anchor among `own` of which all else that they need is `around`, as bits. `known` is what
+/// came out for others: a text that repeats itself is judged by looking there.
+fn possible(own: Concepts, around: Concepts, place: Place, known: &mut [((Concepts, Concepts), u128); KNOWN]) -> u128 {
+    let hash = (own ^ around.rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KNOWN.trailing_zeros());
+    let Some(slot) = known.get_mut(hash as usize) else { return 0 };
+    if slot.0 != (own, around) {
+        let mut numbers = anchored(own);
+        let mut held = 0;
+        while numbers != 0 {
+            let number = numbers.trailing_zeros() as usize;
+            numbers &= numbers - 1;
+            let Some(pattern) = PATTERNS.get(number) else { break };
+            let fits = place.within(pattern.place) && pattern.near.iter().all(|wanted| around & wanted != 0);
+            held |= u128::from(fits) << number;
+        }
+        *slot = ((own, around), held);
+    }
+    slot.1
+}
+
 /// Weak patterns within [`STRETCH`] words of each other, each kind once.
 fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Found)) {
     let mut first = 0;
     let mut from = 0;
+    // What those looked at are worth at most, and how many there are of each kind: mostly that is too little.
+    let mut counted = 0..0;
+    let mut counts = [0_u8; 256];
+    let mut worth_most = 0;
     for (last, (index, _, _, range)) in weak.iter().enumerate() {
         while weak.get(first).is_some_and(|start| index - start.0 > STRETCH) {
             first += 1;
@@ -120,10 +169,27 @@ fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Foun
         if first < from {
             continue;
         }
+        let looked_at = last.saturating_sub(MAX_WEAK).max(first)..last + 1;
+        for one in weak.get(counted.end.max(looked_at.start)..looked_at.end).unwrap_or_default() {
+            if let Some(count) = counts.get_mut(slot(one)) {
+                worth_most += if *count == 0 { one.2 } else { 0 };
+                *count += 1;
+            }
+        }
+        for one in weak.get(counted.start..counted.end.min(looked_at.start)).unwrap_or_default() {
+            if let Some(count) = counts.get_mut(slot(one)) {
+                *count -= 1;
+                worth_most -= if *count == 0 { one.2 } else { 0 };
+            }
+        }
+        counted = looked_at.clone();
+        if worth_most < ENOUGH {
+            continue;
+        }
         let mut kinds = 0u128;
         let mut points = 0;
         let mut most = (0, 0);
-        for (_, kind, worth, _) in weak.get(last.saturating_sub(MAX_WEAK).max(first)..=last).unwrap_or_default() {
+        for (_, kind, worth, _) in weak.get(looked_at).unwrap_or_default() {
             if kinds & (1 << kind) == 0 {
                 kinds |= 1 << kind;
                 points += worth;
@@ -143,16 +209,56 @@ fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Foun
     }
 }
 
-/// The concepts within `span` words of the one at `at`, in the same sentence.
-fn neighbours<'c>(words: &Words, concepts: &'c [(usize, Concepts)], at: usize, span: usize) -> &'c [(usize, Concepts)] {
-    let (center, _) = concepts.get(at).copied().unwrap_or_default();
-    let sentence = words.list.get(center).map(|word| word.sentence);
-    let close = |(index, _): &&(usize, Concepts)| {
-        index.abs_diff(center) <= span && words.list.get(*index).map(|word| word.sentence) == sentence
-    };
-    let before = concepts.get(..at).unwrap_or_default().iter().rev().take_while(close).count();
-    let after = concepts.get(at..).unwrap_or_default().iter().take_while(close).count();
-    concepts.get(at - before..at + after).unwrap_or_default()
+/// A place for each kind of weak pattern, shouted or not.
+fn slot((_, kind, worth, _): &(usize, usize, u32, Range<usize>)) -> usize {
+    let shouted = PATTERNS.get(*kind).is_some_and(|pattern| *worth > pattern.points);
+    kind * 2 + usize::from(shouted)
+}
+
+/// The concepts within `span` words of the one at `at`, whose word has the number `index`, in the same sentence.
+struct Near<'c> {
+    concepts: &'c [(usize, Concepts)],
+    sentence: &'c Range<usize>,
+    at: usize,
+    index: usize,
+    span: usize,
+}
+
+impl Near<'_> {
+    /// The concept at a place within reach: the distance of its word, and what it holds.
+    fn get(&self, at: Option<usize>) -> Option<(usize, Concepts)> {
+        let (other, held) = self.concepts.get(at.filter(|at| self.sentence.contains(at))?)?;
+        Some((other.abs_diff(self.index), *held)).filter(|(distance, _)| *distance <= self.span)
+    }
+
+    /// The place of the nearest one that holds what is wanted and is not in use; of two the one before.
+    fn nearest(&self, wanted: Concepts, used: &[usize]) -> Option<usize> {
+        let (mut left, mut right) = (self.at.checked_sub(1), self.at + 1);
+        loop {
+            let (before, after) = (self.get(left), self.get(Some(right)));
+            let back = match (before, after) {
+                (Some((before, _)), Some((after, _))) => before <= after,
+                (before, after) => before.or(after).map(|_| before.is_some())?,
+            };
+            let (place, held) = if back { (left?, before?.1) } else { (right, after?.1) };
+            if held & wanted != 0 && !used.contains(&place) {
+                return Some(place);
+            }
+            if back {
+                left = place.checked_sub(1);
+            } else {
+                right += 1;
+            }
+        }
+    }
+
+    /// True if `test` holds for the word of each of them, the one in the middle as well.
+    fn all(&self, test: impl Fn(usize) -> bool) -> bool {
+        let holds = |at: &usize| self.concepts.get(*at).is_some_and(|(other, _)| test(*other));
+        let within = |at: &usize| self.get(Some(*at)).is_some();
+        (0..=self.at).rev().take_while(within).all(|at| holds(&at))
+            && (self.at + 1..self.sentence.end).take_while(within).all(|at| holds(&at))
+    }
 }
 
 /// "Do not ignore", "never bypass".
@@ -164,6 +270,8 @@ fn negated(concepts: &[(usize, Concepts)], at: usize, index: usize) -> bool {
         .any(|(other, held)| held & NOT != 0 && held & IGNORE == 0 && index - other <= 2)
 }
 
+/// For how many surroundings of a word it is kept what they may mean; a power of two.
+const KNOWN: usize = 16;
 const SHOUT: u32 = 30;
 const STRETCH: usize = 60;
 const MAX_WEAK: usize = 24;
@@ -223,6 +331,20 @@ const WIDEST: usize = {
         at += 1;
     }
     widest
+};
+
+/// How many words a pattern asks for beside its anchor, at most.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const MOST_NEAR: usize = {
+    let mut most = 0;
+    let mut at = 0;
+    while at < PATTERNS.len() {
+        if PATTERNS[at].near.len() > most {
+            most = PATTERNS[at].near.len();
+        }
+        at += 1;
+    }
+    most
 };
 
 const ANCHORS: Concepts = {

@@ -234,7 +234,10 @@ impl Lexicon {
                         if head & entry.mask != entry.head {
                             continue;
                         }
-                        let Some(rest) = text.strip_prefix(&*entry.text) else { continue };
+                        // Short ones have been compared whole.
+                        let short = entry.text.len() <= size_of::<u64>();
+                        let rest = if short { text.get(entry.text.len()..) } else { text.strip_prefix(&*entry.text) };
+                        let Some(rest) = rest else { continue };
                         if !(entry.open || word.style.ideograph || rest.is_empty() || rest.starts_with(' ')) {
                             continue;
                         }

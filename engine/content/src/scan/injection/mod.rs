@@ -69,8 +69,21 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     let place = Place::of(input);
     let text = input.text;
     let first = out.len();
+    let mut latest = [usize::MAX; RULES.len()];
+    // Each rule's matches come in the order of the text.
+    let mut ordered = true;
     let mut add = |rule: usize, range: Range<usize>| {
-        if text.get(range.clone()).is_some_and(|found| !found.is_empty()) {
+        if text.get(range.clone()).is_none_or(|found| found.is_empty()) {
+            return;
+        }
+        let Some(latest) = latest.get_mut(rule) else { return };
+        // What hangs together is one in the end: a sign that repeats makes no list.
+        let kept = out.get_mut(*latest).map(|kept| &mut kept.range);
+        ordered &= kept.as_ref().is_none_or(|kept| kept.start <= range.start);
+        if let Some(kept) = kept.filter(|kept| range.start <= kept.end && kept.start <= range.end) {
+            *kept = range.start.min(kept.start)..range.end.max(kept.end);
+        } else {
+            *latest = out.len();
             out.push(Match { rule, range });
         }
     };
@@ -98,7 +111,7 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
             }
         }
     }
-    settle(out, first);
+    settle(out, first, ordered);
 }
 
 /// The features of every passage that the learned tier would judge: what a model is trained on.
@@ -117,9 +130,14 @@ pub fn training_features(input: &Input<'_>) -> Vec<Vec<u32>> {
     all
 }
 
-/// Matches in order, each rule once per place.
-fn settle(out: &mut Vec<Match>, first: usize) {
+/// Matches in order, each rule once per place; where each rule's came in order that is so already.
+fn settle(out: &mut Vec<Match>, first: usize, ordered: bool) {
     let mut new = out.split_off(first);
+    if ordered {
+        new.arrange_by_key(|found| (found.range.start, found.rule));
+        out.append(&mut new);
+        return;
+    }
     new.arrange_by_key(|found| (found.rule, found.range.start, usize::MAX - found.range.end));
     new.dedup_by(|next, kept| {
         let same = next.rule == kept.rule && next.range.start <= kept.range.end;
@@ -186,7 +204,8 @@ mod tests {
 
     fn found(text: &str, surface: Surface) -> Vec<&'static str> {
         let direction = if surface == Surface::Arguments { Direction::Request } else { Direction::Response };
-        let input = Input { text, member: None, tool: None, context: Context { direction, surface }, role: None };
+        let input =
+            Input { text, member: None, tool: None, context: Context { direction, surface }, role: None, parsed: None };
         let mut out = Vec::new();
         detect(&input, &mut out);
         for found in &out {

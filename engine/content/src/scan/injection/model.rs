@@ -37,8 +37,19 @@ pub(super) fn judge(words: &Words, concepts: &[(usize, Concepts)], place: Place)
     let Some(model) = MODEL.as_ref() else { return verdict };
     verdict.floor = FLOOR;
     let mut best = model.threshold(place);
-    passages(words, concepts, place, |features, range| {
-        let score = model.score(features);
+    // Passages overlap: each weight is looked up once. The sums and numbers of all features up to each word.
+    let mut upto: Vec<(i32, u32)> = Vec::with_capacity(words.list.len() + 1);
+    let mut all = (0, 0);
+    upto.push(all);
+    features(words, concepts, place, |own| {
+        all.0 += own.iter().map(|feature| model.weight(*feature)).sum::<i32>();
+        all.1 += own.len() as u32;
+        upto.push(all);
+    });
+    each_passage(words, |within, range| {
+        let at = |index: usize| upto.get(index).copied().unwrap_or_default();
+        let ((before, first), (sum, last)) = (at(within.start), at(within.end));
+        let score = model.score(sum - before, last - first, place);
         if score >= best {
             best = score;
             verdict.injection = Some(range.clone());
@@ -48,75 +59,83 @@ pub(super) fn judge(words: &Words, concepts: &[(usize, Concepts)], place: Place)
     verdict
 }
 
-/// Calls `found` with the features and the place of each passage: [`PASSAGE`] words, every half of
-/// that. A feature is the number of a weight; the last one tells the surface.
+/// Calls `found` with the features and the place of each passage. A feature is the number of a weight; the last one
+/// tells the surface.
 pub(super) fn passages(
     words: &Words,
     concepts: &[(usize, Concepts)],
     place: Place,
     mut found: impl FnMut(&[u32], Range<usize>),
 ) {
-    let mut per_word: Vec<u32> = Vec::with_capacity(words.list.len() * 4);
-    let mut starts: Vec<usize> = Vec::with_capacity(words.list.len() + 1);
+    let mut per_word: Vec<Vec<u32>> = Vec::with_capacity(words.list.len());
+    features(words, concepts, place, |own| per_word.push(own.to_vec()));
+    each_passage(words, |within, range| {
+        let mut passage = per_word.get(within).unwrap_or_default().concat();
+        passage.push(PLACE + u32::from(place.0));
+        found(&passage, range);
+    });
+}
+
+/// Calls `found` with the words and the place of each passage: [`PASSAGE`] words, every half of that.
+fn each_passage(words: &Words, mut found: impl FnMut(Range<usize>, Range<usize>)) {
+    let count = words.list.len();
+    let mut first = 0;
+    while first < count {
+        let end = (first + PASSAGE).min(count);
+        let start = words.list.get(first).map_or(0, |word| word.range().start);
+        let stop = words.list.get(end.saturating_sub(1)).map_or(start, |word| word.range().end);
+        found(first..end, start..stop.max(start));
+        if end == count {
+            break;
+        }
+        first += PASSAGE / 2;
+    }
+}
+
+/// Calls `found` with the features of each word.
+fn features(words: &Words, concepts: &[(usize, Concepts)], place: Place, mut found: impl FnMut(&[u32])) {
+    let mut own: Vec<u32> = Vec::with_capacity(32);
     let mut meant = concepts.iter().peekable();
     let mut last: [(usize, Concepts, u32); 2] = [(0, 0, 0); 2];
     let mut sentence = u32::MAX;
     let mut before = 0;
     let mut before_that = 0;
     for (index, word) in words.list.iter().enumerate() {
-        starts.push(per_word.len());
+        own.clear();
         let text = words.text(word);
-        let own = hash(text.as_bytes());
-        per_word.push(bucket(own));
-        per_word.push(bucket(mix(before, own)));
-        per_word.push(bucket(mix(mix(before_that, 7), own)));
-        if text.len() > 5 && text.is_ascii() {
-            per_word.push(bucket(mix(hash(text.as_bytes().get(..5).unwrap_or_default()), 11)));
+        let (name, stem) = hashes(text.as_bytes());
+        own.push(bucket(name));
+        own.push(bucket(mix(before, name)));
+        own.push(bucket(mix(mix(before_that, 7), name)));
+        if text.len() > STEM && text.is_ascii() {
+            own.push(bucket(mix(stem, 11)));
         }
         // An order starts with what is to be done, or with who is to do it.
         if word.sentence != sentence {
             sentence = word.sentence;
-            per_word.push(bucket(mix(own, 13)));
+            own.push(bucket(mix(name, 13)));
         }
         before_that = before;
-        before = own;
+        before = name;
         let style = u32::from(word.style.capitals) | u32::from(word.style.mixed || word.style.leet) << 1;
         if style != 0 {
-            per_word.push(STYLE + style);
+            own.push(STYLE + style);
         }
         if let Some((_, held)) = meant.next_if(|(at, _)| *at == index) {
             for concept in bits(*held) {
-                per_word.push(CONCEPT + concept);
+                own.push(CONCEPT + concept);
                 // What a user may ask for, a document may not.
-                per_word.push(bucket(mix(concept, u32::from(place.0))));
+                own.push(bucket(mix(concept, u32::from(place.0))));
                 for (_, held, _) in last.iter().filter(|(at, _, of)| *of == word.sentence && index - at <= NEAR) {
                     for earlier in bits(*held) {
-                        per_word.push(PAIR + earlier * 64 + concept);
+                        own.push(PAIR + earlier * 64 + concept);
                     }
                 }
             }
             let [newest, _] = last;
             last = [(index, *held, word.sentence), newest];
         }
-    }
-    starts.push(per_word.len());
-    let count = words.list.len();
-    let mut passage: Vec<u32> = Vec::new();
-    let mut first = 0;
-    while first < count {
-        let end = (first + PASSAGE).min(count);
-        let from = starts.get(first).copied().unwrap_or_default();
-        let to = starts.get(end).copied().unwrap_or_default();
-        passage.clear();
-        passage.extend_from_slice(per_word.get(from..to).unwrap_or_default());
-        passage.push(PLACE + u32::from(place.0));
-        let start = words.list.get(first).map_or(0, |word| word.range().start);
-        let stop = words.list.get(end.saturating_sub(1)).map_or(start, |word| word.range().end);
-        found(&passage, start..stop.max(start));
-        if end == count {
-            break;
-        }
-        first += PASSAGE / 2;
+        found(&own);
     }
 }
 
@@ -139,15 +158,17 @@ impl Model {
         Some(Self { scale: next()?, bias: next()?, thresholds: [next()?, next()?, next()?], weights })
     }
 
-    /// The log-odds of a passage: features count by the square root of their number, so that
-    /// passages of all lengths compare.
-    fn score(&self, features: &[u32]) -> f32 {
-        let Some((surface, own)) = features.split_last() else { return f32::MIN };
-        let weight =
-            |feature: &u32| self.weights.get(*feature as usize).map_or(0, |byte| i32::from(byte.cast_signed()));
-        let sum: i32 = own.iter().map(weight).sum();
-        let length = own.len().max(1) as f32;
-        self.bias + self.scale * (sum as f32 / length.sqrt() + weight(surface) as f32)
+    /// The log-odds of a passage by the sum and number of its words' features: they count by the square root of their
+    /// number, so that passages of all lengths compare.
+    fn score(&self, sum: i32, number: u32, place: Place) -> f32 {
+        let surface = self.weight(PLACE + u32::from(place.0));
+        let length = number.max(1) as f32;
+        self.bias + self.scale * (sum as f32 / length.sqrt() + surface as f32)
+    }
+
+    #[inline]
+    fn weight(&self, feature: u32) -> i32 {
+        self.weights.get(feature as usize).map_or(0, |byte| i32::from(byte.cast_signed()))
     }
 
     fn threshold(&self, place: Place) -> f32 {
@@ -170,9 +191,14 @@ fn bits(mut set: Concepts) -> impl Iterator<Item = u32> {
     .take(4)
 }
 
-/// FNV-1a, 32 bits.
-fn hash(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+/// FNV-1a, 32 bits: of a word, and of its first [`STEM`] bytes.
+fn hashes(bytes: &[u8]) -> (u32, u32) {
+    let (head, rest) = bytes.split_at_checked(STEM).unwrap_or((bytes, &[]));
+    let go_on = |hash: u32, bytes: &[u8]| {
+        bytes.iter().fold(hash, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    };
+    let stem = go_on(0x811c_9dc5, head);
+    (go_on(stem, rest), stem)
 }
 
 fn mix(one: u32, other: u32) -> u32 {
@@ -187,6 +213,8 @@ fn bucket(hash: u32) -> u32 {
 const FLOOR: f32 = -3.5;
 const PASSAGE: usize = 48;
 const NEAR: usize = 8;
+/// How many bytes of a longer word are a feature of their own.
+const STEM: usize = 5;
 const CONCEPT: u32 = 0;
 const STYLE: u32 = 64;
 const PLACE: u32 = 80;

@@ -12,7 +12,8 @@ pub(super) fn is(run: &Run<'_>) -> bool {
 /// The length of the IBANs of the country that `compact` begins with, if two digits follow.
 pub(super) fn length(compact: &[u8]) -> Option<usize> {
     let [first, second, third, fourth, ..] = compact else { return None };
-    if !(first.is_ascii_uppercase() && third.is_ascii_digit() && fourth.is_ascii_digit()) {
+    if !(first.is_ascii_uppercase() && second.is_ascii_uppercase() && third.is_ascii_digit() && fourth.is_ascii_digit())
+    {
         return None;
     }
     let found = LENGTHS.binary_search_by_key(&[*first, *second], |(code, _)| **code).ok()?;

@@ -222,8 +222,12 @@ fn extend(bytes: &[u8], start: usize, contexts: &mut Contexts<'_>, found: &mut V
     // An account number begins with the letters of its country.
     let mut account = bytes.get(start).is_some_and(u8::is_ascii_digit).then_some(0);
     let first = word(bytes, start).0 - start;
-    if account.is_some() && node.is_none_or(|node| layouts.after(node, first).is_none()) {
-        return 1;
+    if account.is_some() {
+        let Some(node) = node.and_then(|node| layouts.after(node, first)) else { return 1 };
+        // No number has so few digits, and no more follow.
+        if node.numbers.is_empty() && !node.card && !goes_on(bytes, start + first) {
+            return first as u64 + 1;
+        }
     }
     let mut run = Run::new(bytes, start);
     let mut at = start;
@@ -251,13 +255,18 @@ fn extend(bytes: &[u8], start: usize, contexts: &mut Contexts<'_>, found: &mut V
         if node.is_none_or(|node| node.next.is_empty()) && account.is_some_and(|length| length <= run.length) {
             return steps;
         }
-        let (Some(next), Some(after)) = (bytes.get(end), bytes.get(end + 1)) else { return steps };
-        if !matches!(next, b' ' | b'-' | b'.' | b'/' | b':' | b'+') || !after.is_ascii_alphanumeric() {
+        if !goes_on(bytes, end) {
             return steps;
         }
-        separator = *next;
+        separator = bytes.get(end).copied().unwrap_or(0);
         at = end + 1;
     }
+}
+
+/// True if another word follows the one that ends at `end`.
+fn goes_on(bytes: &[u8], end: usize) -> bool {
+    matches!(bytes.get(end), Some(b' ' | b'-' | b'.' | b'/' | b':' | b'+'))
+        && bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// Compares the run with all numbers whose words are as long.

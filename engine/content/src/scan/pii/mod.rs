@@ -15,7 +15,7 @@
 //! let text = "IBAN DE75 5121 0800 1245 1261 99, thanks";
 //! assert!(pii::may_hold(text));
 //! let mut found = Vec::new();
-//! (pii::DETECTOR.detect)(&Input { text, member: None, tool: None, context, role: None }, &mut found);
+//! (pii::DETECTOR.detect)(&Input { text, member: None, tool: None, context, role: None, parsed: None }, &mut found);
 //! assert_eq!(&text[found[0].range.clone()], "DE75 5121 0800 1245 1261 99");
 //! assert_eq!(pii::DETECTOR.rules[found[0].rule].id, "iban");
 //! ```

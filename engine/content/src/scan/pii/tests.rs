@@ -5,7 +5,7 @@ use crate::scan::Context;
 
 fn found(text: &str, member: Option<&str>, direction: Direction, surface: Surface) -> Vec<(&'static str, String)> {
     let mut out = Vec::new();
-    let input = Input { text, member, tool: None, context: Context { direction, surface }, role: None };
+    let input = Input { text, member, tool: None, context: Context { direction, surface }, role: None, parsed: None };
     detect(&input, &mut out);
     out.iter().map(|found| (RULES[found.rule].id, text.get(found.range.clone()).unwrap().to_owned())).collect()
 }
@@ -120,7 +120,10 @@ fn work_is_linear() {
         let steps = |count: usize| {
             let text = unit.repeat(count);
             let context = Context { direction: Direction::Response, surface: Surface::Result };
-            detect_counted(&Input { text: &text, member: None, tool: None, context, role: None }, &mut Vec::new())
+            detect_counted(
+                &Input { text: &text, member: None, tool: None, context, role: None, parsed: None },
+                &mut Vec::new(),
+            )
         };
         let (one, two) = (steps(1000), steps(2000));
         assert!(two <= one * 2 + 500, "{unit:?}: {one} {two}");

@@ -121,6 +121,10 @@ fn runs_by_option(arg: &str) -> bool {
     if !arg.starts_with("--") && !arg.bytes().any(|byte| matches!(byte, b'=' | b':')) {
         return false;
     }
+    // What all of these begin with.
+    if !arg.trim_start().bytes().next().is_some_and(|byte| b"-adlps".contains(&(byte | 0x20))) {
+        return false;
+    }
     let lower = arg.to_ascii_lowercase();
     [
         "--upload-pack",

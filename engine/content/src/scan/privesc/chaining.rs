@@ -3,11 +3,13 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use crate::scan::detect::Input;
 use crate::scan::literals::Literals;
 use crate::scan::shell::{self, Role, is_shell, looks_like_command};
 
 /// A separator with a command behind it, or a substitution.
-pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
+pub(super) fn find(input: &Input<'_>, role: Role) -> Option<Range<usize>> {
+    let text = input.text;
     if text.len() > MAX_TEXT {
         return None;
     }
@@ -39,15 +41,16 @@ pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
         }
         at += length;
     }
-    (substituted(text, role) || disguised(text)).then_some(0..text.len())
+    (substituted(input, role) || disguised(text)).then_some(0..text.len())
 }
 
 /// In prose only what no prose holds: a substitution that opens a connection or a shell.
-pub(super) fn in_prose(text: &str) -> Option<Range<usize>> {
+pub(super) fn in_prose(input: &Input<'_>) -> Option<Range<usize>> {
+    let text = input.text;
     if text.len() > MAX_TEXT || !text.contains(['`', '$']) {
         return None;
     }
-    let script = shell::parse(text);
+    let script = input.script();
     let found = script.commands.iter().find(|command| {
         command.substituted
             && match command.name().as_str() {
@@ -319,11 +322,12 @@ fn plain(word: &str) -> String {
 }
 
 /// Commands in `$(…)`, backticks and behind assignments, as the shell's reader sees them.
-fn substituted(text: &str, role: Role) -> bool {
+fn substituted(input: &Input<'_>, role: Role) -> bool {
+    let text = input.text;
     if !text.contains(['$', '`', '=', '<', '{', '|']) {
         return false;
     }
-    let script = shell::parse(text);
+    let script = input.script();
     let assigned = script.commands.iter().filter(|command| !command.assignments.is_empty()).count();
     script.commands.iter().enumerate().any(|(index, command)| {
         let name = command.name();

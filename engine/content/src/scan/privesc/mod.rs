@@ -5,7 +5,7 @@
 //! honest in a command line and an attack in a file name (see [`Role`]).
 
 use super::detect::{Detector, Gate, Input, MAX_MATCHES, Match, RuleInfo, heads, push_once};
-use super::shell::{self, Role};
+use super::shell::Role;
 use super::{Direction, Severity};
 
 mod arguments;
@@ -59,12 +59,12 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         return;
     }
     match role {
-        Role::Command => commands(text, role, out),
+        Role::Command => commands(input, role, out),
         Role::Code => {
-            commands(text, role, out);
+            commands(input, role, out);
         }
         Role::Unknown | Role::Value | Role::Path | Role::Url => {
-            smuggled(text, role, out);
+            smuggled(input, role, out);
             if let Some(range) = traversal::find(text, role) {
                 push(out, Rule::Traversal, range);
             }
@@ -75,17 +75,17 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
                 push(out, Rule::PersistentWrite, 0..text.len());
             }
             if out.is_empty() && role == Role::Unknown {
-                commands(text, role, out);
+                commands(input, role, out);
             }
         }
         Role::Prose | Role::Document | Role::Search => {
-            if let Some(range) = chaining::in_prose(text) {
+            if let Some(range) = chaining::in_prose(input) {
                 push(out, Rule::Chaining, range);
             }
         }
         // The command that it belongs to was read as a whole.
         Role::Word => {
-            if let Some(range) = chaining::find(text, role) {
+            if let Some(range) = chaining::find(input, role) {
                 push(out, Rule::Chaining, range);
             }
         }
@@ -94,8 +94,8 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
 }
 
 /// What a shell would run.
-fn commands(text: &str, role: Role, out: &mut Vec<Match>) {
-    let script = shell::parse(text);
+fn commands(input: &Input<'_>, role: Role, out: &mut Vec<Match>) {
+    let script = input.script();
     for (index, command) in script.commands.iter().enumerate() {
         let name = command.name();
         let found = elevate::check(command, &name)
@@ -112,10 +112,11 @@ fn commands(text: &str, role: Role, out: &mut Vec<Match>) {
 }
 
 /// What does not belong into an argument that is no command.
-fn smuggled(text: &str, role: Role, out: &mut Vec<Match>) {
+fn smuggled(input: &Input<'_>, role: Role, out: &mut Vec<Match>) {
+    let text = input.text;
     if let Some(range) = chaining::template(text) {
         push(out, Rule::TemplateExecution, range);
-    } else if let Some(range) = chaining::find(text, role) {
+    } else if let Some(range) = chaining::find(input, role) {
         push(out, Rule::Chaining, range);
     }
     if let Some(range) = arguments::in_value(text, role) {

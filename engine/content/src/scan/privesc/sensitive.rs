@@ -51,7 +51,7 @@ pub(super) fn check(command: &Command, name: &str, role: Role) -> Option<Rule> {
         let path = path.rsplit(['=', '@']).next().unwrap_or(path);
         secrets(path)
             || (unknown && (path.starts_with("/etc/") || path.starts_with('.')) && listed(path))
-            || (path.matches("../").count() >= 3 && listed(path.trim_start_matches("../")))
+            || (path.len() >= 9 && path.matches("../").count() >= 3 && listed(path.trim_start_matches("../")))
     };
     let reads = matches!(
         name,

@@ -17,7 +17,7 @@ mod unwrap;
 
 pub use names::{basename, is_shell, looks_like_command};
 pub use role::Role;
-pub(super) use role::fold;
+pub(super) use role::{fold, is_document};
 pub use unwrap::runs_words;
 
 /// How deep substitutions, subshells and nested scripts are followed.
@@ -134,7 +134,7 @@ impl Command {
     pub fn operands(&self) -> impl Iterator<Item = &str> {
         let mut ended = false;
         self.args().filter(move |arg| {
-            if *arg == "--" && !ended {
+            if !ended && ends_options(arg) {
                 ended = true;
                 return false;
             }
@@ -144,7 +144,7 @@ impl Command {
 
     /// The arguments before `--`.
     fn flags(&self) -> impl Iterator<Item = &str> {
-        self.args().take_while(|arg| *arg != "--")
+        self.args().take_while(|arg| !ends_options(arg))
     }
 }
 
@@ -163,6 +163,11 @@ pub fn parse(text: &str) -> Script {
     lexer::run(text, None, 0, &mut sink);
     unwrap::unwrap(&mut sink);
     Script { commands: sink.commands, steps: sink.steps }
+}
+
+/// `--`
+fn ends_options(arg: &str) -> bool {
+    matches!(arg.as_bytes(), [b'-', b'-'])
 }
 
 fn long_value(arg: &str, flag: &str) -> bool {

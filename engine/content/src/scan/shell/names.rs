@@ -3,7 +3,8 @@
 /// The last part of a path in lower case, without `.exe`.
 #[must_use]
 pub fn basename(path: &str) -> String {
-    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let name =
+        path.get(path.bytes().rposition(|byte| matches!(byte, b'/' | b'\\')).map_or(0, |at| at + 1)..).unwrap_or(path);
     let mut name = name.to_ascii_lowercase();
     for suffix in [".exe", ".cmd", ".bat", ".com"] {
         if name.len() > suffix.len() && name.ends_with(suffix) {

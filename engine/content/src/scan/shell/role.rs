@@ -37,7 +37,7 @@ impl Role {
     #[must_use]
     pub fn of(input: &Input<'_>) -> Self {
         match input.role.unwrap_or_else(|| Self::of_member(input.member, input.tool)) {
-            Self::Unknown | Self::Value if is_document(input.text) => Self::Document,
+            Self::Unknown | Self::Value if input.is_document() => Self::Document,
             role => role,
         }
     }
@@ -85,7 +85,7 @@ impl Role {
 }
 
 /// Lines of words, several of them. A script or a query that says so in its first word is none.
-fn is_document(text: &str) -> bool {
+pub(in crate::scan) fn is_document(text: &str) -> bool {
     text.len() >= MIN_DOCUMENT
         && !text.trim_start().starts_with("#!")
         && !text
@@ -269,7 +269,7 @@ mod tests {
     fn documents_are_long_and_have_lines() {
         let of = |text: &str, member: &str| {
             let context = Context { direction: Direction::Request, surface: Surface::Arguments };
-            Role::of(&Input { text, member: Some(member), tool: None, context, role: None })
+            Role::of(&Input { text, member: Some(member), tool: None, context, role: None, parsed: None })
         };
         let page = "A line of several words that says something.\n".repeat(12);
         assert_eq!(of(&page, "input"), Role::Document);

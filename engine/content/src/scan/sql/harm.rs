@@ -63,8 +63,8 @@ pub fn harm(tokens: &[Token<'_>]) -> Option<(Harm, Range<usize>)> {
     None
 }
 
-fn of(statement: &Statement<'_>, verb: Option<Verb>) -> Option<Harm> {
-    let tokens = statement.tokens.as_slice();
+fn of(statement: &Statement<'_, '_>, verb: Option<Verb>) -> Option<Harm> {
+    let tokens = &*statement.tokens;
     let at = |index: usize| tokens.get(index);
     let found = match verb? {
         Verb::Drop => {
@@ -121,8 +121,8 @@ fn of(statement: &Statement<'_>, verb: Option<Verb>) -> Option<Harm> {
     found.or_else(|| reaches_system(statement).then_some(Harm::System))
 }
 
-fn reaches_system(statement: &Statement<'_>) -> bool {
-    let tokens = statement.tokens.as_slice();
+fn reaches_system(statement: &Statement<'_, '_>) -> bool {
+    let tokens = &*statement.tokens;
     tokens.iter().enumerate().any(|(index, token)| {
         if token.kind != Kind::Word {
             return false;
@@ -163,7 +163,7 @@ fn reaches_system(statement: &Statement<'_>) -> bool {
 }
 
 /// `WHERE` that holds for every row: `1=1`, `TRUE`, `'a'='a'`.
-fn always(statement: &Statement<'_>) -> bool {
+fn always(statement: &Statement<'_, '_>) -> bool {
     let Some(at) = statement.find("where") else { return false };
     let rest = statement.tokens.get(at + 1..).unwrap_or(&[]);
     match rest {
@@ -174,7 +174,7 @@ fn always(statement: &Statement<'_>) -> bool {
 }
 
 /// Whether a statement has the form of its verb, and does not just begin with the word.
-fn shaped(statement: &Statement<'_>, verb: Option<Verb>) -> bool {
+fn shaped(statement: &Statement<'_, '_>, verb: Option<Verb>) -> bool {
     let second = statement.tokens.get(1);
     match verb {
         Some(Verb::Insert) => second.is_some_and(|token| token.is_any(&["into", "ignore", "or"])),
@@ -244,8 +244,8 @@ fn named(tokens: &[Token<'_>], index: usize) -> bool {
     }
 }
 
-fn span(statement: &Statement<'_>) -> Range<usize> {
-    let start = statement.tokens.first().map_or(0, |token| token.start);
+fn span(statement: &Statement<'_, '_>) -> Range<usize> {
+    let start = statement.tokens.first().map_or(0, Token::start);
     start..statement.tokens.last().map_or(start, Token::end)
 }
 

@@ -6,9 +6,11 @@
 //! condition over constants, `UNION` before a select list, a call that waits, a statement behind `;`,
 //! a string that is closed and continued by an operator up to the end of the text.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use super::lexer::{Kind, Token, lex_within};
+use super::lexer::{KEYWORD, Kind, Token, lex_within};
+use super::statement::without_comments;
 
 /// What form was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,22 +32,27 @@ pub enum Form {
 /// The first form of SQL injection in a text, and where it stands.
 #[must_use]
 pub fn find(text: &str) -> Option<(Form, Range<usize>)> {
-    read(text, false).0
+    read(text, &|| Cow::Owned(lex_within(text, None)), false).0
 }
 
-/// [`find`] for an argument that is meant to hold a query: a query of its own is honest there.
+/// [`find`] in a text of which the tokens may be there already. `query` is for an argument that is meant to hold a
+/// query: a query of its own is honest there.
 #[must_use]
-pub fn find_in_query(text: &str) -> Option<(Form, Range<usize>)> {
-    read(text, true).0
+pub fn find_in<'t>(text: &'t str, tokens: &dyn Fn() -> &'t [Token<'t>], query: bool) -> Option<(Form, Range<usize>)> {
+    read(text, &|| Cow::Borrowed(tokens()), query).0
 }
 
 /// [`find`] with a measure of its work, in tokens looked at.
 #[cfg(test)]
 pub(super) fn counted(text: &str) -> (Option<(Form, Range<usize>)>, usize) {
-    read(text, false)
+    read(text, &|| Cow::Owned(lex_within(text, None)), false)
 }
 
-fn read(text: &str, query: bool) -> (Option<(Form, Range<usize>)>, usize) {
+fn read<'t>(
+    text: &'t str,
+    plain: &dyn Fn() -> Cow<'t, [Token<'t>]>,
+    query: bool,
+) -> (Option<(Form, Range<usize>)>, usize) {
     let mut steps = 0;
     if !worth_reading(text) {
         return (None, 0);
@@ -57,12 +64,12 @@ fn read(text: &str, query: bool) -> (Option<(Form, Range<usize>)>, usize) {
         {
             continue;
         }
-        let tokens = lex_within(text, quote);
+        let tokens = if quote.is_none() { plain() } else { Cow::Owned(lex_within(text, quote)) };
         let mut reading = Reading::new(&tokens, whole, quote);
         let found = reading.find();
         steps += reading.steps + tokens.len();
         if let Some((form, range)) = found {
-            let start = tokens.get(range.start).map_or(0, |token| token.start);
+            let start = tokens.get(range.start).map_or(0, Token::start);
             let end = tokens.get(range.end).or(tokens.last()).map_or(text.len(), Token::end);
             return (Some((form, start..end.max(start))), steps);
         }
@@ -121,10 +128,10 @@ fn starts_with_word(text: &str, word: &str) -> bool {
 struct Reading<'a, 't> {
     all: &'a [Token<'t>],
     /// The tokens without comments.
-    tokens: Vec<Token<'t>>,
-    /// Index in `all` of each token.
+    tokens: Cow<'a, [Token<'t>]>,
+    /// Index in `all` of each token; nothing where there are no comments.
     index: Vec<usize>,
-    /// Index of the bracket that closes the one at this index.
+    /// Index of the bracket that closes the one at this index; nothing where there are no brackets.
     close: Vec<usize>,
     whole: bool,
     quote: Option<u8>,
@@ -148,17 +155,22 @@ enum Operand {
 
 impl<'a, 't> Reading<'a, 't> {
     fn new(all: &'a [Token<'t>], whole: bool, quote: Option<u8>) -> Self {
-        let mut tokens = Vec::with_capacity(all.len());
-        let mut index = Vec::with_capacity(all.len());
+        let (mut comment, mut brackets) = (None, false);
         for (at, token) in all.iter().enumerate() {
-            if token.kind != Kind::Comment {
-                tokens.push(*token);
-                index.push(at);
+            match token.kind {
+                Kind::Comment if comment.is_none() => comment = Some(at),
+                Kind::Open => brackets = true,
+                _ => {}
             }
         }
-        let mut close = vec![usize::MAX; tokens.len()];
+        let tokens = if comment.is_some() { without_comments(all) } else { Cow::Borrowed(all) };
+        let mut index = Vec::new();
+        if comment.is_some() {
+            index.extend(all.iter().enumerate().filter(|(_, token)| token.kind != Kind::Comment).map(|(at, _)| at));
+        }
+        let mut close = vec![usize::MAX; if brackets { tokens.len() } else { 0 }];
         let mut open = Vec::new();
-        for (at, token) in tokens.iter().enumerate() {
+        for (at, token) in tokens.iter().enumerate().filter(|_| brackets) {
             match token.kind {
                 Kind::Open => open.push(at),
                 Kind::Close => {
@@ -169,7 +181,6 @@ impl<'a, 't> Reading<'a, 't> {
                 _ => {}
             }
         }
-        let comment = all.iter().position(|token| token.kind == Kind::Comment);
         Self { all, tokens, index, close, whole, quote, comment, steps: 0 }
     }
 
@@ -208,24 +219,24 @@ impl<'a, 't> Reading<'a, 't> {
                 return Some((form, self.source(at, end)));
             }
         }
-        if let Some(at) =
-            self.all.iter().position(|token| token.kind == Kind::Comment && token.text.contains("sp_password"))
-        {
+        let hides = |token: &Token<'_>| token.kind == Kind::Comment && token.text.contains("sp_password");
+        if let Some(at) = self.comment.and_then(|_| self.all.iter().position(hides)) {
             return Some((Form::Probe, at..at));
         }
         if self.quote.is_none() { self.shape() } else { None }
     }
 
     fn word(&mut self, at: usize, token: &Token<'t>) -> Option<(Form, usize)> {
+        let shape = shape(token.text.as_bytes());
+        if token.text.len() < 2 || TELLING.get(shape / 32).is_none_or(|shapes| shapes >> (shape % 32) & 1 == 0) {
+            return None;
+        }
         let next = self.tokens.get(at + 1).copied();
         let call = next.is_some_and(|next| next.kind == Kind::Open);
         if token.is("union") {
             return self.union(at).map(|end| (Form::Union, end));
         }
-        if token.is_any(&[
-            "and", "or", "xor", "having", "where", "not", "rlike", "like", "regexp", "when", "if", "on", "div", "mod",
-            "between",
-        ]) {
+        if token.is_any(LOGIC) {
             if self.whole && !token.is("or") {
                 return None;
             }
@@ -244,10 +255,7 @@ impl<'a, 't> Reading<'a, 't> {
         if token.is("into") && next.is_some_and(|next| next.is_any(&["outfile", "dumpfile"])) && !self.whole {
             return Some((Form::Stacked, at + 1));
         }
-        if token.is_any(&["utl_http", "utl_inaddr", "dbms_pipe", "dbms_lock", "dbms_ldap", "dbms_xmlgen", "utl_smtp"])
-            && next.is_some_and(|next| next.kind == Kind::Dot)
-            && !self.whole
-        {
+        if token.is_any(PACKAGES) && next.is_some_and(|next| next.kind == Kind::Dot) && !self.whole {
             return Some((Form::Probe, at + 1));
         }
         if token.is_any(SYSTEM_TABLES) {
@@ -618,9 +626,9 @@ impl<'a, 't> Reading<'a, 't> {
         }
         // `admin'--`, `') #`
         let cut = self
-            .index
+            .tokens
             .get(at - 1)
-            .and_then(|index| self.all.get(index + 1))
+            .and_then(|_| self.all.get(self.of_all(at - 1) + 1))
             .filter(|token| token.kind == Kind::Comment);
         if let Some(comment) = cut {
             let hidden = comment.text.starts_with("/*") && comment.closed;
@@ -689,7 +697,7 @@ impl<'a, 't> Reading<'a, 't> {
             // `Q="LIKE"&…`: quotes around a word, not a word between strings.
             if joins
                 && self.quote == Some(b'"')
-                && self.tokens.get(at - 1).is_some_and(|before| before.end() == token.start)
+                && self.tokens.get(at - 1).is_some_and(|before| before.end() == token.start())
             {
                 return None;
             }
@@ -735,7 +743,7 @@ impl<'a, 't> Reading<'a, 't> {
         let verb = self.tokens.get(at + 1).copied()?;
         let second = self.tokens.get(at + 2).copied();
         let is = |words: &[&str]| second.is_some_and(|second| second.is_any(words));
-        let found = match verb.text.to_ascii_lowercase().as_str() {
+        let found = match verb.lower(&mut [0; KEYWORD]) {
             "drop" => is(&["table", "database", "schema", "view", "user", "index", "function", "procedure", "column"]),
             "delete" => is(&["from"]) && self.tokens.len() > at + 3,
             "insert" | "replace" => {
@@ -871,8 +879,12 @@ impl<'a, 't> Reading<'a, 't> {
 
     /// From indices of tokens without comments to those with.
     fn source(&self, start: usize, end: usize) -> Range<usize> {
-        let at = |index: usize| self.index.get(index).copied().unwrap_or(0);
-        at(start)..at(end.min(self.index.len().saturating_sub(1)))
+        self.of_all(start)..self.of_all(end.min(self.tokens.len().saturating_sub(1)))
+    }
+
+    /// The index of a token in a list with comments.
+    fn of_all(&self, index: usize) -> usize {
+        if self.index.is_empty() { index } else { self.index.get(index).copied().unwrap_or(0) }
     }
 }
 
@@ -886,11 +898,69 @@ fn is_comparison(token: &Token<'_>) -> bool {
     }
 }
 
-static WAITING: &[&str] =
+/// Words that [`Reading::word`] looks at, by their [`shape`]: hardly any other has one of these.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+static TELLING: [u32; SHAPES / 32] = {
+    let lists = [LOGIC, WAITING, PACKAGES, SYSTEM_TABLES, PROBES, PROBES_WHOLE, STRING_CALLS, OTHERS];
+    let mut shapes = [0; SHAPES / 32];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut word = 0;
+        while word < lists[list].len() {
+            let shape = shape(lists[list][word].as_bytes());
+            shapes[shape / 32] |= 1 << (shape % 32);
+            word += 1;
+        }
+        list += 1;
+    }
+    shapes
+};
+
+/// A number of a word's length, its first two letters and its last, whatever their case.
+const fn shape(word: &[u8]) -> usize {
+    let (first, second, last) = match word {
+        [] => (0, 0, 0),
+        [only] => (*only, 0, *only),
+        [first, last] => (*first, *last, *last),
+        [first, second, .., last] => (*first, *second, *last),
+    };
+    let letters = (first & 31) as usize * 7 + (second & 31) as usize * 61 + (last & 31) as usize * 331;
+    (letters + word.len() * 29) % SHAPES
+}
+
+const SHAPES: usize = 1024;
+
+/// Words before a condition.
+const LOGIC: &[&str] = &[
+    "and", "or", "xor", "having", "where", "not", "rlike", "like", "regexp", "when", "if", "on", "div", "mod",
+    "between",
+];
+
+/// Packages of Oracle that reach out, wait or fail with a message.
+const PACKAGES: &[&str] = &["utl_http", "utl_inaddr", "dbms_pipe", "dbms_lock", "dbms_ldap", "dbms_xmlgen", "utl_smtp"];
+
+/// The words that stand in no list.
+const OTHERS: &[&str] = &[
+    "union",
+    "waitfor",
+    "into",
+    "order",
+    "group",
+    "procedure",
+    "exec",
+    "execute",
+    "declare",
+    "iif",
+    "select",
+    "sp_password",
+    "xp_cmdshell",
+];
+
+const WAITING: &[&str] =
     &["sleep", "pg_sleep", "benchmark", "randomblob", "receive_message", "pg_sleep_for", "dbms_lock"];
 
 /// Functions that tell about the server or fail with a message of one's own.
-static PROBES: &[&str] = &[
+const PROBES: &[&str] = &[
     "extractvalue",
     "updatexml",
     "json_keys",
@@ -926,10 +996,10 @@ static PROBES: &[&str] = &[
 ];
 
 /// Those that no honest query needs.
-static PROBES_WHOLE: &[&str] = &["extractvalue", "updatexml", "name_const", "xp_dirtree", "gtid_subset"];
+const PROBES_WHOLE: &[&str] = &["extractvalue", "updatexml", "name_const", "xp_dirtree", "gtid_subset"];
 
 /// Functions that put texts together or take them apart.
-static STRING_CALLS: &[&str] = &[
+const STRING_CALLS: &[&str] = &[
     "concat",
     "concat_ws",
     "char",
@@ -966,7 +1036,7 @@ static STRING_CALLS: &[&str] = &[
     "iif",
 ];
 
-static SYSTEM_TABLES: &[&str] = &[
+const SYSTEM_TABLES: &[&str] = &[
     "information_schema",
     "sysobjects",
     "syscolumns",

@@ -36,8 +36,8 @@ pub struct Token<'t> {
     pub kind: Kind,
     /// Its source, with quotes.
     pub text: &'t str,
-    /// Offset of its first byte.
-    pub start: usize,
+    /// Offset of its first byte. Small, as there may be a token for each byte.
+    start: u32,
     /// For texts and comments: their end was found.
     pub closed: bool,
 }
@@ -55,10 +55,24 @@ impl Token<'_> {
         self.kind == Kind::Word && words.iter().any(|word| self.text.eq_ignore_ascii_case(word))
     }
 
+    /// Its text in lower case; nothing of one that is longer than any keyword asked for.
+    pub(super) fn lower<'b>(&self, buffer: &'b mut [u8; KEYWORD]) -> &'b str {
+        let Some(slot) = buffer.get_mut(..self.text.len()) else { return "" };
+        slot.copy_from_slice(self.text.as_bytes());
+        slot.make_ascii_lowercase();
+        std::str::from_utf8(slot).unwrap_or("")
+    }
+
+    /// Offset of its first byte.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        self.start as usize
+    }
+
     /// Offset behind its last byte.
     #[must_use]
     pub fn end(&self) -> usize {
-        self.start + self.text.len()
+        self.start() + self.text.len()
     }
 }
 
@@ -72,7 +86,8 @@ pub fn lex(text: &str) -> Vec<Token<'_>> {
 /// pasted between quotes.
 #[must_use]
 pub fn lex_within(text: &str, quote: Option<u8>) -> Vec<Token<'_>> {
-    let mut lexer = Lexer { text, bytes: text.as_bytes(), pos: 0, tokens: Vec::new(), conditional: 0 };
+    let tokens = Vec::with_capacity(text.len() / 4);
+    let mut lexer = Lexer { text, bytes: text.as_bytes(), pos: 0, tokens, conditional: 0 };
     if let Some(quote) = quote {
         lexer.quoted(quote, 0, 0);
     }
@@ -291,13 +306,16 @@ impl Lexer<'_> {
 
     fn push(&mut self, kind: Kind, start: usize, closed: bool) {
         let text = self.text.get(start..self.pos).unwrap_or("");
-        self.tokens.push(Token { kind, text, start, closed });
+        self.tokens.push(Token { kind, text, start: start as u32, closed });
     }
 
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.pos + ahead).copied()
     }
 }
+
+/// The longest keyword that [`Token::lower`] is for.
+pub(super) const KEYWORD: usize = 12;
 
 /// Bytes of names; every byte beyond ASCII is one, so tokens lie on character boundaries.
 fn is_name(byte: u8) -> bool {

@@ -1,6 +1,8 @@
 //! Statements: what they do, what they return.
 
-use super::lexer::{Kind, Token};
+use std::borrow::Cow;
+
+use super::lexer::{KEYWORD, Kind, Token};
 
 /// What a statement does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,20 +51,29 @@ pub enum Limit {
 
 /// One statement: its tokens without comments and without the semicolon.
 #[derive(Clone, Debug)]
-pub struct Statement<'t> {
+pub struct Statement<'a, 't> {
     /// The tokens.
-    pub tokens: Vec<Token<'t>>,
+    pub tokens: Cow<'a, [Token<'t>]>,
 }
 
 /// The statements of a text, empty ones left out.
-pub fn statements<'a, 't: 'a>(tokens: &'a [Token<'t>]) -> impl Iterator<Item = Statement<'t>> + 'a {
+pub fn statements<'a, 't: 'a>(tokens: &'a [Token<'t>]) -> impl Iterator<Item = Statement<'a, 't>> + 'a {
     tokens
         .split(|token| token.kind == Kind::Semicolon)
-        .map(|part| Statement { tokens: part.iter().filter(|token| token.kind != Kind::Comment).copied().collect() })
+        .map(|part| Statement { tokens: without_comments(part) })
         .filter(|statement| !statement.tokens.is_empty())
 }
 
-impl<'t> Statement<'t> {
+/// The tokens that are no comments; most texts have none.
+pub(super) fn without_comments<'a, 't>(tokens: &'a [Token<'t>]) -> Cow<'a, [Token<'t>]> {
+    let is_comment = |token: &Token<'_>| token.kind == Kind::Comment;
+    if tokens.iter().any(is_comment) {
+        return tokens.iter().filter(|token| !is_comment(token)).copied().collect();
+    }
+    Cow::Borrowed(tokens)
+}
+
+impl<'t> Statement<'_, 't> {
     /// What it does; `None` if it begins with no verb of SQL. `EXPLAIN ANALYZE` does what it explains.
     #[must_use]
     pub fn verb(&self) -> Option<Verb> {
@@ -78,7 +89,7 @@ impl<'t> Statement<'t> {
         if first.kind != Kind::Word {
             return None;
         }
-        Some(match first.text.to_ascii_lowercase().as_str() {
+        Some(match first.lower(&mut [0; KEYWORD]) {
             "select" | "values" | "table" => Verb::Select,
             "with" => self.main_verb(),
             "insert" | "replace" | "merge" | "upsert" => Verb::Insert,
