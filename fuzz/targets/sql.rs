@@ -12,7 +12,7 @@ fuzz_target!(|input: &[u8]| {
         let tokens = sql::lex_within(&text, quote);
         let mut end = 0;
         for token in &tokens {
-            assert!(token.start >= end && token.end() <= text.len(), "{token:?} in {text:?}");
+            assert!(token.start() >= end && token.end() <= text.len(), "{token:?} in {text:?}");
             end = token.end();
         }
         if let Some((_, range)) = sql::harm(&tokens) {
