@@ -58,7 +58,7 @@ impl Glance {
     pub(super) fn of(&self, text: &str) -> (Marks, u32) {
         let mut seen = Seen::default();
         let (words, rest) = text.as_bytes().as_chunks::<8>();
-        // One read for eight bytes: in Envoy each costs a check.
+        // One read for eight bytes: each costs more than a shift.
         for word in words {
             let word = u64::from_le_bytes(*word);
             self.step(word, &mut seen);

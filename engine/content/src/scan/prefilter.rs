@@ -100,8 +100,8 @@ impl Prefilter {
     /// At which of sixteen positions a window may begin, as bits.
     #[inline(always)]
     fn sixteen(&self, chunk: &[u8; 20]) -> u32 {
-        // From the last to the first: what was found so far moves up by itself. One read for four positions, as in Envoy
-        // each costs a check.
+        // From the last to the first: what was found so far moves up by itself. One read for four positions:
+        // each costs more than a shift.
         let bits = self.four(chunk.get(12..), 0);
         let bits = self.four(chunk.get(8..), bits);
         let bits = self.four(chunk.get(4..), bits);
