@@ -199,7 +199,7 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 .PHONY: bench
 bench: wasm cli $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, the sidecar, 15 minutes (ARGS="--help" for what can be narrowed)
 	@scripts/need.sh postgres
-	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules --example stages
+	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example timed --example rules --example stages
 	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm PORTCULLIS_POSTGRES=$(CURDIR)/scripts/postgres.sh \
 	  cargo run --locked --quiet $(NATIVE_BUILD) -p portcullis-bench -- $(ARGS)
 	@$(if $(filter --only --help -h,$(ARGS)),,$(MAKE) --no-print-directory bench-stages ARGS='$(ARGS)')
