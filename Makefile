@@ -140,11 +140,11 @@ dev-keys: $(TOOLS)/venv.stamp ## certificates and token keys for envoy/tls-jwt.y
 .PHONY: test
 test: ## everything below, as CI runs it
 	@$(MAKE) --no-print-directory test-rust
+	@$(MAKE) --no-print-directory fuzz SECONDS=$(FUZZ_SMOKE)
 	@$(MAKE) --no-print-directory test-config
 	@$(MAKE) --no-print-directory test-e2e NATIVE_PROFILE=quick
 	@$(MAKE) --no-print-directory test-run NATIVE_PROFILE=quick
 	@$(MAKE) --no-print-directory bench ARGS=--quick NATIVE_PROFILE=quick
-	@$(MAKE) --no-print-directory fuzz SECONDS=$(FUZZ_SMOKE)
 	$(say) 'all tests passed'
 
 FUZZ_SMOKE := 2
