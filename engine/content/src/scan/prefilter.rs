@@ -8,6 +8,7 @@
 //! ordinary word are also part of some keyword at every tenth position of a text, and each such place
 //! costs a mispredicted branch.
 
+use super::rarity::rarity;
 use crate::sort::Arrange;
 
 /// All keywords, compiled.
@@ -234,24 +235,15 @@ fn place(four: u32) -> usize {
     (four.wrapping_mul(0x9e37_79b1) >> (32 - FIRSTS.trailing_zeros())) as usize
 }
 
-/// The window of a keyword that is least common in JSON and prose, its offset and its bytes.
+/// The window of a keyword that is rarest in JSON and prose, its offset and its bytes.
 fn rarest(keyword: &[u8]) -> Option<(usize, u64, Window)> {
-    let cost = |window: &[u8]| window.iter().map(|byte| commonness(*byte)).sum::<u32>();
     let size = if keyword.len() >= SIX { SIX } else { GRAM };
-    let (offset, window) = keyword.windows(size).take(200).enumerate().min_by_key(|(_, window)| cost(window))?;
+    // Its beginning counts twice: it is looked for at each position of a text.
+    let weight = |window: &[u8]| rarity(window) + window.get(..GRAM).map_or(0, rarity);
+    let windows = keyword.windows(size).take(200).enumerate();
+    let (offset, window) = windows.min_by_key(|(_, window)| std::cmp::Reverse(weight(window)))?;
     let bytes = window.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)) | FOLD;
     Some((offset, bytes, if size == SIX { Window::six(bytes) } else { Window::four(bytes) }))
-}
-
-/// How common a byte is in JSON and prose, roughly: the figures only rank.
-pub(super) fn commonness(byte: u8) -> u32 {
-    match byte {
-        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b' ' => 10,
-        b'l' | b'c' | b'd' | b'u' | b'm' | b'p' | b'"' => 7,
-        b'h' | b'f' | b'g' | b'b' | b'y' | b'v' | b'w' | b'0'..=b'9' | b':' | b'/' | b'.' | b',' => 5,
-        b'_' | b'-' | b'=' => 3,
-        _ => 1,
-    }
 }
 
 /// Sets the bit that tells lower from upper case in each byte; other bytes collide, which costs a
