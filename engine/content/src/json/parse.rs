@@ -324,11 +324,15 @@ impl Parser<'_> {
 /// A number that is equal for equal keys and mostly not for others: of the length, the first and the last eight bytes.
 fn mark(bytes: &[u8], key: &Entry) -> u64 {
     let name = bytes.get(key.start as usize + 1..(key.end as usize).saturating_sub(1)).unwrap_or_default();
-    let ends = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(first), Some(last)) => {
+    let four = |four: &[u8; 4]| u64::from(u32::from_le_bytes(*four));
+    let byte = |at: usize| name.get(at).map_or(0, |byte| u64::from(*byte));
+    let ends = match (name.first_chunk::<8>(), name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>())
+    {
+        (Some(first), Some(last), ..) => {
             u64::from_le_bytes(*first).rotate_left(29).wrapping_mul(SPREAD) ^ u64::from_le_bytes(*last)
         }
-        _ => name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        (_, _, Some(first), Some(last)) => four(first) | four(last) << 28,
+        _ => byte(0) | byte(1) << 8 | byte(2) << 16,
     };
     ends ^ (name.len() as u64) << 56
 }

@@ -14,6 +14,7 @@ pub(super) struct Scanned {
 }
 
 /// Scans `body`, which begins behind the opening quote. Errors carry the offset into `body`.
+#[inline(always)]
 pub(super) fn scan(body: &[u8]) -> Result<Scanned, (ErrorKind, usize)> {
     let mut at = 0;
     let mut escaped = false;
@@ -35,6 +36,7 @@ pub(super) fn scan(body: &[u8]) -> Result<Scanned, (ErrorKind, usize)> {
 }
 
 /// How many bytes come before the first quote, backslash or control character; `None` if there is none.
+#[inline(always)]
 fn plain_length(bytes: &[u8]) -> Option<usize> {
     let (blocks, tail) = bytes.as_chunks::<16>();
     for (index, block) in blocks.iter().enumerate() {
