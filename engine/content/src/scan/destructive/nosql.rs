@@ -20,8 +20,12 @@ pub(super) fn is_operator(name: &str, member: Option<&str>, tool: Option<&str>) 
                 && !has(tool, &["find", "query", "search", "aggregate", "mongo", "count", "list"]))
 }
 
-/// The operator, and where it stands.
-pub(super) fn find(text: &str) -> Option<Range<usize>> {
+/// The operator, and where it stands. In what is searched for (`search`) conditions are honest: there only code that the
+/// server runs counts, and a condition on a credential.
+pub(super) fn find(text: &str, search: bool) -> Option<Range<usize>> {
+    if let Some(range) = loops(text) {
+        return Some(range);
+    }
     memchr::memchr3(b'$', b'\'', b'"', text.as_bytes())?;
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find('$')) {
@@ -37,13 +41,17 @@ pub(super) fn find(text: &str) -> Option<Range<usize>> {
         let after = rest.get(length..).unwrap_or("").trim_start_matches(['"', '\'', ' ']);
         let end = start + 1 + length;
         // `password[$ne]=x`: PHP and Express make an object of it.
-        if before == Some('[') && after.starts_with(']') {
+        let said = text.get(..start).unwrap_or("").trim_end_matches('[').rsplit(['&', '?', ';']).next().unwrap_or("");
+        if before == Some('[') && after.starts_with(']') && (!search || is_credential(said)) {
             return Some(start..end);
         }
         if let Some(value) = after.strip_prefix(':').map(str::trim_start)
             && matches!(before, Some('{' | ','))
         {
             let server_side = matches!(name, "where" | "function" | "accumulator");
+            if search && !server_side {
+                continue;
+            }
             let always =
                 ["null", "\"\"", "''", "1", "0", "-1", "{", "[]", "\".*\"", "\"^", "undefined", "\"x\"", "\".{"]
                     .iter()
@@ -54,6 +62,15 @@ pub(super) fn find(text: &str) -> Option<Range<usize>> {
                 return Some(start..end);
             }
         }
+    }
+    if search {
+        return None;
+    }
+    // An operator behind the end of the string that it was pasted into.
+    let head: String = text.chars().filter(|c| !c.is_whitespace()).take(8).collect();
+    if text.contains("$") && ["'}", "\"}", "',$", "\",$"].iter().any(|end| head.starts_with(end)) && text.contains(':')
+    {
+        return Some(0..text.len());
     }
     // A condition in JavaScript that closes the string it was pasted into.
     for (open, tail) in [("'", "||"), ("\"", "||"), ("'", ";return"), ("';", "return"), ("'", "&&")] {
@@ -68,6 +85,17 @@ pub(super) fn find(text: &str) -> Option<Range<usize>> {
         }
     }
     None
+}
+
+/// A loop over the clock in place of a value: the server waits.
+fn loops(text: &str) -> Option<Range<usize>> {
+    let start = text.find("do{").or_else(|| text.find("do {"))?;
+    (text.contains("while") && text.contains("new Date()")).then(|| start..text.len())
+}
+
+fn is_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["pass", "pwd", "token", "secret", "user", "login", "email"].iter().any(|word| name.contains(word))
 }
 
 static OPERATORS: &[&str] = &[
@@ -92,6 +120,7 @@ static OPERATORS: &[&str] = &[
     "elemMatch",
     "type",
     "mod",
+    "comment",
     "size",
     "all",
 ];
