@@ -332,6 +332,7 @@ fn within_object(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
 }
 
 /// What stands in for a variable of the environment that is not set: `os.getenv("TOKEN", "…")`, `process.env.TOKEN || "…"`.
+#[inline(never)]
 fn fallback(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
     let line = text.get(at..text.len().min(at + MAX_FALLBACK))?;
     let line = line.split(|byte| *byte == b'\n').next()?;

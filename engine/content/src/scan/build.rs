@@ -271,10 +271,10 @@ const MAX_LEAD: usize = 96;
 
 /// How many characters the class has that a pattern without alternatives begins with: `[0-9a-z]{76}AZDO`.
 fn leads_by(pattern: &str) -> Option<usize> {
-    let (_, rest) = pattern.strip_prefix('[')?.split_once("]{")?;
-    let (count, rest) = rest.split_once('}')?;
+    let counted = pattern.get(pattern.find("]{")? + 2..)?;
+    let end = counted.find('}')?;
     let mut depth = 0;
-    for byte in rest.bytes() {
+    for byte in counted.bytes() {
         match byte {
             b'(' => depth += 1,
             b')' => depth -= 1,
@@ -282,5 +282,5 @@ fn leads_by(pattern: &str) -> Option<usize> {
             _ => {}
         }
     }
-    count.parse().ok()
+    counted.get(..end)?.parse().ok().filter(|_| pattern.starts_with('['))
 }

@@ -43,12 +43,10 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
             .then_some(Rule::DiskWipe),
         // Whatever is not asked to show opens the table of a disk to be written.
         "sgdisk" | "gdisk" | "fdisk" | "sfdisk" | "cfdisk" => {
-            let shows = command.has(&["--list", "--dump", "--verify", "--print", "--show-size", "--help", "--info"])
-                || ["l", "d", "V", "p", "s", "i", "v"].iter().any(|letter| {
-                    let letter = letter.chars().next().unwrap_or('l');
-                    // Of the last two `-d` deletes.
-                    (letter != 'd' || name == "sfdisk") && command.short(letter)
-                });
+            let shows = command.has(&[
+                "--list", "--dump", "--verify", "--print", "--help", "--info", "-l", "-V", "-p", "-s", "-i", "-v",
+            ]) || name == "sfdisk" && command.short('d')
+                || command.short('l');
             let writes = command.has(&["--zap-all", "-Z", "-z", "--zap", "-o", "--clear", "--delete"]);
             (writes || !shows && command.operands().any(is_device)).then_some(Rule::DiskWipe)
         }

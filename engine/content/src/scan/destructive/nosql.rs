@@ -41,8 +41,7 @@ pub(super) fn find(text: &str, search: bool) -> Option<Range<usize>> {
         let after = rest.get(length..).unwrap_or("").trim_start_matches(['"', '\'', ' ']);
         let end = start + 1 + length;
         // `password[$ne]=x`: PHP and Express make an object of it.
-        let said = text.get(..start).unwrap_or("").trim_end_matches('[').rsplit(['&', '?', ';']).next().unwrap_or("");
-        if before == Some('[') && after.starts_with(']') && (!search || is_credential(said)) {
+        if before == Some('[') && after.starts_with(']') && (!search || names_credential(text, start)) {
             return Some(start..end);
         }
         if let Some(value) = after.strip_prefix(':').map(str::trim_start)
@@ -66,12 +65,6 @@ pub(super) fn find(text: &str, search: bool) -> Option<Range<usize>> {
     if search {
         return None;
     }
-    // An operator behind the end of the string that it was pasted into.
-    let head: String = text.chars().filter(|c| !c.is_whitespace()).take(8).collect();
-    if text.contains("$") && ["'}", "\"}", "',$", "\",$"].iter().any(|end| head.starts_with(end)) && text.contains(':')
-    {
-        return Some(0..text.len());
-    }
     // A condition in JavaScript that closes the string it was pasted into.
     for (open, tail) in [("'", "||"), ("\"", "||"), ("'", ";return"), ("';", "return"), ("'", "&&")] {
         if let Some(at) = text.find(open) {
@@ -88,15 +81,23 @@ pub(super) fn find(text: &str, search: bool) -> Option<Range<usize>> {
 }
 
 /// A loop over the clock in place of a value: the server waits.
+#[inline(never)]
 fn loops(text: &str) -> Option<Range<usize>> {
     let start = text.find("do{").or_else(|| text.find("do {"))?;
-    (text.contains("while") && text.contains("new Date()")).then(|| start..text.len())
+    (text.contains("while") && text.contains("new Date()")).then_some(start..text.len())
 }
 
-fn is_credential(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["pass", "pwd", "token", "secret", "user", "login", "email"].iter().any(|word| name.contains(word))
+/// Whether what stands right before the operator at `at` names a credential.
+#[inline(never)]
+fn names_credential(text: &str, at: usize) -> bool {
+    let before = text.as_bytes().get(at.saturating_sub(NAME)..at).unwrap_or_default();
+    [&b"pass"[..], b"pwd", b"token", b"user", b"login", b"email"]
+        .iter()
+        .any(|word| before.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
 }
+
+/// How far back a name is looked for.
+const NAME: usize = 16;
 
 static OPERATORS: &[&str] = &[
     "ne",

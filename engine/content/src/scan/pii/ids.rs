@@ -62,6 +62,7 @@ pub(super) fn find(
 
 /// What a label right before it calls a passport's, a taxpayer's or an identity number is one, whatever its form:
 /// `Passport number: K45 3286`, `"tax_id": "…"`.
+#[inline(never)]
 fn labelled(bytes: &[u8], start: usize, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) -> u64 {
     let before = bytes.get(start.saturating_sub(LABEL)..start).unwrap_or_default();
     let quotes = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'"' | b'\'' | b'\\')).count();

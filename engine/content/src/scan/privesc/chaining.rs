@@ -98,6 +98,7 @@ pub(super) fn template(text: &str) -> Option<Range<usize>> {
 }
 
 /// `{{7*7}}`, `${x.getClass()…}`: an expression of a template engine that calculates to probe, or reaches for what can run code.
+#[inline(never)]
 fn expression(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut from = 0;
@@ -390,6 +391,7 @@ fn substituted(input: &Input<'_>, role: Role) -> bool {
     inner.starts_with(['\'', '"']) && inner.get(1..).is_some_and(|inner| substitutes(&shell::parse(inner), inner, role))
 }
 
+#[inline(never)]
 fn substitutes(script: &shell::Script, text: &str, role: Role) -> bool {
     let assigned = script.commands.iter().filter(|command| !command.assignments.is_empty()).count();
     script.commands.iter().enumerate().any(|(index, command)| {

@@ -116,6 +116,7 @@ fn once(text: &str) -> String {
 }
 
 /// `%%32%%65`: an escape whose digits are escaped themselves.
+#[inline(never)]
 fn nested(bytes: &[u8], at: usize) -> Option<(&'static [u8], usize)> {
     if bytes.get(at + 1) != Some(&b'%') {
         return None;
@@ -133,6 +134,7 @@ fn nested(bytes: &[u8], at: usize) -> Option<(&'static [u8], usize)> {
 }
 
 /// Overlong forms of four to six bytes, and what decoders make of a lead of two whose second byte is no number.
+#[inline(never)]
 fn overlong(bytes: &[u8], at: usize) -> Option<(&'static [u8], usize)> {
     let lead = hex(bytes, at + 1, 2)?;
     let count = match lead {
