@@ -187,7 +187,13 @@ impl Cursor<'_> {
         if self.gap {
             let word = forth(self.text, self.at, 16, |byte| byte.is_ascii_alphabetic());
             let spaces = forth(self.text, self.at + word, 2, |byte| byte == b' ');
-            let copula = self.text.get(self.at..self.at + word) == Some(b"is");
+            // `"token" to "…"`: pairs in Kotlin and Scala.
+            let behind = self.text.get(self.at + word + spaces);
+            let copula = match self.text.get(self.at..self.at + word) {
+                Some(b"is") => true,
+                Some(b"to") => self.closed > self.name.end && behind == Some(&b'"'),
+                _ => false,
+            };
             if spaces > 0 && (copula || word > 0 && self.is_given(self.at + word + spaces)) {
                 self.at += word + spaces;
             }
@@ -266,7 +272,9 @@ impl Cursor<'_> {
 
     /// The value itself.
     fn value(&mut self) -> Next {
-        let found = within_object(self.text, self.at).or_else(|| value(self.text, self.at));
+        let found = within_object(self.text, self.at)
+            .or_else(|| fallback(self.text, self.at))
+            .or_else(|| value(self.text, self.at));
         found.map_or(Next::Nothing, |(range, quoted)| Next::Value(range, quoted))
     }
 
@@ -321,6 +329,20 @@ fn within_object(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
     }
     let digits = text.get(longest.clone())?.iter().filter(|byte| byte.is_ascii_digit()).count();
     (longest.len() >= 24 && digits >= 4 && digits < longest.len()).then_some((longest, true))
+}
+
+/// What stands in for a variable of the environment that is not set: `os.getenv("TOKEN", "…")`, `process.env.TOKEN || "…"`.
+#[inline(never)]
+fn fallback(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
+    let line = text.get(at..text.len().min(at + MAX_FALLBACK))?;
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    line.get(..line.len().min(24))?.windows(3).find(|word| word.eq_ignore_ascii_case(b"env"))?;
+    let behind = |sign: &&[u8]| {
+        let end = memchr::memmem::find(line, sign)? + sign.len();
+        matches!(line.get(end), Some(b'"' | b'\'')).then_some(at + end)
+    };
+    let signs: [&[u8]; 5] = [b"|| ", b"?? ", b"?: ", b" or ", b", "];
+    value(text, signs.iter().filter_map(behind).min()?)
 }
 
 /// The quoted or bare word at `at`.
@@ -378,6 +400,8 @@ fn value(text: &[u8], at: usize) -> Option<(Range<usize>, bool)> {
 /// How much of a name is read to either side of its keyword.
 const MAX_NAME: usize = 48;
 const MAX_OBJECT: usize = 256;
+/// How far behind a name what stands in for a variable ends, at most.
+const MAX_FALLBACK: usize = 128;
 /// What is read of a value without quotes.
 const MAX_BARE: usize = 512;
 
@@ -394,6 +418,10 @@ mod tests {
             ("\"name\": \"token\", \"value\": \"VALUE\"", Link::Operator),
             ("$token .= 'VALUE'", Link::Operator),
             ("token is \"VALUE\"", Link::Space),
+            ("\"token\" to \"VALUE\"", Link::Space),
+            ("token = os.getenv(\"NAME\", \"VALUE\")", Link::Operator),
+            ("token = ENV['NAME'] || 'VALUE'", Link::Operator),
+            ("const token = process.env.NAME ?? \"VALUE\"", Link::Operator),
             ("var token string = \"VALUE\"", Link::Operator),
             ("token：VALUE", Link::Operator),
             ("token=VALUE", Link::Tight),

@@ -224,6 +224,7 @@ impl Builder {
             checks: rule.checks.clone(),
             deny_words: (!rule.deny_words.is_empty()).then(|| Literals::new(&rule.deny_words)),
             at_boundary: rule.pattern.starts_with(r"\b"),
+            at_lead: rule.lead > 0 && leads_by(&rule.pattern) == Some(rule.lead),
         };
         let word = rule.placeholder.as_deref().unwrap_or(&rule.id);
         self.heads.push(Head {
@@ -267,3 +268,19 @@ const ROT13: [&str; 10] =
 const SCHEME: &str = "://";
 
 const MAX_LEAD: usize = 96;
+
+/// How many characters the class has that a pattern without alternatives begins with: `[0-9a-z]{76}AZDO`.
+fn leads_by(pattern: &str) -> Option<usize> {
+    let counted = pattern.get(pattern.find("]{")? + 2..)?;
+    let end = counted.find('}')?;
+    let mut depth = 0;
+    for byte in counted.bytes() {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            b'|' if depth == 0 => return None,
+            _ => {}
+        }
+    }
+    counted.get(..end)?.parse().ok().filter(|_| pattern.starts_with('['))
+}

@@ -137,7 +137,8 @@ impl Patterns {
 
     fn verify_pattern(&self, index: usize, rule: &Compiled, text: &[u8], hit: Hit, pass: &mut Pass) {
         let Some(pattern) = &rule.pattern else { return };
-        for start in hit.start.saturating_sub(rule.lead)..=hit.start {
+        let first = hit.start.saturating_sub(rule.lead);
+        for start in first..=if rule.at_lead { first } else { hit.start } {
             let inside = |index: usize| text.get(index).is_some_and(u8::is_ascii_alphanumeric);
             if rule.at_boundary && start > 0 && inside(start - 1) && inside(start) {
                 continue;
@@ -190,6 +191,8 @@ pub(super) struct Compiled {
     pub(super) deny_words: Option<Literals>,
     /// The pattern starts with `\\b`: within a word it need not be tried.
     pub(super) at_boundary: bool,
+    /// The pattern starts with `lead` characters of one class: it need be tried only so far before the keyword.
+    pub(super) at_lead: bool,
 }
 
 impl Compiled {

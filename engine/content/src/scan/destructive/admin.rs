@@ -33,7 +33,7 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         .skip_while(|arg| arg.starts_with('-'))
         .take_while(|arg| !arg.starts_with('-'))
         .take(5)
-        .take_while(|arg| name == "aws" || !READS.contains(arg))
+        .take_while(|arg| name == "aws" || name == "gcloud" && *arg == "run" || !READS.contains(arg))
         .filter(|arg| name != "aws" || !arg.contains('/'))
         .any(destroys);
     let flag = command.args().any(|arg| {
@@ -119,7 +119,7 @@ fn special(command: &Command, name: &str) -> Option<Rule> {
                 first == "apply" && command.args().any(|arg| arg.trim_start_matches('-').starts_with("auto-approve"));
             (destroy || state || unasked).then(cloud)?
         }
-        "kubectl" | "oc" => {
+        "kubectl" | "oc" | "k" => {
             let drains = matches!(first, "drain") || (first == "replace" && command.has(&["--force"]));
             let zero = first == "scale" && command.args().any(|arg| arg == "--replicas=0");
             let patched = first == "patch" && command.args().any(|arg| arg.contains("\"finalizers\""));
@@ -142,16 +142,17 @@ fn special(command: &Command, name: &str) -> Option<Rule> {
                 }
                 "compose" => {
                     second == "rm" && force
-                        || (second == "down" && (command.short('v') || command.has(&["--volumes", "--rmi"])))
+                        || (command.operands().any(|arg| arg == "down")
+                            && (command.short('v') || command.has(&["--volumes", "--rmi"])))
                 }
                 "prune" => true,
-                "kill" => false,
+                "kill" | "stop" => command.args().any(|arg| arg.starts_with("$(")),
                 _ => false,
             };
             // For these the generic verb says too much: `docker rm x` removes a stopped container.
             found.then(data)?
         }
-        "docker-compose" | "podman-compose" => ((first == "down"
+        "docker-compose" | "podman-compose" => ((command.operands().any(|arg| arg == "down")
             && (command.short('v') || command.has(&["--volumes", "--rmi"])))
             || (first == "rm" && command.short('f')))
         .then(data)?,
@@ -210,7 +211,9 @@ fn special(command: &Command, name: &str) -> Option<Rule> {
                 .any(|arg| matches!(arg, "-XDELETE" | "--request=DELETE" | "DELETE" | "--method=DELETE"));
             method.then(cloud)?
         }
-        "npm" | "yarn" | "pnpm" => matches!(first, "unpublish" | "deprecate").then(cloud)?,
+        "npm" | "yarn" | "pnpm" => {
+            (matches!(first, "unpublish" | "deprecate") || first == "npm" && second == "unpublish").then(cloud)?
+        }
         "cargo" => (first == "yank").then(cloud)?,
         "gh" | "glab" | "tea" => {
             let api = first == "api"
@@ -319,6 +322,7 @@ static CLOUD: &[&str] = &[
     "gcloud",
     "az",
     "kubectl",
+    "k",
     "oc",
     "helm",
     "eksctl",

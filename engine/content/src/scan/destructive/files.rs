@@ -41,10 +41,19 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
                     || verb == "reformat"
             })
             .then_some(Rule::DiskWipe),
-        "sgdisk" | "gdisk" => {
-            command.has(&["--zap-all", "-Z", "-z", "--zap", "-o", "--clear"]).then_some(Rule::DiskWipe)
+        // Whatever is not asked to show opens the table of a disk to be written.
+        "sgdisk" | "gdisk" | "fdisk" | "sfdisk" | "cfdisk" => {
+            let shows = command.has(&[
+                "--list", "--dump", "--verify", "--print", "--help", "--info", "-l", "-V", "-p", "-s", "-i", "-v",
+            ]) || name == "sfdisk" && command.short('d')
+                || command.short('l');
+            let writes = command.has(&["--zap-all", "-Z", "-z", "--zap", "-o", "--clear", "--delete"]);
+            (writes || !shows && command.operands().any(is_device)).then_some(Rule::DiskWipe)
         }
-        "parted" => command.args().any(|arg| matches!(arg, "mklabel" | "rm" | "mktable")).then_some(Rule::DiskWipe),
+        "parted" => command
+            .args()
+            .any(|arg| matches!(arg, "mklabel" | "rm" | "mktable" | "mkpart" | "mkpartfs" | "resizepart" | "toggle"))
+            .then_some(Rule::DiskWipe),
         "cipher" => command.args().any(|arg| arg.to_ascii_lowercase().starts_with("/w")).then_some(Rule::DiskWipe),
         "fsutil" => command.args().any(|arg| arg.eq_ignore_ascii_case("deletejournal")).then_some(Rule::LogTamper),
         "lvremove" | "vgremove" | "pvremove" => Some(Rule::DiskWipe),

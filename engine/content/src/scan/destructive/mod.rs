@@ -56,6 +56,7 @@ pub(super) enum Rule {
     SqlSystem,
     SqlInjection,
     Nosql,
+    MachineStop,
 }
 
 fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
@@ -89,6 +90,13 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
         Role::Command | Role::Unknown => {
             commands(text, &script(), false, out);
             statements(text, tokens, out);
+            // Typed into the shell of a document database, or given to it.
+            if out.len() == before
+                && (text.trim_start().starts_with("db.") || text.contains("mongo"))
+                && let Some(range) = code::empties(text)
+            {
+                push(out, Rule::DataDestroy, range);
+            }
         }
         Role::Code => {
             commands(text, &script(), false, out);
@@ -207,9 +215,7 @@ fn statements<'t>(text: &'t str, tokens: &dyn Fn() -> &'t [sql::Token<'t>], out:
 }
 
 fn inject<'t>(input: &Input<'t>, role: Role, tokens: &dyn Fn() -> &'t [sql::Token<'t>], out: &mut Vec<Match>) {
-    if let Some(range) = nosql::find(input.text)
-        && role != Role::Search
-    {
+    if let Some(range) = nosql::find(input.text, role == Role::Search) {
         push(out, Rule::Nosql, range);
         return;
     }

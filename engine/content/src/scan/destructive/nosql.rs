@@ -20,8 +20,12 @@ pub(super) fn is_operator(name: &str, member: Option<&str>, tool: Option<&str>) 
                 && !has(tool, &["find", "query", "search", "aggregate", "mongo", "count", "list"]))
 }
 
-/// The operator, and where it stands.
-pub(super) fn find(text: &str) -> Option<Range<usize>> {
+/// The operator, and where it stands. In what is searched for (`search`) conditions are honest: there only code that the
+/// server runs counts, and a condition on a credential.
+pub(super) fn find(text: &str, search: bool) -> Option<Range<usize>> {
+    if let Some(range) = loops(text) {
+        return Some(range);
+    }
     memchr::memchr3(b'$', b'\'', b'"', text.as_bytes())?;
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find('$')) {
@@ -37,13 +41,16 @@ pub(super) fn find(text: &str) -> Option<Range<usize>> {
         let after = rest.get(length..).unwrap_or("").trim_start_matches(['"', '\'', ' ']);
         let end = start + 1 + length;
         // `password[$ne]=x`: PHP and Express make an object of it.
-        if before == Some('[') && after.starts_with(']') {
+        if before == Some('[') && after.starts_with(']') && (!search || names_credential(text, start)) {
             return Some(start..end);
         }
         if let Some(value) = after.strip_prefix(':').map(str::trim_start)
             && matches!(before, Some('{' | ','))
         {
             let server_side = matches!(name, "where" | "function" | "accumulator");
+            if search && !server_side {
+                continue;
+            }
             let always =
                 ["null", "\"\"", "''", "1", "0", "-1", "{", "[]", "\".*\"", "\"^", "undefined", "\"x\"", "\".{"]
                     .iter()
@@ -54,6 +61,9 @@ pub(super) fn find(text: &str) -> Option<Range<usize>> {
                 return Some(start..end);
             }
         }
+    }
+    if search {
+        return None;
     }
     // A condition in JavaScript that closes the string it was pasted into.
     for (open, tail) in [("'", "||"), ("\"", "||"), ("'", ";return"), ("';", "return"), ("'", "&&")] {
@@ -69,6 +79,25 @@ pub(super) fn find(text: &str) -> Option<Range<usize>> {
     }
     None
 }
+
+/// A loop over the clock in place of a value: the server waits.
+#[inline(never)]
+fn loops(text: &str) -> Option<Range<usize>> {
+    let start = text.find("do{").or_else(|| text.find("do {"))?;
+    (text.contains("while") && text.contains("new Date()")).then_some(start..text.len())
+}
+
+/// Whether what stands right before the operator at `at` names a credential.
+#[inline(never)]
+fn names_credential(text: &str, at: usize) -> bool {
+    let before = text.as_bytes().get(at.saturating_sub(NAME)..at).unwrap_or_default();
+    [&b"pass"[..], b"pwd", b"token", b"user", b"login", b"email"]
+        .iter()
+        .any(|word| before.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
+}
+
+/// How far back a name is looked for.
+const NAME: usize = 16;
 
 static OPERATORS: &[&str] = &[
     "ne",
@@ -92,6 +121,7 @@ static OPERATORS: &[&str] = &[
     "elemMatch",
     "type",
     "mod",
+    "comment",
     "size",
     "all",
 ];

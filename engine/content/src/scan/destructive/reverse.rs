@@ -119,6 +119,7 @@ pub(super) fn in_text(text: &str) -> Option<Range<usize>> {
 /// A cheap condition of everything that counts alone or connects: each has one of these, or a dot or a colon within.
 fn may_connect(bytes: &[u8]) -> bool {
     memchr::memchr3(b'(', b'/', b'[', bytes).is_some()
+        || memchr::memchr2(b'|', b'`', bytes).is_some()
         || memchr::memchr2_iter(b':', b'.', bytes)
             .any(|at| bytes.get(at + 1).is_some_and(|next| next.is_ascii_alphabetic() || *next == b':'))
 }
@@ -168,6 +169,32 @@ static KINDS: &[(&str, u8)] = &[
     ("socket.bind", CONNECT),
     ("bind((", CONNECT),
     ("tcpserver.new(", CONNECT),
+    ("socket_listen(", CONNECT),
+    ("socket_accept(", CONNECT),
+    ("bind(s,", CONNECT),
+    ("wsasocket(", CONNECT),
+    ("wsasocketa(", CONNECT),
+    ("wsasocketw(", CONNECT),
+    ("wsaconnect(", CONNECT),
+    // A pipeline of a shell within a string of any language.
+    ("|nc ", CONNECT),
+    ("| nc ", CONNECT),
+    ("mkfifo", RUN),
+    ("createprocess(", RUN),
+    ("<&3", SHELL),
+    ("popen($", RUNS_SHELL),
+    ("popen(\"$", RUNS_SHELL),
+    ("popen(\\\"$", RUNS_SHELL),
+    ("shell=true", RUNS_SHELL),
+    // What a visitor sends is run.
+    ("`$_get", ALONE),
+    ("`$_post", ALONE),
+    ("`$_request", ALONE),
+    ("system($_", ALONE),
+    ("exec($_", ALONE),
+    ("passthru($_", ALONE),
+    ("eval($_", ALONE),
+    ("assert($_", ALONE),
     ("subprocess.", RUN),
     ("pty.spawn", RUN),
     ("os.dup2", RUN),

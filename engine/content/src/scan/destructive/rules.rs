@@ -1,7 +1,7 @@
 //! The rules as data, and the literals that call the scanner.
 
 use super::RuleInfo;
-use super::Severity::{Critical, High};
+use super::Severity::{Critical, High, Medium};
 
 /// In the order of [`super::Rule`].
 pub(super) const RULES: &[RuleInfo] = &[
@@ -375,6 +375,16 @@ pub(super) const RULES: &[RuleInfo] = &[
         tags: &["MCP05", "T1190"],
         hits: &["user=a&password[$ne]=b", r#"{"password": {"$gt": ""}}"#, r#"{"$where": "sleep(1)"}"#, "a' || 'a'=='a"],
         misses: &["costs $5", r#"{"age": {"$gt": 21}}"#, "$next month"],
+    },
+    RuleInfo {
+        id: "machine-stop",
+        severity: Medium,
+        description: "The machine is stopped or started anew.",
+        remedy: "Allow the tool by a policy rule if it administers machines.",
+        source: "ATT&CK T1529",
+        tags: &["MCP05", "T1529"],
+        hits: &["sudo reboot", "shutdown -h now", "poweroff -f", "init 0", "Restart-Computer -Force"],
+        misses: &["shutdown -c", "last reboot", "init 3", "npm init", "systemctl status reboot.target"],
     },
 ];
 

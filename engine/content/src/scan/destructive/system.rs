@@ -37,6 +37,11 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         "systemctl" | "service" | "rc-service" | "initctl" | "launchctl" | "chkconfig" | "update-rc.d" => {
             services(command, name)
         }
+        "reboot" | "poweroff" | "halt" => (!any(&["--help", "-w", "--wtmp-only"])).then_some(Rule::MachineStop),
+        "shutdown" => {
+            (!any(&["-c", "/a", "--help", "-k", "--show"]) && command.words.len() > 1).then_some(Rule::MachineStop)
+        }
+        "init" | "telinit" => matches!(first.as_str(), "0" | "6").then_some(Rule::MachineStop),
         "setenforce" => matches!(first.as_str(), "0" | "permissive").then(service)?,
         "tmutil" => any(&["disable", "delete", "deletelocalsnapshots"]).then(service)?,
         "vssadmin" => any(&["delete", "resize"]).then(service)?,
@@ -70,7 +75,7 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
                 .then(service)?
         }
         "taskkill" => any(&["lsass.exe", "winlogon.exe", "csrss.exe"]).then(service)?,
-        "stop-computer" | "restart-computer" => service(),
+        "stop-computer" | "restart-computer" => Some(Rule::MachineStop),
         "passwd" | "usermod" => (any(&["-d", "-l", "--delete", "--lock"]) && any(&["root"])).then(service)?,
         // Programs of Windows that fetch something and run it (LOLBAS).
         "certutil" | "mshta" | "regsvr32" | "bitsadmin" | "rundll32" | "msiexec" | "wscript" | "cscript" => command

@@ -35,7 +35,10 @@ fn date(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     let first = take(bytes, &mut at)?;
     let (separator, width) = separator(bytes, at)?;
-    if separator == b'A' {
+    // 3-May-1961, 03/May/1961
+    let joined = matches!(separator, b'-' | b'/') && bytes.get(at + 1).is_some_and(u8::is_ascii_alphabetic);
+    if separator == b'A' || joined {
+        at += usize::from(joined);
         // 3 May 1961, 3. Mai 1961
         let name = month_name(bytes, &mut at)?;
         let year = year_behind(bytes, &mut at)?;

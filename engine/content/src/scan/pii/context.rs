@@ -77,6 +77,11 @@ impl<'t> Contexts<'t> {
         (self.member() | self.within(range.start.saturating_sub(CLOSE)..range.start)) & kinds != 0
     }
 
+    /// True if a word of `kinds` stands within `window`.
+    pub(super) fn label(&mut self, window: Range<usize>, kinds: Kinds) -> bool {
+        self.within(window) & kinds != 0
+    }
+
     /// The kinds of the words within `window`.
     fn within(&mut self, window: Range<usize>) -> Kinds {
         let bytes = self.bytes;
@@ -235,7 +240,7 @@ kinds! {
     PHONE "phone|phones|telephone|tel|tel no|phone number|phone no|mobile|mobile number|mobile no|cellphone|cell phone|cellular|fax|facsimile|landline|contact number|contact no|contact me at|contact us at|hotline|helpline|whatsapp|telegram|viber|sms|callback|voicemail|office phone|home phone|work phone|msisdn|telefon|telefonnummer|handy|handynummer|mobilnummer|mobil|rufnummer|festnetz|rückruf|anrufen|téléphone|telephone|numéro de téléphone|teléfono|telefono|móvil|movil|celular|cellulare|telefone|telemóvel|telefoon|telefoonnummer|mobiel|gsm|telefonu|komórka|puhelin|puhelinnumero|puh|matkapuhelin|mobiltelefon|telefonnr|tlf|tlf nr|cep|cep no|cep telefonu|numaram|телефон|тел|мобильный|звоните|номер телефона|电话|手机|手机号|联系电话|電話|携帯|電話番号|전화|전화번호|휴대폰|연락처|โทรศัพท์|هاتف|جوال|טלפון|नंबर|फ़ोन|मोबाइल"
     CALL "my number|our number|his number|her number|their number|us number|uk number|toll free|meine nummer|mon numéro|mi número|meu número|mio numero|call|call me|call us|called me|calling|reach me|reach us|reach him|reach her|reach them|answering at|dial|dial in|text me|text message|messages to|messages on|message to|message on|text messages|ring me|desk|cell|office|appelez|appeler|joindre|portable|llame|llamar|llámame|chiamare|chiamami|ligar|ligue|bellen|anrufen|звоните|позвоните"
     PASSPORT "passport|passports|passport number|passport no|passport id|travel document|reisepass|reisepassnummer|passnummer|pass nr|passeport|pasaporte|passaporto|passaporte|paspoort|paspoortnummer|paszport|passi|passinumero|pass nummer|паспорт|паспорта|护照|護照|パスポート|旅券|여권|pasaport|หนังสือเดินทาง|جواز|דרכון|पासपोर्ट"
-    DRIVER "driver license|driver licence|drivers license|drivers licence|driver's license|driver's licence|driving license|driving licence|driver lic|drivers lic|license number|licence number|license no|dl number|dl no|führerschein|führerscheinnummer|fuehrerschein|permis de conduire|carnet de conducir|licencia de conducir|permiso de conducir|patente|patente di guida|numero patente|carteira de motorista|cnh|carta de condução|rijbewijs|rijbewijsnummer|prawo jazdy|körkort|ajokortti|førerkort|водительское|驾驶证|驾照|運転免許|운전면허|ehliyet"
+    DRIVER "driver license|driver licence|drivers license|drivers licence|driver's license|driver's licence|driving license|driving licence|driver lic|drivers lic|license number|licence number|license no|dl number|dl no|dvla|dvla no|führerschein|führerscheinnummer|fuehrerschein|permis de conduire|carnet de conducir|licencia de conducir|permiso de conducir|patente|patente di guida|numero patente|carteira de motorista|cnh|carta de condução|rijbewijs|rijbewijsnummer|prawo jazdy|körkort|ajokortti|førerkort|водительское|驾驶证|驾照|運転免許|운전면허|ehliyet"
     BIRTH "date of birth|birth date|birthdate|birth day|birthday|dateofbirth|dob|d.o.b|d.o.b.|born|born on|born in|geburtsdatum|geboren am|geboren|geb.|geb|geburtstag|date de naissance|né le|née le|né(e) le|fecha de nacimiento|nacido el|nacida el|nacimiento|data di nascita|nato il|nata il|data de nascimento|nascido em|nascida em|nascimento|geboortedatum|geboren op|data urodzenia|urodzony|urodzona|födelsedatum|född|fødselsdato|født|syntymäaika|syntynyt|datum narození|doğum tarihi|дата рождения|родился|родилась|出生日期|出生|生日|生年月日|誕生日|생년월일|วันเกิด|تاريخ الميلاد|תאריך לידה|जन्म"
     BANK "iban|ibans|bank account|account number|account no|acct|bankverbindung|kontonummer|compte bancaire|cuenta bancaria|conto corrente|conta bancária|rekeningnummer|konto|банковский счет|银行账户|계좌"
     BIC_WORDS "bic|swift|bic code|swift code|swift bic|bic swift|swiftcode"
@@ -305,6 +310,7 @@ kinds! {
     KZ "иин|жсн|iin"
     EG "egyptian|الرقم القومي"
     GULF "emirates id|iqama|saudi id|civil id|الهوية الإماراتية"
+    PERSON "national id|national identity|national identification|nationalid|identity card|identity document|identification document|personal identification|citizen id|citizen number|carte d'identité|documento de identidad|carta d'identità|documento de identidade|personalausweis|身份证"
     VOTER "voter id|voter|elector|voter's id"
 }
 

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::context::{Contexts, Kinds};
+use super::context::{Contexts, DRIVER, Kinds, PASSPORT, PERSON, SSN, TAX};
 use super::numbers::{SPECS, Spec};
 use super::rules::Name;
 use super::{Candidate, card, gate, iban};
@@ -53,10 +53,44 @@ pub(super) fn find(
                 }
             }
             steps += extend(bytes, start, contexts, found);
+            steps += labelled(bytes, start, contexts, found);
         }
         at = end;
     }
     steps
+}
+
+/// What a label right before it calls a passport's, a taxpayer's or an identity number is one, whatever its form:
+/// `Passport number: K45 3286`, `"tax_id": "…"`.
+#[inline(never)]
+fn labelled(bytes: &[u8], start: usize, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) -> u64 {
+    let before = bytes.get(start.saturating_sub(LABEL)..start).unwrap_or_default();
+    let quotes = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'"' | b'\'' | b'\\')).count();
+    let before = before.get(..before.len() - quotes).unwrap_or_default();
+    let label = match before {
+        [head @ .., b':' | b'=' | b'#'] | [head @ .., b' ', b'i', b's'] => head,
+        _ => return 4,
+    };
+    let from = label.iter().rposition(|byte| matches!(byte, b',' | b';' | b'{' | b'\n' | b'|' | b':' | b'.' | b'?'));
+    let label = start.saturating_sub(LABEL) + from.map_or(0, |last| last + 1);
+    let (mut end, mut digits) = word(bytes, start);
+    let mut length = end - start;
+    while let Some(b' ' | b'-' | b'/' | b'.') = bytes.get(end)
+        && length <= LONGEST
+    {
+        let (next, more) = word(bytes, end + 1);
+        if more == 0 {
+            break;
+        }
+        length += next - end - 1;
+        digits += more;
+        end = next;
+    }
+    let kinds = PASSPORT | TAX | DRIVER | PERSON | SSN;
+    if (6..=18).contains(&length) && digits >= FEWEST && contexts.label(label..start, kinds) {
+        found.push(Candidate { rule: Name::NationalId, range: start..end, weight: PHONE });
+    }
+    (LABEL + length) as u64
 }
 
 /// The words gathered so far, without separators, in upper case.
@@ -337,7 +371,8 @@ fn whole(text: &str, contexts: &mut Contexts<'_>, found: &mut Vec<Candidate>) ->
     }
     // Whatever is named an identity number is one, check or not.
     let digits = run.compact().iter().filter(|byte| byte.is_ascii_digit()).count();
-    if kinds & (super::context::ID | super::context::SSN) != 0 && (6..=20).contains(&run.length) && digits >= 5 {
+    let named = super::context::ID | PASSPORT | TAX | DRIVER | SSN;
+    if kinds & named != 0 && (6..=20).contains(&run.length) && digits >= FEWEST {
         found.push(Candidate { rule: Name::NationalId, range: range.clone(), weight: PHONE });
     }
     if kinds & super::context::CARD != 0 && card::is_number(run.compact()) {
@@ -485,6 +520,12 @@ const GROUPS: usize = 12;
 
 /// Words from this length on may be wallets.
 const LONG: usize = 25;
+
+/// How far back a label is looked for.
+const LABEL: usize = 48;
+
+/// The fewest digits of a number that only its label tells.
+const FEWEST: usize = 4;
 
 /// The longest text that is taken for a number as a whole, in bytes.
 const WHOLE: usize = 48;

@@ -87,6 +87,7 @@ const TRIGGERS: &[&str] = &[
     "bic:",
     "bic ",
     "born ",
+    "passport",
     "\"dob\"",
     "dob:",
     // Names of members whose value may be a number.

@@ -89,6 +89,10 @@ pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
         let (head, rest) = arg.split_once([' ', ',']).unwrap_or((arg, ""));
         is_shell(head.rsplit('/').next().unwrap_or(head)) && (rest.is_empty() || rest.starts_with(['-', '#']))
     });
+    // Programs of Windows that load or start what they are given, past what watches the start of programs.
+    if lends(command, name) {
+        return Some(Rule::ShellEscape);
+    }
     // What clients of databases hand to a shell.
     let client = matches!(name, "psql" | "mysql" | "mariadb" | "sqlite3")
         && command.args().any(|arg| [r"\!", ".shell ", ".system "].iter().any(|sign| arg.starts_with(sign)));
@@ -98,6 +102,33 @@ pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
     let escape = !is_shell(name) && !matches!(name, "echo" | "printf" | "grep") && command.args().any(starts_shell);
     (assigned || escape).then_some(Rule::ShellEscape)
 }
+
+/// A program of [`LENDERS`], used so.
+#[inline(never)]
+fn lends(command: &crate::scan::shell::Command, name: &str) -> bool {
+    LENDERS.split('|').any(|line| {
+        let mut words = line.split(' ');
+        let plain = line.len() == name.len();
+        words.next() == Some(name)
+            && command.args().any(|arg| {
+                let arg = arg.to_ascii_lowercase();
+                plain || words.clone().any(|sign| arg.contains(sign))
+            })
+    })
+}
+
+/// Such programs, and what stands in an argument when they are used so; nothing: whenever they have one.
+/// Source: LOLBAS project, which lists them by function.
+static LENDERS: &str = "\
+    addinutil|aspnet_compiler|atbroker /start|bginfo|certoc|cmstp .inf /nf|cdb -c|conhost .exe|control .dll .cpl|\
+    createdump|dfsvc|diskshadow /s exec|dnscmd plugindll|dump64|esentutl ntds.dit /vss|explorer /root|extexport|\
+    forfiles /c|ftp -s:|gpscript|ieexec|infdefaultinstall|installutil /u|mavinject|microsoft.workflow.compiler|\
+    msdt .diagcab pcwdiagnostic /af|mshta|msxsl|odbcconf regsvr installdriver -f /f|pcalua -a|pcwrun|presentationhost|\
+    provlaunch|rasautou -d|rdrleakdiag|regasm /u|register-cimprovider|regsvcs|regsvr32 /i scrobj .sct|replace \\\\|\
+    rundll32 url.dll advpack syssetup setupapi shdocvw ieframe pcwutl zipfldr dfshim comsvcs mshtml shell32 desk.cpl scrobj|\
+    runexehelper|runonce /alternate|runscripthelper|scriptrunner -appvscript|settingsynchost diagscript|sqldumper|\
+    stordiag|syncappvpublishingserver|tracker /d|ttdinject|tttracer|verclsid|vsjitdebugger|wbadmin ntds.dit|\
+    winrm invoke|wmic create /format:|workfolders|wuauclt updatedeploymentprovider|xwizard runwizard";
 
 /// A value that would be read as an option.
 pub(super) fn in_value(text: &str, role: Role) -> Option<Range<usize>> {

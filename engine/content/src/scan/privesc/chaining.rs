@@ -77,6 +77,9 @@ pub(super) fn template(text: &str) -> Option<Range<usize>> {
             return Some(start..text.len());
         }
     }
+    if let Some(range) = expression(text) {
+        return Some(range);
+    }
     if !TEMPLATES.is_in(text.as_bytes()) {
         return None;
     }
@@ -93,6 +96,58 @@ pub(super) fn template(text: &str) -> Option<Range<usize>> {
     }
     None
 }
+
+/// `{{7*7}}`, `${x.getClass()…}`: an expression of a template engine that calculates to probe, or reaches for what can run code.
+#[inline(never)]
+fn expression(text: &str) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for _ in 0..MAX_EXPRESSIONS {
+        let start = from + bytes.get(from..)?.windows(2).position(|two| OPENERS.contains(&two))?;
+        from = start + 2;
+        let end = bytes.len().min(from + MAX_EXPRESSION);
+        let inner = String::from_utf8_lossy(bytes.get(from..end)?);
+        let inner = inner.trim_start_matches(['{', '=', ' ', '-', '"', '\'']);
+        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let first = digits(inner);
+        let behind = inner.get(first..).unwrap_or("").trim_start();
+        let second = behind.strip_prefix('*').unwrap_or("").trim_start_matches([' ', '\'', '"']);
+        let closed = second.get(digits(second)..).unwrap_or("").trim_start_matches(['\'', '"', ' ']);
+        let probe = first > 0 && digits(second) > 0 && closed.starts_with(['}', '%']);
+        if probe || REACHES.is_in(inner.as_bytes()) {
+            return Some(start..text.len());
+        }
+    }
+    None
+}
+
+const OPENERS: [&[u8]; 7] = [b"{{", b"${", b"#{", b"*{", b"<%", b"{%", b"<#"];
+const MAX_EXPRESSIONS: usize = 16;
+const MAX_EXPRESSION: usize = 128;
+
+/// What an expression goes through to run code.
+static REACHES: LazyLock<Literals> = LazyLock::new(|| {
+    Literals::new(
+        [
+            "__class__",
+            "__mro__",
+            "__subclasses__",
+            "__globals__",
+            "__builtins__",
+            "getClass()",
+            "getClassLoader",
+            "T(java.",
+            "java.lang.",
+            "freemarker.template.",
+            "getRuntime()",
+            "ProcessBuilder(",
+            "popen(",
+            "constructor.constructor",
+            "UndefinedFilterCallback",
+        ]
+        .iter(),
+    )
+});
 
 /// [`EXPANDED`] in one pass: most texts hold none of it.
 static TEMPLATES: LazyLock<Literals> = LazyLock::new(|| Literals::new(EXPANDED.iter()));
@@ -328,11 +383,25 @@ fn substituted(input: &Input<'_>, role: Role) -> bool {
         return false;
     }
     let script = input.script();
+    if substitutes(&script, text, role) {
+        return true;
+    }
+    // A quote in front ends the string that the text was pasted into.
+    let inner = text.trim_start();
+    inner.starts_with(['\'', '"']) && inner.get(1..).is_some_and(|inner| substitutes(&shell::parse(inner), inner, role))
+}
+
+#[inline(never)]
+fn substitutes(script: &shell::Script, text: &str, role: Role) -> bool {
     let assigned = script.commands.iter().filter(|command| !command.assignments.is_empty()).count();
     script.commands.iter().enumerate().any(|(index, command)| {
         let name = command.name();
         let known = looks_like_command(&name) && !WORDS.contains(&name.as_str());
-        let substitution = command.substituted && (known || matches!(name.as_str(), "cmd" | "id"));
+        // What probes whether it is run; `$(date)` may be meant for a file's name.
+        let probes = matches!(name.as_str(), "cmd" | "id")
+            || matches!(name.as_str(), "echo" | "sleep" | "ping" | "host" | "dig" | "cat" | "env")
+                && command.words.len() > 1;
+        let substitution = command.substituted && (known || probes);
         let spliced = assigned > 0
             && index > 0
             && looks_like_command(&name)

@@ -22,7 +22,7 @@ pub(super) fn find(text: &str, role: Role) -> Option<Range<usize>> {
     let climb = climbs(path);
     let found = match role {
         // A server's own arguments stay below a root that the path does not know: climbing out is the point.
-        Role::Path => climb.out > 0 || (encoded && climb.any > 0) || climb.odd || absolute_trick(path),
+        Role::Path => climb.out > 0 || (encoded && climb.any > 0) || climb.odd || absolute_trick(plain.as_str()),
         Role::Url => climb.any > 0 && (encoded || climb.out > 0 || climb.any >= 2) || climb.odd,
         _ => climb.out >= 2 || (encoded && climb.any > 0) || climb.odd || (climb.any >= 2 && climb.out >= 1),
     };
@@ -51,6 +51,11 @@ fn once(text: &str) -> String {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         if *byte == b'%' {
+            if let Some((value, length)) = nested(bytes, at).or_else(|| overlong(bytes, at)) {
+                out.extend_from_slice(value);
+                at += length;
+                continue;
+            }
             if let Some(value) = hex(bytes, at + 1, 2) {
                 let second = if bytes.get(at + 3) == Some(&b'%') { hex(bytes, at + 4, 2) } else { None };
                 let third =
@@ -59,10 +64,10 @@ fn once(text: &str) -> String {
                     // Overlong forms of ASCII: two bytes with a lead of C0 or C1, three with E0 80.
                     (0xc0 | 0xc1, Some(low), _) => {
                         out.push(((value as u8 & 1) << 6) | (low as u8 & 0x3f));
-                        // %c0%2f: a broken second byte stands for itself.
+                        // %c0%2f, %c1%1c: of a broken second byte its low bits count.
                         if low < 0x80 {
                             out.pop();
-                            out.push(low as u8);
+                            out.push(if value == 0xc0 { low as u8 } else { 0x40 | (low as u8 & 0x3f) });
                         }
                         at += 6;
                     }
@@ -110,6 +115,58 @@ fn once(text: &str) -> String {
     String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
+/// `%%32%%65`: an escape whose digits are escaped themselves.
+#[inline(never)]
+fn nested(bytes: &[u8], at: usize) -> Option<(&'static [u8], usize)> {
+    if bytes.get(at + 1) != Some(&b'%') {
+        return None;
+    }
+    let first = hex(bytes, at + 2, 2)?;
+    let skip = if bytes.get(at + 4..at + 6) == Some(b"%%") { 2 } else { 1 };
+    let second = hex(bytes, at + 4 + skip, 2)?;
+    let value: &[u8] = match (char::from_u32(first)?, char::from_u32(second)?.to_ascii_lowercase()) {
+        ('2', 'e') => b".",
+        ('2', 'f') => b"/",
+        ('5', 'c') => b"\\",
+        _ => return None,
+    };
+    Some((value, 6 + skip))
+}
+
+/// Overlong forms of four to six bytes, and what decoders make of a lead of two whose second byte is no number.
+#[inline(never)]
+fn overlong(bytes: &[u8], at: usize) -> Option<(&'static [u8], usize)> {
+    let lead = hex(bytes, at + 1, 2)?;
+    let count = match lead {
+        0xf0 => 3,
+        0xf8 => 4,
+        0xfc => 5,
+        // `%c0.` and `%c0%qf`.
+        0xc0 | 0xc1 => {
+            return match bytes.get(at + 3..at + 6) {
+                Some([b'.', ..]) => Some((b".", 4)),
+                Some([b'%', high, low]) if high.is_ascii_alphanumeric() && low.is_ascii_alphanumeric() => {
+                    let broken = !high.is_ascii_hexdigit() || !low.is_ascii_hexdigit();
+                    broken.then_some((b"/".as_slice(), 6))
+                }
+                _ => None,
+            };
+        }
+        _ => return None,
+    };
+    let byte = |index: usize| (bytes.get(at + 3 * index) == Some(&b'%')).then(|| hex(bytes, at + 3 * index + 1, 2))?;
+    if !(1..count - 1).all(|index| byte(index) == Some(0x80)) {
+        return None;
+    }
+    let value: &[u8] = match ((byte(count - 1)? & 1) << 6) | (byte(count)? & 0x3f) {
+        0x2e => b".",
+        0x2f => b"/",
+        0x5c => b"\\",
+        _ => return None,
+    };
+    Some((value, 3 * count + 3))
+}
+
 fn hex(bytes: &[u8], at: usize, count: usize) -> Option<u32> {
     let mut value = 0;
     for byte in bytes.get(at..at + count)? {
@@ -137,7 +194,7 @@ fn climbs(path: &str) -> Climb {
         path.split(['/', '\\', '\u{2215}', '\u{2044}', '\u{2216}', '\u{ff0f}', '\u{ff3c}']).enumerate()
     {
         separated |= index > 0;
-        let bare = segment.trim_matches(['\0', '?', ' ', '"', '\'']);
+        let bare = segment.trim_matches(|c: char| c.is_control() || matches!(c, '?' | ' ' | '"' | '\''));
         let bare = bare.rsplit(['=', '&', ',']).next().unwrap_or(bare);
         match bare {
             "" | "." => {}

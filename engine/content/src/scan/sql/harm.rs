@@ -115,7 +115,11 @@ fn of(statement: &Statement<'_, '_>, verb: Option<Verb>) -> Option<Harm> {
                 library.then_some(Harm::System)
             }
         }
-        Verb::Stop => (at(0)?.is("shutdown") && tokens.len() <= 3).then_some(Harm::Stop),
+        // `shutdown -c` is a command of the shell.
+        Verb::Stop => (at(0)?.is("shutdown")
+            && tokens.len() <= 3
+            && at(1).is_none_or(|next| next.text.starts_with(|c: char| c.is_ascii_alphabetic() || c == ';')))
+        .then_some(Harm::Stop),
         _ => None,
     };
     found.or_else(|| reaches_system(statement).then_some(Harm::System))
