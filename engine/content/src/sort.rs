@@ -63,12 +63,12 @@ pub trait Insert: Iterator + Sized {
 
 impl<I: Iterator> Insert for I {}
 
-/// Which item comes first, second and so on. Merges runs from the bottom up; `before` is a strict order.
+/// Which item comes first, second and so on; nothing if they are in order. Merges runs from the bottom up; `before` is a strict order.
 fn in_order(count: u32, before: &dyn Fn(u32, u32) -> bool) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..count).collect();
     if (1..count).all(|at| !before(at, at - 1)) {
-        return order;
+        return Vec::new();
     }
+    let mut order: Vec<u32> = (0..count).collect();
     let mut merged = Vec::with_capacity(order.len());
     let mut run = 1;
     while run < order.len() {

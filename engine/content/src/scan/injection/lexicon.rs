@@ -153,15 +153,14 @@ concepts! {
 /// The concepts of every word that has one: index into the words, and the set.
 pub(super) fn concepts(words: &Words) -> Vec<(usize, Concepts)> {
     let lexicon = &*LEXICON;
-    words
-        .list
-        .iter()
-        .enumerate()
-        .filter_map(|(index, word)| {
-            let found = lexicon.look_up(words, word);
-            (found != 0).then_some((index, found))
-        })
-        .collect()
+    let mut all = Vec::with_capacity(words.list.len() / 2);
+    for (index, word) in words.list.iter().enumerate() {
+        let found = lexicon.look_up(words, word);
+        if found != 0 {
+            all.push((index, found));
+        }
+    }
+    all
 }
 
 /// Entries by their first bytes, the longest first.
@@ -172,6 +171,7 @@ struct Lexicon {
 }
 
 struct Entry {
+    /// Its first three bytes, fewer where it is shorter.
     key: u32,
     /// Its first eight bytes, and which of them there are.
     head: u64,
@@ -195,7 +195,8 @@ impl Lexicon {
                     let folded = Words::read(&plain, 0);
                     let text: Box<str> = folded.list.first().map_or("", |first| folded.from(first)).into();
                     let mask = u64::MAX.checked_shr(64 - 8 * text.len().min(8) as u32).unwrap_or(0);
-                    Entry { key: key(&text), head: head(&text), mask, text, open, concepts: concept }
+                    let head = head(text.as_bytes());
+                    Entry { key: head as u32 & 0xff_ffff, head, mask, text, open, concepts: concept }
                 })
             })
             .filter(|entry| entry.text.len() >= 2)
@@ -220,12 +221,13 @@ impl Lexicon {
 
     /// The longest single word decides; phrases that start here add what they mean.
     fn look_up(&self, words: &Words, word: &Word) -> Concepts {
-        let text = words.from(word);
-        let own = words.text(word).len();
+        let text = words.from(word).as_bytes();
+        let own = word.length();
         let head = head(text);
+        let key = head as u32 & 0xff_ffff;
+        let mask = self.slots.len() - 1;
         let mut found = 0;
-        for key in [key(text), key(text) & 0xffff] {
-            let mask = self.slots.len() - 1;
+        for key in [key, key & 0xffff] {
             let mut at = hash(key) as usize & mask;
             while let Some((stored, first, count)) = self.slots.get(at).filter(|slot| slot.2 != 0) {
                 if *stored == key {
@@ -234,17 +236,19 @@ impl Lexicon {
                         if head & entry.mask != entry.head {
                             continue;
                         }
+                        let length = entry.text.len();
                         // Short ones have been compared whole.
-                        let short = entry.text.len() <= size_of::<u64>();
-                        let rest = if short { text.get(entry.text.len()..) } else { text.strip_prefix(&*entry.text) };
-                        let Some(rest) = rest else { continue };
-                        if !(entry.open || word.style.ideograph || rest.is_empty() || rest.starts_with(' ')) {
+                        if length > size_of::<u64>() && !text.starts_with(entry.text.as_bytes()) {
                             continue;
                         }
-                        if entry.text.len() > own && !word.style.ideograph {
+                        let ends = text.get(length).is_none_or(|next| *next == b' ');
+                        if !(ends || entry.open || word.style.ideograph) || length > text.len() {
+                            continue;
+                        }
+                        if length > own && !word.style.ideograph {
                             found |= entry.concepts;
-                        } else if settled == 0 || settled == entry.text.len() {
-                            settled = entry.text.len();
+                        } else if settled == 0 || settled == length {
+                            settled = length;
                             found |= entry.concepts;
                         }
                     }
@@ -261,20 +265,15 @@ impl Lexicon {
 }
 
 /// The first eight bytes, fewer where there are fewer: compared before anything else is.
-fn head(text: &str) -> u64 {
-    match text.as_bytes().first_chunk::<8>() {
+#[inline(always)]
+fn head(text: &[u8]) -> u64 {
+    match text.first_chunk::<8>() {
         Some(eight) => u64::from_le_bytes(*eight),
-        None => text.bytes().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(byte)),
+        None => text.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)),
     }
 }
 
-/// The first three bytes, fewer for shorter entries.
-fn key(text: &str) -> u32 {
-    let mut bytes = text.bytes();
-    let mut next = || u32::from(bytes.next().unwrap_or(0));
-    next() | next() << 8 | next() << 16
-}
-
+#[inline(always)]
 fn hash(key: u32) -> u32 {
     key.wrapping_mul(0x9e37_79b1) >> 12
 }
