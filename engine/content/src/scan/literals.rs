@@ -20,6 +20,8 @@ pub(super) struct Literals {
     edges: Vec<(u8, u32)>,
     /// Where each byte leads to from the root.
     first: Box<[u32; 256]>,
+    /// Three folded bytes, and the node they lead to; a table of hashes, empty where a word is shorter than that.
+    jumps: Vec<(u32, u32)>,
     /// One bit for each kind of three folded bytes that a word may begin with.
     begins: Box<[u32; BEGINS / 32]>,
 }
@@ -45,7 +47,10 @@ impl Literals {
         let (words, numbers) = all.into_iter().unzip();
         let (nodes, edges) = (Vec::new(), Vec::new());
         let (first, begins) = (Box::new([NONE; 256]), Box::new([0; BEGINS / 32]));
-        let mut this = Self { words, numbers, nodes, edges, first, begins };
+        let mut this = Self { words, numbers, nodes, edges, first, begins, jumps: Vec::new() };
+        if this.words.iter().all(|word| word.len() >= 3) {
+            this.jumps = vec![(0, NONE); (this.words.len() * 2).next_power_of_two()];
+        }
         this.begin();
         this.grow();
         this
@@ -85,6 +90,10 @@ impl Literals {
     fn longest(&self, text: &[u8], at: usize) -> Option<Found> {
         let mut best = None;
         let (mut node, mut end) = (0, at);
+        if let Some(three) = text.get(at..).and_then(|rest| rest.first_chunk()).filter(|_| !self.jumps.is_empty()) {
+            node = self.jump(three)?;
+            end += self.nodes.get(node)?.depth as usize;
+        }
         while let Some(Node { word, edges, depth }) = self.nodes.get(node) {
             let edges = self.edges.get(edges.0 as usize..edges.1 as usize).unwrap_or_default();
             if edges.is_empty() {
@@ -115,12 +124,49 @@ impl Literals {
         Some(Found { number: self.numbers.get(word as usize).copied()?, range: at..end })
     }
 
+    /// The node that three bytes lead to.
+    #[inline(always)]
+    fn jump(&self, three: &[u8; 3]) -> Option<usize> {
+        let (key, mut at) = self.slot(three);
+        loop {
+            let (stored, node) = self.jumps.get(at)?;
+            if *stored == key {
+                return Some(*node as usize);
+            }
+            if *node == NONE {
+                return None;
+            }
+            at = (at + 1) & (self.jumps.len() - 1);
+        }
+    }
+
+    /// Three bytes as they are stored, and where they are looked for.
+    #[inline(always)]
+    fn slot(&self, three: &[u8; 3]) -> (u32, usize) {
+        let [a, b, c] = three.map(|byte| u32::from(byte.to_ascii_lowercase()));
+        let key = a | b << 8 | c << 16;
+        (key, (key.wrapping_mul(0x9e37_79b1) >> 12) as usize & self.jumps.len().saturating_sub(1))
+    }
+
+    /// Notes the node that the first three bytes of a word lead to.
+    fn note(&mut self, word: usize, node: usize) {
+        let Some(three) = self.words.get(word).and_then(|word| word.first_chunk()) else { return };
+        let (key, mut at) = self.slot(three);
+        while self.jumps.get(at).is_some_and(|(_, node)| *node != NONE) {
+            at = (at + 1) & (self.jumps.len() - 1);
+        }
+        if let Some(slot) = self.jumps.get_mut(at) {
+            *slot = (key, node as u32);
+        }
+    }
+
     /// Builds the trie, node by node; a node with one word below it has no edges.
     fn grow(&mut self) {
         self.nodes.push(Node { word: NONE, edges: (0, 0), depth: 0 });
         let mut open = vec![(0, 0..self.words.len(), 0)];
         while let Some((index, mut words, depth)) = open.pop() {
             let mut node = Node { word: NONE, edges: (0, 0), depth: depth as u32 };
+            let one = words.start;
             if self.words.get(words.start).is_some_and(|word| word.len() == depth || words.len() == 1) {
                 node.word = words.start as u32;
                 words.start += 1;
@@ -140,6 +186,9 @@ impl Literals {
                 self.nodes.push(Node { word: NONE, edges: (0, 0), depth: 0 });
             }
             node.edges.1 = self.edges.len() as u32;
+            if depth == 3 || depth < 3 && node.edges.0 == node.edges.1 {
+                self.note(one, index);
+            }
             if let Some(place) = self.nodes.get_mut(index) {
                 *place = node;
             }

@@ -42,6 +42,7 @@ pub(super) struct Found {
 
 /// Runs the grammar over the concepts of a text. Each concept looks at a bounded number of
 /// neighbours, so the work is linear.
+#[inline(never)]
 pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, mut found: impl FnMut(Found)) {
     let mut weak: Vec<(usize, usize, u32, Range<usize>)> = Vec::new();
     // The concepts of one sentence, and those of them that stand near the one looked at, by how far a word reaches.
@@ -112,6 +113,7 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
 }
 
 /// The concepts of each eight in a row.
+#[inline(never)]
 fn eights(concepts: &[(usize, Concepts)]) -> Vec<Concepts> {
     let mut all: Vec<Concepts> = concepts.iter().map(|(_, held)| *held).collect();
     for step in [1, 2, 4] {
@@ -126,6 +128,7 @@ fn eights(concepts: &[(usize, Concepts)]) -> Vec<Concepts> {
 }
 
 /// All concepts of a window.
+#[inline(never)]
 fn held_in(concepts: &[(usize, Concepts)], eights: &[Concepts], window: &Range<usize>) -> Concepts {
     let Some(last) = window.end.checked_sub(8).filter(|last| *last >= window.start) else {
         return concepts.get(window.clone()).unwrap_or_default().iter().fold(0, |all, (_, held)| all | held);
@@ -155,6 +158,7 @@ fn possible(own: Concepts, around: Concepts, place: Place, known: &mut [((Concep
 }
 
 /// Weak patterns within [`STRETCH`] words of each other, each kind once.
+#[inline(never)]
 fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Found)) {
     let mut first = 0;
     let mut from = 0;
@@ -226,6 +230,7 @@ struct Near<'c> {
 
 impl Near<'_> {
     /// The concept at a place within reach: the distance of its word, and what it holds.
+    #[inline]
     fn get(&self, at: Option<usize>) -> Option<(usize, Concepts)> {
         let (other, held) = self.concepts.get(at.filter(|at| self.sentence.contains(at))?)?;
         Some((other.abs_diff(self.index), *held)).filter(|(distance, _)| *distance <= self.span)

@@ -151,6 +151,7 @@ concepts! {
 }
 
 /// The concepts of every word that has one: index into the words, and the set.
+#[inline(never)]
 pub(super) fn concepts(words: &Words) -> Vec<(usize, Concepts)> {
     let lexicon = &*LEXICON;
     let mut all = Vec::with_capacity(words.list.len() / 2);
@@ -165,6 +166,8 @@ pub(super) fn concepts(words: &Words) -> Vec<(usize, Concepts)> {
 
 /// Entries by their first bytes, the longest first.
 struct Lexicon {
+    /// One bit for each kind of entry of two bytes.
+    pairs: u64,
     /// Hash of the first three bytes to the first of its entries and how many there are.
     slots: Vec<(u32, u32, u32)>,
     entries: Vec<Entry>,
@@ -216,7 +219,9 @@ impl Lexicon {
             }
             first += same.len() as u32;
         }
-        Self { slots, entries }
+        let pairs = entries.iter().filter(|entry| entry.key < 0x1_0000);
+        let pairs = pairs.fold(0, |all, entry| all | 1 << (hash(entry.key) & 63));
+        Self { pairs, slots, entries }
     }
 
     /// The longest single word decides; phrases that start here add what they mean.
@@ -228,6 +233,10 @@ impl Lexicon {
         let mask = self.slots.len() - 1;
         let mut found = 0;
         for key in [key, key & 0xffff] {
+            // Few entries are of two bytes.
+            if key < 0x1_0000 && self.pairs & 1 << (hash(key) & 63) == 0 {
+                continue;
+            }
             let mut at = hash(key) as usize & mask;
             while let Some((stored, first, count)) = self.slots.get(at).filter(|slot| slot.2 != 0) {
                 if *stored == key {
@@ -238,7 +247,7 @@ impl Lexicon {
                         }
                         let length = entry.text.len();
                         // Short ones have been compared whole.
-                        if length > size_of::<u64>() && !text.starts_with(entry.text.as_bytes()) {
+                        if length > size_of::<u64>() && !is_like(text.get(..length), entry.text.as_bytes()) {
                             continue;
                         }
                         let ends = text.get(length).is_none_or(|next| *next == b' ');
@@ -262,6 +271,12 @@ impl Lexicon {
         }
         found
     }
+}
+
+/// True for a text that is a longer entry, of which the first eight bytes have been compared.
+#[inline(always)]
+fn is_like(text: Option<&[u8]>, entry: &[u8]) -> bool {
+    text.is_some_and(|text| text.last_chunk::<8>() == entry.last_chunk() && (text.len() <= 16 || text == entry))
 }
 
 /// The first eight bytes, fewer where there are fewer: compared before anything else is.

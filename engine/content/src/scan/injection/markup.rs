@@ -420,6 +420,7 @@ fn link(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
 }
 
 /// A mark such as `[SYSTEM]`, in small letters `lower`: only where it opens a turn and something is told to the model.
+#[inline(never)]
 fn is_role_tag(spoken: &mut Spoken<'_>, lower: &str, range: &Range<usize>, place: Place) -> bool {
     let text = spoken.text;
     let mark = text.as_bytes().get(range.clone()).unwrap_or_default();

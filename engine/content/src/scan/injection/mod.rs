@@ -131,6 +131,7 @@ pub fn training_features(input: &Input<'_>) -> Vec<Vec<u32>> {
 }
 
 /// Matches in order, each rule once per place; where each rule's came in order that is so already.
+#[inline(never)]
 fn settle(out: &mut Vec<Match>, first: usize, ordered: bool) {
     let mut new = out.split_off(first);
     if ordered {
@@ -158,6 +159,7 @@ struct Windows {
 
 impl Windows {
     /// A short text whole if there is a sign in it, of a long one what stands around the signs.
+    #[inline(never)]
     fn of(text: &str, mut sign: impl FnMut(&Found)) -> Self {
         let mut windows = Self::default();
         for hit in SIGNS.find(text.as_bytes(), 0..text.len()) {

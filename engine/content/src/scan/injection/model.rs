@@ -43,6 +43,7 @@ impl Verdict {
 }
 
 /// Judges the passages of a stretch of text.
+#[inline(never)]
 pub(super) fn judge(words: &Words, concepts: &[(usize, Concepts)], place: Place) -> Verdict {
     let mut verdict = Verdict { injection: None, passages: Vec::new(), floor: f32::MIN, first: Cell::new(0) };
     let Some(model) = MODEL.as_ref() else { return verdict };
@@ -84,6 +85,7 @@ pub(super) fn passages(
 }
 
 /// Calls `found` with the words and the place of each passage: [`PASSAGE`] words, every half of that.
+#[inline(never)]
 fn each_passage(words: &Words, mut found: impl FnMut(Range<usize>, Range<usize>)) {
     let count = words.list.len();
     let mut first = 0;
@@ -170,6 +172,7 @@ impl Sink for Sums<'_> {
 }
 
 /// Hands the features of each word to `own`.
+#[inline(never)]
 fn features(words: &Words, concepts: &[(usize, Concepts)], place: Place, own: &mut impl Sink) {
     let mut meant = concepts.iter().peekable();
     let mut last: [(usize, Concepts, u32); 2] = [(0, 0, 0); 2];

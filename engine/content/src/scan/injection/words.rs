@@ -129,16 +129,19 @@ impl Words {
     }
 
     /// The folded text from the start of a word on.
+    #[inline]
     pub(super) fn from(&self, word: &Word) -> &str {
         self.folded.get(word.folded.0 as usize..).unwrap_or_default()
     }
 
     /// The folded word.
+    #[inline]
     pub(super) fn text(&self, word: &Word) -> &str {
         self.folded.get(word.folded.0 as usize..word.folded.1 as usize).unwrap_or_default()
     }
 
     /// A word of small letters that stands at `at`.
+    #[inline]
     fn plain(&mut self, word: &str, at: usize, sentence: u32) {
         if !self.folded.is_empty() {
             self.folded.push(' ');
@@ -296,6 +299,7 @@ fn is_leet(word: &str) -> bool {
 }
 
 /// Signs of ASCII that part words and do nothing else.
+#[inline]
 fn is_plain_gap(byte: u8) -> bool {
     matches!(
         byte,
