@@ -66,6 +66,8 @@ struct Peeler<'t> {
     word: (Range<usize>, bool),
     /// Whether the text has letters of another script that imitate nothing.
     foreign: Option<bool>,
+    /// What some characters are: finding that out takes a walk along a table.
+    known: [(char, Fold); KNOWN],
 }
 
 impl<'t> Peeler<'t> {
@@ -80,6 +82,7 @@ impl<'t> Peeler<'t> {
             is_json: text.starts_with(['{', '[', '"']),
             word: (0..0, false),
             foreign: None,
+            known: [('\0', Fold::Same); KNOWN],
         }
     }
 
@@ -117,7 +120,12 @@ impl<'t> Peeler<'t> {
     fn unicode(&mut self, at: usize) -> (Option<(Decoded, usize)>, bool) {
         let Some(c) = self.text.get(at..).and_then(|rest| rest.chars().next()) else { return (None, false) };
         let length = c.len_utf8();
-        match fold(c) {
+        let Some(known) = self.known.get_mut(c as usize % KNOWN) else { return (None, false) };
+        if known.0 != c {
+            *known = (c, fold(c));
+        }
+        let is = known.1;
+        match is {
             Fold::Same => (None, false),
             Fold::Plain(plain) => (Some((Decoded::Char(plain), length)), false),
             Fold::Letters(letters) => (Some((Decoded::Letters(letters), length)), false),
@@ -167,6 +175,9 @@ impl<'t> Peeler<'t> {
         self.word.1 || !*self.foreign.get_or_insert_with(|| text.chars().any(is_of_its_own))
     }
 }
+
+/// How many characters are kept with what they are.
+const KNOWN: usize = 16;
 
 /// True for letters and digits; those most texts and imitations are made of without a look at the tables of Unicode.
 fn is_letter(c: char) -> bool {
