@@ -18,20 +18,30 @@ pub(super) struct Patterns {
     /// For each keyword the rules that it belongs to.
     pub(super) of_keyword: Vec<Vec<usize>>,
     pub(super) rules: Vec<Compiled>,
-    /// For each keyword whether all its rules want a token that begins with it, not within a word.
-    pub(super) starts_token: Vec<bool>,
+    /// For each keyword whether it means nothing within a word: it begins the tokens of all its rules, and no detector
+    /// is triggered by it.
+    starts_token: Vec<bool>,
     /// Rules of tokens that are known without a keyword, by their form alone.
     pub(super) bare: Vec<usize>,
 }
 
 impl Patterns {
-    /// Finds out what is to be known of each keyword, once all rules are there.
-    pub(super) fn finish(&mut self) {
+    /// Finds out what is to be known of each keyword, once all rules are there. `triggered` says which keywords trigger
+    /// detectors.
+    pub(super) fn finish(&mut self, triggered: &[u32]) {
         let of_start = |index: &usize| {
             let rule = self.rules.get(*index);
             rule.is_some_and(|rule| rule.matcher == Matcher::Pattern && rule.at_boundary && rule.lead == 0)
         };
-        self.starts_token = self.of_keyword.iter().map(|rules| rules.iter().all(of_start)).collect();
+        let starts =
+            self.of_keyword.iter().zip(triggered).map(|(rules, bits)| *bits == 0 && rules.iter().all(of_start));
+        self.starts_token = starts.collect();
+    }
+
+    /// True if nothing comes of a keyword where it stands, as in a run of one letter, which may be a keyword at each.
+    #[inline]
+    pub(super) fn is_moot(&self, text: &[u8], hit: &Hit) -> bool {
+        is_within(text, hit.start) && self.starts_token.get(hit.keyword) == Some(&true)
     }
 
     /// Tries the rules that need no keyword where a run of letters and digits starts.
@@ -91,8 +101,7 @@ impl Patterns {
 
     /// Verifies the rules of one keyword hit.
     pub(super) fn verify(&self, text: &[u8], hit: Hit, pass: &mut Pass) {
-        // A run of one letter may be a keyword at each.
-        if is_within(text, hit.start) && self.starts_token.get(hit.keyword) == Some(&true) {
+        if self.is_moot(text, &hit) {
             return;
         }
         // Read once for all rules of the keyword.

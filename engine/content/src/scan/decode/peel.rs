@@ -87,22 +87,20 @@ impl<'t> Peeler<'t> {
     }
 
     fn copy_to(&mut self, end: usize) {
-        self.spans.copy(self.out.len(), self.copied..end);
         self.out.push_str(self.text.get(self.copied..end).unwrap_or_default());
     }
 
     fn decoded(&mut self, span: Range<usize>, decoded: Decoded) {
         self.copy_to(span.start);
         self.copied = span.end;
-        if !matches!(decoded, Decoded::Nothing) {
-            self.spans.decoded(self.out.len(), span);
-        }
+        let at = self.out.len();
         match decoded {
             Decoded::Char(c) => self.out.push(c),
             Decoded::Text(text) => self.out.push_str(&text),
             Decoded::Letters(letters) => self.out.push_str(letters),
             Decoded::Nothing => {}
         }
+        self.spans.decoded(at, self.out.len() - at, span);
     }
 
     fn finish(mut self) -> Option<Layer> {
@@ -110,6 +108,7 @@ impl<'t> Peeler<'t> {
             return None;
         }
         self.copy_to(self.text.len());
+        self.spans.ends(self.text.len());
         if self.percent && !self.text.contains(' ') && self.text.contains('+') {
             // A form's encoding writes a space as `+` (WHATWG URL, application/x-www-form-urlencoded).
             self.out = self.out.replace('+', " ");

@@ -154,15 +154,46 @@ concepts! {
 #[inline(never)]
 pub(super) fn concepts(words: &Words) -> Vec<(usize, Concepts)> {
     let lexicon = &*LEXICON;
-    let mut all = Vec::with_capacity(words.list.len() / 2);
+    let mut all = Vec::with_capacity(words.list.len());
+    // What was found for some of the last words, by the text from there on.
+    let mut known = [Known { text: [0; SEEN], own: 0, found: 0 }; KNOWN];
     for (index, word) in words.list.iter().enumerate() {
-        let found = lexicon.look_up(words, word);
+        let text = words.from(word).as_bytes();
+        let seen = text.first_chunk::<SEEN>().filter(|seen| seen.first().is_some_and(u8::is_ascii));
+        let found = match seen.and_then(|seen| Some((seen, known.get_mut(slot(seen))?))) {
+            None => lexicon.look_up(text, word),
+            Some((seen, known)) => {
+                if known.own != word.length() || known.text != *seen {
+                    *known = Known { text: *seen, own: word.length(), found: lexicon.look_up(text, word) };
+                }
+                known.found
+            }
+        };
         if found != 0 {
             all.push((index, found));
         }
     }
     all
 }
+
+/// What was found for a word, which depends on nothing but its length and so much of the text from it on.
+#[derive(Clone, Copy)]
+struct Known {
+    text: [u8; SEEN],
+    own: usize,
+    found: Concepts,
+}
+
+/// Where it is kept what was found at a text.
+#[inline(always)]
+fn slot(text: &[u8; SEEN]) -> usize {
+    (head(text).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KNOWN.trailing_zeros())) as usize
+}
+
+/// Longer, by a byte at least, than the longest entry that begins with a letter of ASCII.
+const SEEN: usize = 40;
+/// For how many words; a power of two.
+const KNOWN: usize = 16;
 
 /// Entries by their first bytes, the longest first.
 struct Lexicon {
@@ -225,8 +256,7 @@ impl Lexicon {
     }
 
     /// The longest single word decides; phrases that start here add what they mean.
-    fn look_up(&self, words: &Words, word: &Word) -> Concepts {
-        let text = words.from(word).as_bytes();
+    fn look_up(&self, text: &[u8], word: &Word) -> Concepts {
         let own = word.length();
         let head = head(text);
         let key = head as u32 & 0xff_ffff;
@@ -340,6 +370,7 @@ mod tests {
         let source = include_str!("lexicon.txt").lines().filter_map(|line| line.strip_prefix("    "));
         let entries: usize = source.map(|line| line.split_whitespace().count()).sum();
         assert_eq!(words.split_whitespace().count(), entries + words.lines().count());
+        assert!(LEXICON.entries.iter().all(|entry| entry.text.len() < SEEN || !entry.text.starts_with(|c: char| c.is_ascii())));
         assert!(LEXICON.entries.len() + 20 > entries, "{} of {entries}", LEXICON.entries.len());
     }
 }

@@ -228,10 +228,16 @@ impl<'t> Spoken<'t> {
             if !inside && byte.is_ascii_alphabetic() {
                 let at = from + at;
                 words_at(bytes, at, |word, end| {
-                    let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
-                    let starts = edge(self.text.get(..at).and_then(|before| before.chars().next_back()));
-                    let ends = edge(self.text.get(end..).and_then(|after| after.chars().next()));
-                    self.said.push(Said { at, end, word, starts, ends });
+                    // Characters of ASCII say it by themselves.
+                    let before = bytes.get(at.wrapping_sub(1)).is_none_or(u8::is_ascii)
+                        || !self.text.get(..at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
+                    let behind = match bytes.get(end) {
+                        Some(next) if !next.is_ascii() => {
+                            !self.text.get(end..).is_some_and(|after| after.starts_with(char::is_alphanumeric))
+                        }
+                        next => !next.is_some_and(u8::is_ascii_alphanumeric),
+                    };
+                    self.said.push(Said { at, end, word, starts: before, ends: behind });
                 });
             }
             inside = byte.is_ascii_alphanumeric();

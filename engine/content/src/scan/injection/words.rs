@@ -43,7 +43,7 @@ impl Words {
     /// Reads the words of `text`; `base` is added to their places.
     pub(super) fn read(text: &str, base: usize) -> Self {
         let mut words =
-            Self { folded: String::with_capacity(text.len() + 8), list: Vec::with_capacity(text.len() / 6) };
+            Self { folded: String::with_capacity(text.len() + 8), list: Vec::with_capacity(text.len() / 3 + 1) };
         let mut reader =
             Reader { word: String::new(), start: 0, end: 0, style: Flags::default(), sentence: 0, quiet: 0 };
         let mut escaped = false;
