@@ -370,7 +370,12 @@ mod tests {
         let source = include_str!("lexicon.txt").lines().filter_map(|line| line.strip_prefix("    "));
         let entries: usize = source.map(|line| line.split_whitespace().count()).sum();
         assert_eq!(words.split_whitespace().count(), entries + words.lines().count());
-        assert!(LEXICON.entries.iter().all(|entry| entry.text.len() < SEEN || !entry.text.starts_with(|c: char| c.is_ascii())));
+        assert!(
+            LEXICON
+                .entries
+                .iter()
+                .all(|entry| entry.text.len() < SEEN || !entry.text.starts_with(|c: char| c.is_ascii()))
+        );
         assert!(LEXICON.entries.len() + 20 > entries, "{} of {entries}", LEXICON.entries.len());
     }
 }
