@@ -385,12 +385,7 @@ impl Examination<'_> {
                 }
             } else {
                 let mut hits = Vec::new();
-                let (bytes, patterns) = (layer.text.as_bytes(), &self.scanners.patterns);
-                self.scanners.prefilter.scan(bytes, |hit| {
-                    if !patterns.is_moot(bytes, &hit) {
-                        hits.push(hit);
-                    }
-                });
+                self.scanners.prefilter.scan(layer.text.as_bytes(), |hit| hits.push(hit));
                 let inner = Input { text: &layer.text, ..*input };
                 self.examine(&inner, &hits, self.scanners.look(inner.text, inner.context), budget, found);
             }

@@ -40,7 +40,7 @@ impl Patterns {
 
     /// True if nothing comes of a keyword where it stands, as in a run of one letter, which may be a keyword at each.
     #[inline]
-    pub(super) fn is_moot(&self, text: &[u8], hit: &Hit) -> bool {
+    fn is_moot(&self, text: &[u8], hit: &Hit) -> bool {
         is_within(text, hit.start) && self.starts_token.get(hit.keyword) == Some(&true)
     }
 

@@ -227,7 +227,7 @@ impl<'t> Spoken<'t> {
         for (at, byte) in bytes.get(from..window.end).unwrap_or_default().iter().enumerate() {
             if !inside && byte.is_ascii_alphabetic() {
                 let at = from + at;
-                words_at(bytes, at, |word, end| {
+                words_at(bytes, at, &mut |word, end| {
                     // Characters of ASCII say it by themselves.
                     let before = bytes.get(at.wrapping_sub(1)).is_none_or(u8::is_ascii)
                         || !self.text.get(..at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
@@ -265,7 +265,7 @@ impl<'t> Spoken<'t> {
         }
         if self.is_inside(window.start) {
             let text = self.text.get(..window.end).unwrap_or(self.text);
-            words_at(text.as_bytes(), window.start, |word, end| {
+            words_at(text.as_bytes(), window.start, &mut |word, end| {
                 let next = text.get(end..).and_then(|after| after.chars().next());
                 if !next.is_some_and(char::is_alphanumeric) {
                     held.add(word);
@@ -352,7 +352,7 @@ impl Held {
 }
 
 /// Calls `found` with each word that begins at `at`, and where it ends.
-fn words_at(text: &[u8], at: usize, mut found: impl FnMut(u8, usize)) {
+fn words_at(text: &[u8], at: usize, found: &mut dyn FnMut(u8, usize)) {
     let rest = text.get(at..).unwrap_or_default();
     let letter = rest.first().map_or(0, |byte| usize::from(byte & 31));
     let (first, end) = BEGIN.get(letter).copied().unwrap_or((0, 0));
