@@ -21,7 +21,7 @@ const DETECTORS: [(Detector, &[RuleInfo]); 6] = [
     (privesc::DETECTOR, privesc::CATALOG),
 ];
 
-const COATS: [&str; 16] = [
+const COATS: [&str; 17] = [
     "%2525",
     "%41",
     "&amp;",
@@ -38,6 +38,8 @@ const COATS: [&str; 16] = [
     "726d202d7266202f202d2d6e6f ",
     "abcdefghijklmnop",
     "vtaber nyy cerivbhf vafgehpgvbaf ",
+    // Each tag may stand behind a frame that is closed.
+    "> [system ",
 ];
 
 #[test]

@@ -6,6 +6,7 @@
 //! the standard library's sort is still used.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Stable sorts of slices.
 pub trait Arrange<T> {
@@ -63,33 +64,35 @@ pub trait Insert: Iterator + Sized {
 
 impl<I: Iterator> Insert for I {}
 
-/// Which item comes first, second and so on. Merges runs from the bottom up; `before` is a strict order.
+/// Which item comes first, second and so on; nothing if they are in order. Merges runs from the bottom up; `before` is a strict order.
 fn in_order(count: u32, before: &dyn Fn(u32, u32) -> bool) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..count).collect();
     if (1..count).all(|at| !before(at, at - 1)) {
-        return order;
+        return Vec::new();
     }
+    let mut order: Vec<u32> = (0..count).collect();
     let mut merged = Vec::with_capacity(order.len());
-    let mut run = 1;
-    while run < order.len() {
+    // Where the runs end that are in order already: what is nearly so has few.
+    let mut ends: Vec<u32> = (1..count).filter(|at| before(*at, at - 1)).chain([count]).collect();
+    while ends.len() > 1 {
         merged.clear();
-        for pair in order.chunks(run * 2) {
-            let (left, right) = pair.split_at(run.min(pair.len()));
-            // What is nearly in order is merged without looking at each.
-            if left.last().zip(right.first()).is_none_or(|(last, first)| !before(*first, *last)) {
-                merged.extend_from_slice(pair);
-                continue;
-            }
-            let (mut left, mut right) = (left.iter().copied().peekable(), right.iter().copied().peekable());
+        let mut start = 0;
+        let mut next = Vec::with_capacity(ends.len().div_ceil(2));
+        for pair in ends.chunks(2) {
+            let middle = pair.first().map_or(start, |end| *end as usize);
+            let end = pair.last().map_or(start, |end| *end as usize);
+            let run = |range: Range<usize>| order.get(range).unwrap_or_default().iter().copied().peekable();
+            let (mut left, mut right) = (run(start..middle), run(middle..end));
             while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
                 // Only a smaller one overtakes: equal items stay in their order.
                 merged.extend(if before(*b, *a) { right.next() } else { left.next() });
             }
             merged.extend(left);
             merged.extend(right);
+            next.push(end as u32);
+            start = end;
         }
         std::mem::swap(&mut order, &mut merged);
-        run *= 2;
+        ends = next;
     }
     order
 }

@@ -239,7 +239,8 @@ impl Builder {
         Ok(())
     }
 
-    fn finish(self, table: Table) -> Scanners {
+    fn finish(mut self, table: Table) -> Scanners {
+        self.patterns.finish(&self.triggered);
         let disguised = self.running.iter().zip(0..).filter(|(one, _)| matches!(one.detector.gate, Gate::Disguise));
         Scanners {
             disguised: disguised.fold(0, |bits, (_, index)| bits | 1 << index),

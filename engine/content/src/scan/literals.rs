@@ -2,7 +2,7 @@
 //!
 //! Where the shared pass ([`super::prefilter`]) says only that something stands in a text, this says what and where,
 //! as leftmost-longest search does. From one position at most as many bytes are read as the longest literal has, so the
-//! work is linear in the text; two bytes decide whether a position is walked from at all. `aho-corasick` does the
+//! work is linear in the text; three bytes decide whether a position is walked from at all. `aho-corasick` does the
 //! same with 85 KB of code in the filter and, without its vector searches, no faster there.
 
 use std::ops::Range;
@@ -20,8 +20,10 @@ pub(super) struct Literals {
     edges: Vec<(u8, u32)>,
     /// Where each byte leads to from the root.
     first: Box<[u32; 256]>,
-    /// One bit for each pair of folded bytes that a word begins with.
-    pairs: Box<[u64; 1024]>,
+    /// Three folded bytes, and the node they lead to; a table of hashes, empty where a word is shorter than that.
+    jumps: Vec<(u32, u32)>,
+    /// One bit for each kind of three folded bytes that a word may begin with.
+    begins: Box<[u32; BEGINS / 32]>,
 }
 
 /// A literal in a text.
@@ -44,7 +46,12 @@ impl Literals {
         all.dedup_by(|next, kept| next.0 == kept.0);
         let (words, numbers) = all.into_iter().unzip();
         let (nodes, edges) = (Vec::new(), Vec::new());
-        let mut this = Self { words, numbers, nodes, edges, first: Box::new([NONE; 256]), pairs: Box::new([0; 1024]) };
+        let (first, begins) = (Box::new([NONE; 256]), Box::new([0; BEGINS / 32]));
+        let mut this = Self { words, numbers, nodes, edges, first, begins, jumps: Vec::new() };
+        if this.words.iter().all(|word| word.len() >= 3) {
+            this.jumps = vec![(0, NONE); (this.words.len() * 2).next_power_of_two()];
+        }
+        this.begin();
         this.grow();
         this
     }
@@ -55,8 +62,8 @@ impl Literals {
         let mut at = window.start;
         std::iter::from_fn(move || {
             loop {
-                let first = *text.get(at)?;
-                if self.may_begin(first, text.get(at + 1).copied())
+                let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+                if self.may_begin(rest)
                     && let Some(found) = self.longest(text, at)
                 {
                     at = found.range.end;
@@ -72,16 +79,21 @@ impl Literals {
         self.find(text, 0..text.len()).next().is_some()
     }
 
-    fn may_begin(&self, first: u8, second: Option<u8>) -> bool {
-        let Some(second) = second else { return true };
-        let (word, bit) = pair(first.to_ascii_lowercase(), second.to_ascii_lowercase());
-        self.pairs.get(word).is_some_and(|word| word & bit != 0)
+    #[inline(always)]
+    fn may_begin(&self, rest: &[u8]) -> bool {
+        let Some(three) = rest.first_chunk::<3>() else { return true };
+        let (word, bit) = begin(three);
+        self.begins.get(word).is_some_and(|word| word & bit != 0)
     }
 
     /// The longest literal that begins at `at`.
     fn longest(&self, text: &[u8], at: usize) -> Option<Found> {
         let mut best = None;
         let (mut node, mut end) = (0, at);
+        if let Some(three) = text.get(at..).and_then(|rest| rest.first_chunk()).filter(|_| !self.jumps.is_empty()) {
+            node = self.jump(three)?;
+            end += self.nodes.get(node)?.depth as usize;
+        }
         while let Some(Node { word, edges, depth }) = self.nodes.get(node) {
             let edges = self.edges.get(edges.0 as usize..edges.1 as usize).unwrap_or_default();
             if edges.is_empty() {
@@ -112,12 +124,49 @@ impl Literals {
         Some(Found { number: self.numbers.get(word as usize).copied()?, range: at..end })
     }
 
+    /// The node that three bytes lead to.
+    #[inline(always)]
+    fn jump(&self, three: &[u8; 3]) -> Option<usize> {
+        let (key, mut at) = self.slot(three);
+        loop {
+            let (stored, node) = self.jumps.get(at)?;
+            if *stored == key {
+                return Some(*node as usize);
+            }
+            if *node == NONE {
+                return None;
+            }
+            at = (at + 1) & (self.jumps.len() - 1);
+        }
+    }
+
+    /// Three bytes as they are stored, and where they are looked for.
+    #[inline(always)]
+    fn slot(&self, three: &[u8; 3]) -> (u32, usize) {
+        let [a, b, c] = three.map(|byte| u32::from(byte.to_ascii_lowercase()));
+        let key = a | b << 8 | c << 16;
+        (key, (key.wrapping_mul(0x9e37_79b1) >> 12) as usize & self.jumps.len().saturating_sub(1))
+    }
+
+    /// Notes the node that the first three bytes of a word lead to.
+    fn note(&mut self, word: usize, node: usize) {
+        let Some(three) = self.words.get(word).and_then(|word| word.first_chunk()) else { return };
+        let (key, mut at) = self.slot(three);
+        while self.jumps.get(at).is_some_and(|(_, node)| *node != NONE) {
+            at = (at + 1) & (self.jumps.len() - 1);
+        }
+        if let Some(slot) = self.jumps.get_mut(at) {
+            *slot = (key, node as u32);
+        }
+    }
+
     /// Builds the trie, node by node; a node with one word below it has no edges.
     fn grow(&mut self) {
         self.nodes.push(Node { word: NONE, edges: (0, 0), depth: 0 });
         let mut open = vec![(0, 0..self.words.len(), 0)];
         while let Some((index, mut words, depth)) = open.pop() {
             let mut node = Node { word: NONE, edges: (0, 0), depth: depth as u32 };
+            let one = words.start;
             if self.words.get(words.start).is_some_and(|word| word.len() == depth || words.len() == 1) {
                 node.word = words.start as u32;
                 words.start += 1;
@@ -127,9 +176,6 @@ impl Literals {
                 let same = words.clone().take_while(|word| self.byte(*word, depth) == Some(byte)).count();
                 let group = words.start..words.start + same;
                 words.start += same;
-                if depth == 1 {
-                    self.begin(self.byte(group.start, 0).unwrap_or(0), byte);
-                }
                 if depth == 0
                     && let Some(first) = self.first.get_mut(usize::from(byte))
                 {
@@ -140,8 +186,8 @@ impl Literals {
                 self.nodes.push(Node { word: NONE, edges: (0, 0), depth: 0 });
             }
             node.edges.1 = self.edges.len() as u32;
-            if depth <= 1 && node.word != NONE {
-                self.lone(node.word as usize);
+            if depth == 3 || depth < 3 && node.edges.0 == node.edges.1 {
+                self.note(one, index);
             }
             if let Some(place) = self.nodes.get_mut(index) {
                 *place = node;
@@ -149,19 +195,23 @@ impl Literals {
         }
     }
 
-    /// Marks the beginnings of a word that the trie does not tell from others by two bytes.
-    fn lone(&mut self, word: usize) {
-        match (self.byte(word, 0), self.byte(word, 1)) {
-            (Some(first), Some(second)) => self.begin(first, second),
-            (Some(first), None) => (0..=255).for_each(|second| self.begin(first, second)),
-            _ => {}
-        }
-    }
-
-    fn begin(&mut self, first: u8, second: u8) {
-        let (word, bit) = pair(first, second);
-        if let Some(word) = self.pairs.get_mut(word) {
-            *word |= bit;
+    /// Marks what the words begin with; behind a shorter one stands anything.
+    fn begin(&mut self) {
+        let any = 0..=u8::MAX;
+        for word in &self.words {
+            let [first, second, third] = std::array::from_fn(|at| word.get(at).copied());
+            let mut mark = |three: [u8; 3]| {
+                let (place, bit) = begin(&three);
+                if let Some(place) = self.begins.get_mut(place) {
+                    *place |= bit;
+                }
+            };
+            match (first, second, third) {
+                (Some(a), Some(b), Some(c)) => mark([a, b, c]),
+                (Some(a), Some(b), None) => any.clone().for_each(|c| mark([a, b, c])),
+                (Some(_), None, _) => self.begins.fill(u32::MAX),
+                _ => {}
+            }
         }
     }
 
@@ -180,12 +230,16 @@ struct Node {
     depth: u32,
 }
 
-/// The bit of a pair.
-fn pair(first: u8, second: u8) -> (usize, u64) {
-    let index = u16::from_le_bytes([first, second]);
-    (usize::from(index >> 6), 1 << (index & 63))
+/// The bit of three bytes, whatever their case.
+#[inline(always)]
+fn begin(three: &[u8; 3]) -> (usize, u32) {
+    let [a, b, c] = three.map(u32::from);
+    let hash = (a | b << 8 | c << 16 | 0x20_2020).wrapping_mul(0x9e37_79b1) >> (32 - BEGINS.trailing_zeros());
+    ((hash >> 5) as usize, 1 << (hash & 31))
 }
 
+/// How many kinds of beginnings are told apart; a power of two.
+const BEGINS: usize = 1 << 16;
 const NONE: u32 = u32::MAX;
 
 #[cfg(test)]

@@ -242,7 +242,12 @@ impl Scanners {
             let value = text.get(start..end).unwrap_or_default();
             let subject = Subject { scanner: head.scanner, rule: &head.id, severity: head.severity, value };
             let action = self.table.decide(site, &subject, locate);
-            settled.push(Settled { rule: candidate.rule, scanner: head.scanner, range: start..end, action });
+            settled.push(Settled {
+                rule: candidate.rule as u32,
+                scanner: head.scanner as u8,
+                range: start..end,
+                action,
+            });
         }
         settled.arrange_by_key(|one| (one.scanner, one.range.start, usize::MAX - one.range.end, one.rule));
         self.drop_suppressed(&mut settled);
@@ -260,9 +265,9 @@ impl Scanners {
         });
         settled.arrange_by_key(|one| (one.range.start, one.range.end));
         for one in settled {
-            let (Some(head), Some(action)) = (self.heads.get(one.rule), one.action) else { continue };
+            let (Some(head), Some(action)) = (self.heads.get(one.rule as usize), one.action) else { continue };
             emit(Finding {
-                scanner: name(one.scanner),
+                scanner: name(usize::from(one.scanner)),
                 rule: Arc::clone(&head.id),
                 severity: head.severity,
                 action,
@@ -301,9 +306,9 @@ impl Scanners {
     }
 
     /// What wins where findings overlap: the more specific, then the more severe, then the first rule.
-    fn rank(&self, rule: usize) -> (u8, Severity, std::cmp::Reverse<usize>) {
+    fn rank(&self, rule: u32) -> (u8, Severity, std::cmp::Reverse<u32>) {
         let (specific, severity) =
-            self.heads.get(rule).map_or((0, Severity::Low), |head| (head.specific, head.severity));
+            self.heads.get(rule as usize).map_or((0, Severity::Low), |head| (head.specific, head.severity));
         (specific, severity, std::cmp::Reverse(rule))
     }
 }
@@ -450,10 +455,12 @@ impl Examination<'_> {
 /// How many decoded runs are kept to be compared with the next ones.
 const MAX_SEEN: usize = 8;
 
+/// Small, as a message may hold thousands.
 struct Settled {
-    rule: usize,
-    scanner: usize,
     range: Range<usize>,
+    rule: u32,
+    /// Index into [`NAMES`].
+    scanner: u8,
     action: Option<ScanAction>,
 }
 

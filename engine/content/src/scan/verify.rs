@@ -18,11 +18,32 @@ pub(super) struct Patterns {
     /// For each keyword the rules that it belongs to.
     pub(super) of_keyword: Vec<Vec<usize>>,
     pub(super) rules: Vec<Compiled>,
+    /// For each keyword whether it means nothing within a word: it begins the tokens of all its rules, and no detector
+    /// is triggered by it.
+    starts_token: Vec<bool>,
     /// Rules of tokens that are known without a keyword, by their form alone.
     pub(super) bare: Vec<usize>,
 }
 
 impl Patterns {
+    /// Finds out what is to be known of each keyword, once all rules are there. `triggered` says which keywords trigger
+    /// detectors.
+    pub(super) fn finish(&mut self, triggered: &[u32]) {
+        let of_start = |index: &usize| {
+            let rule = self.rules.get(*index);
+            rule.is_some_and(|rule| rule.matcher == Matcher::Pattern && rule.at_boundary && rule.lead == 0)
+        };
+        let starts =
+            self.of_keyword.iter().zip(triggered).map(|(rules, bits)| *bits == 0 && rules.iter().all(of_start));
+        self.starts_token = starts.collect();
+    }
+
+    /// True if nothing comes of a keyword where it stands, as in a run of one letter, which may be a keyword at each.
+    #[inline]
+    fn is_moot(&self, text: &[u8], hit: &Hit) -> bool {
+        is_within(text, hit.start) && self.starts_token.get(hit.keyword) == Some(&true)
+    }
+
     /// Tries the rules that need no keyword where a run of letters and digits starts.
     pub(super) fn verify_bare(&self, text: &[u8], start: usize, pass: &mut Pass) {
         for index in &self.bare {
@@ -80,6 +101,9 @@ impl Patterns {
 
     /// Verifies the rules of one keyword hit.
     pub(super) fn verify(&self, text: &[u8], hit: Hit, pass: &mut Pass) {
+        if self.is_moot(text, &hit) {
+            return;
+        }
         // Read once for all rules of the keyword.
         let mut read: Option<Option<Reading<'_>>> = None;
         for index in self.of_keyword.get(hit.keyword).into_iter().flatten() {
@@ -139,8 +163,7 @@ impl Patterns {
         let Some(pattern) = &rule.pattern else { return };
         let first = hit.start.saturating_sub(rule.lead);
         for start in first..=if rule.at_lead { first } else { hit.start } {
-            let inside = |index: usize| text.get(index).is_some_and(u8::is_ascii_alphanumeric);
-            if rule.at_boundary && start > 0 && inside(start - 1) && inside(start) {
+            if rule.at_boundary && is_within(text, start) {
                 continue;
             }
             let Some(found) = pattern.match_at(text, start, rule.group, &mut pass.work) else { continue };
@@ -262,6 +285,13 @@ pub(super) struct Candidate {
     /// Index of the rule among all rules of all scanners.
     pub(super) rule: usize,
     pub(super) range: Range<usize>,
+}
+
+/// True if letters or digits stand before `at` and there.
+#[inline]
+fn is_within(text: &[u8], at: usize) -> bool {
+    let is = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    at > 0 && is(at - 1) && is(at)
 }
 
 fn is_word_byte(byte: u8) -> bool {

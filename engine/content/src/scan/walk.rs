@@ -394,6 +394,8 @@ impl<'d> Walk<'_, 'd, '_, '_> {
             format!("{}{}", site.base, locator.location())
         };
         let scanners = self.examination.scanners;
+        // Many are not moved again and again; that there are fewer in the end costs nothing.
+        out.reserve(found.len().min(content.len() / 8));
         scanners.settle(site, content, found, &mut locate, |finding| out.push(Located { finding, value }));
     }
 

@@ -66,6 +66,8 @@ struct Peeler<'t> {
     word: (Range<usize>, bool),
     /// Whether the text has letters of another script that imitate nothing.
     foreign: Option<bool>,
+    /// What some characters are: finding that out takes a walk along a table.
+    known: [(char, Fold); KNOWN],
 }
 
 impl<'t> Peeler<'t> {
@@ -80,26 +82,25 @@ impl<'t> Peeler<'t> {
             is_json: text.starts_with(['{', '[', '"']),
             word: (0..0, false),
             foreign: None,
+            known: [('\0', Fold::Same); KNOWN],
         }
     }
 
     fn copy_to(&mut self, end: usize) {
-        self.spans.copy(self.out.len(), self.copied..end);
         self.out.push_str(self.text.get(self.copied..end).unwrap_or_default());
     }
 
     fn decoded(&mut self, span: Range<usize>, decoded: Decoded) {
         self.copy_to(span.start);
         self.copied = span.end;
-        if !matches!(decoded, Decoded::Nothing) {
-            self.spans.decoded(self.out.len(), span);
-        }
+        let at = self.out.len();
         match decoded {
             Decoded::Char(c) => self.out.push(c),
             Decoded::Text(text) => self.out.push_str(&text),
             Decoded::Letters(letters) => self.out.push_str(letters),
             Decoded::Nothing => {}
         }
+        self.spans.decoded(at, self.out.len() - at, span);
     }
 
     fn finish(mut self) -> Option<Layer> {
@@ -107,6 +108,7 @@ impl<'t> Peeler<'t> {
             return None;
         }
         self.copy_to(self.text.len());
+        self.spans.ends(self.text.len());
         if self.percent && !self.text.contains(' ') && self.text.contains('+') {
             // A form's encoding writes a space as `+` (WHATWG URL, application/x-www-form-urlencoded).
             self.out = self.out.replace('+', " ");
@@ -117,7 +119,12 @@ impl<'t> Peeler<'t> {
     fn unicode(&mut self, at: usize) -> (Option<(Decoded, usize)>, bool) {
         let Some(c) = self.text.get(at..).and_then(|rest| rest.chars().next()) else { return (None, false) };
         let length = c.len_utf8();
-        match fold(c) {
+        let Some(known) = self.known.get_mut(c as usize % KNOWN) else { return (None, false) };
+        if known.0 != c {
+            *known = (c, fold(c));
+        }
+        let is = known.1;
+        match is {
             Fold::Same => (None, false),
             Fold::Plain(plain) => (Some((Decoded::Char(plain), length)), false),
             Fold::Letters(letters) => (Some((Decoded::Letters(letters), length)), false),
@@ -167,6 +174,9 @@ impl<'t> Peeler<'t> {
         self.word.1 || !*self.foreign.get_or_insert_with(|| text.chars().any(is_of_its_own))
     }
 }
+
+/// How many characters are kept with what they are.
+const KNOWN: usize = 16;
 
 /// True for letters and digits; those most texts and imitations are made of without a look at the tables of Unicode.
 fn is_letter(c: char) -> bool {

@@ -16,8 +16,8 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
     if command.args().any(|arg| arg.ends_with("-really-mean-it")) {
         return Some(Rule::DataDestroy);
     }
-    let data = DATA.contains(&name);
-    if !data && !CLOUD.contains(&name) {
+    let data = DATA.has(name);
+    if !data && !CLOUD.has(name) {
         return special(command, name);
     }
     if help(command) {
@@ -51,6 +51,30 @@ pub(super) fn check(command: &Command, name: &str) -> Option<Rule> {
         ) || arg.starts_with("--delete-destination=") && arg.ends_with("true")
     });
     (verb || flag).then_some(if data { Rule::DataDestroy } else { Rule::CloudDestroy })
+}
+
+/// Names, and which letters those of each length begin with: that says no to nearly all.
+struct Names {
+    list: &'static [&'static str],
+    begins: [u32; 32],
+}
+
+impl Names {
+    #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+    const fn new(list: &'static [&'static str]) -> Self {
+        let mut begins = [0; 32];
+        let mut at = 0;
+        while at < list.len() {
+            begins[list[at].len() & 31] |= 1 << (list[at].as_bytes()[0] & 31);
+            at += 1;
+        }
+        Self { list, begins }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let first = name.as_bytes().first().map_or(0, |first| first & 31);
+        self.begins.get(name.len() & 31).is_some_and(|begins| begins >> first & 1 == 1) && self.list.contains(&name)
+    }
 }
 
 /// `delete`, `delete-stack`, `batch-delete-image`, `deleteMany`, `remove-tags`, …
@@ -317,7 +341,7 @@ static READS: &[&str] = &[
     "exec", "cat", "info", "watch", "top", "plan",
 ];
 
-static CLOUD: &[&str] = &[
+static CLOUD: Names = Names::new(&[
     "aws",
     "gcloud",
     "az",
@@ -387,9 +411,9 @@ static CLOUD: &[&str] = &[
     "circleci",
     "gitlab-runner",
     "jenkins-cli",
-];
+]);
 
-static DATA: &[&str] = &[
+static DATA: Names = Names::new(&[
     "azcopy",
     "bq",
     "mc",
@@ -427,4 +451,4 @@ static DATA: &[&str] = &[
     "crdb",
     "atlas",
     "mongocli",
-];
+]);

@@ -283,73 +283,76 @@ fn is_device(path: &str) -> bool {
 }
 
 fn is_disk(path: &str) -> bool {
-    [
-        "/dev/sd",
-        "/dev/hd",
-        "/dev/nvme",
-        "/dev/vd",
-        "/dev/xvd",
-        "/dev/mmcblk",
-        "/dev/disk",
-        "/dev/rdisk",
-        "/dev/mem",
-        "/dev/kmem",
-        "/dev/dm-",
-        "/dev/mapper/",
-        "/dev/md",
-    ]
-    .iter()
-    .any(|prefix| path.starts_with(prefix))
+    path.starts_with('/')
+        && [
+            "/dev/sd",
+            "/dev/hd",
+            "/dev/nvme",
+            "/dev/vd",
+            "/dev/xvd",
+            "/dev/mmcblk",
+            "/dev/disk",
+            "/dev/rdisk",
+            "/dev/mem",
+            "/dev/kmem",
+            "/dev/dm-",
+            "/dev/mapper/",
+            "/dev/md",
+        ]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
 }
 
 /// A file that the system needs to come up or to let anybody in.
 fn is_critical(path: &str) -> bool {
-    [
-        "/etc/passwd",
-        "/etc/shadow",
-        "/etc/group",
-        "/etc/gshadow",
-        "/etc/sudoers",
-        "/etc/fstab",
-        "/etc/hosts",
-        "/etc/ssh/",
-        "/etc/pam.d",
-        "/etc/crontab",
-        "/etc/ld.so",
-        "/boot/",
-        "/etc/resolv.conf",
-        "/etc/profile",
-        "/etc/systemd/",
-        "/etc/cron",
-        "/etc/init",
-    ]
-    .iter()
-    .any(|prefix| path.starts_with(prefix))
+    path.starts_with('/')
+        && [
+            "/etc/passwd",
+            "/etc/shadow",
+            "/etc/group",
+            "/etc/gshadow",
+            "/etc/sudoers",
+            "/etc/fstab",
+            "/etc/hosts",
+            "/etc/ssh/",
+            "/etc/pam.d",
+            "/etc/crontab",
+            "/etc/ld.so",
+            "/boot/",
+            "/etc/resolv.conf",
+            "/etc/profile",
+            "/etc/systemd/",
+            "/etc/cron",
+            "/etc/init",
+        ]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
         || path.eq_ignore_ascii_case("C:\\Windows\\System32\\drivers\\etc\\hosts")
 }
 
 /// Below a directory of the operating system.
 pub(super) fn is_system(path: &str) -> bool {
-    let below = [
-        "/etc/",
-        "/usr/",
-        "/boot/",
-        "/bin/",
-        "/sbin/",
-        "/lib/",
-        "/lib64/",
-        "/root/",
-        "/proc/",
-        "/sys/",
-        "/var/log/",
-        "/var/lib/",
-        "/var/spool/",
-        "/var/db/",
-        "/System/",
-        "/Library/",
-    ]
-    .iter()
-    .any(|prefix| path.starts_with(prefix));
+    let below = path.starts_with('/')
+        && [
+            "/etc/",
+            "/usr/",
+            "/boot/",
+            "/bin/",
+            "/sbin/",
+            "/lib/",
+            "/lib64/",
+            "/root/",
+            "/proc/",
+            "/sys/",
+            "/var/log/",
+            "/var/lib/",
+            "/var/spool/",
+            "/var/db/",
+            "/System/",
+            "/Library/",
+        ]
+        .iter()
+        .any(|prefix| path.starts_with(prefix));
     let windows = path.get(..2).is_some_and(|drive| drive.ends_with(':')) && {
         let lower = path.to_ascii_lowercase();
         lower.contains("windows") || lower.contains("program files") || lower.len() <= 4

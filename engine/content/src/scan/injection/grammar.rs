@@ -40,10 +40,22 @@ pub(super) struct Found {
     pub(super) range: Range<usize>,
 }
 
+/// A match that is worth less than [`ENOUGH`]. Small, as each word may be one.
+struct Weak {
+    /// The number of the anchor's word.
+    index: u32,
+    /// The number of the pattern.
+    kind: u8,
+    /// Fewer than enough.
+    points: u8,
+    range: Range<u32>,
+}
+
 /// Runs the grammar over the concepts of a text. Each concept looks at a bounded number of
 /// neighbours, so the work is linear.
+#[inline(never)]
 pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, mut found: impl FnMut(Found)) {
-    let mut weak: Vec<(usize, usize, u32, Range<usize>)> = Vec::new();
+    let mut weak: Vec<Weak> = Vec::new();
     // The concepts of one sentence, and those of them that stand near the one looked at, by how far a word reaches.
     let (mut sentence, mut windows) = (0..0, [0..0, 0..0]);
     let eights = eights(concepts);
@@ -104,7 +116,8 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
             if points >= ENOUGH {
                 found(Found { rule: pattern.rule, range: start..end });
             } else {
-                weak.push((*index, number, points, start..end));
+                let range = start as u32..end as u32;
+                weak.push(Weak { index: *index as u32, kind: number as u8, points: points as u8, range });
             }
         }
     }
@@ -112,6 +125,7 @@ pub(super) fn run(words: &Words, concepts: &[(usize, Concepts)], place: Place, m
 }
 
 /// The concepts of each eight in a row.
+#[inline(never)]
 fn eights(concepts: &[(usize, Concepts)]) -> Vec<Concepts> {
     let mut all: Vec<Concepts> = concepts.iter().map(|(_, held)| *held).collect();
     for step in [1, 2, 4] {
@@ -126,6 +140,7 @@ fn eights(concepts: &[(usize, Concepts)]) -> Vec<Concepts> {
 }
 
 /// All concepts of a window.
+#[inline(never)]
 fn held_in(concepts: &[(usize, Concepts)], eights: &[Concepts], window: &Range<usize>) -> Concepts {
     let Some(last) = window.end.checked_sub(8).filter(|last| *last >= window.start) else {
         return concepts.get(window.clone()).unwrap_or_default().iter().fold(0, |all, (_, held)| all | held);
@@ -155,15 +170,16 @@ fn possible(own: Concepts, around: Concepts, place: Place, known: &mut [((Concep
 }
 
 /// Weak patterns within [`STRETCH`] words of each other, each kind once.
-fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Found)) {
+#[inline(never)]
+fn add_up(weak: &[Weak], mut found: impl FnMut(Found)) {
     let mut first = 0;
     let mut from = 0;
     // What those looked at are worth at most, and how many there are of each kind: mostly that is too little.
     let mut counted = 0..0;
     let mut counts = [0_u8; 256];
     let mut worth_most = 0;
-    for (last, (index, _, _, range)) in weak.iter().enumerate() {
-        while weak.get(first).is_some_and(|start| index - start.0 > STRETCH) {
+    for (last, Weak { index, range, .. }) in weak.iter().enumerate() {
+        while weak.get(first).is_some_and(|start| (index - start.index) as usize > STRETCH) {
             first += 1;
         }
         if first < from {
@@ -172,14 +188,14 @@ fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Foun
         let looked_at = last.saturating_sub(MAX_WEAK).max(first)..last + 1;
         for one in weak.get(counted.end.max(looked_at.start)..looked_at.end).unwrap_or_default() {
             if let Some(count) = counts.get_mut(slot(one)) {
-                worth_most += if *count == 0 { one.2 } else { 0 };
+                worth_most += if *count == 0 { u32::from(one.points) } else { 0 };
                 *count += 1;
             }
         }
         for one in weak.get(counted.start..counted.end.min(looked_at.start)).unwrap_or_default() {
             if let Some(count) = counts.get_mut(slot(one)) {
                 *count -= 1;
-                worth_most -= if *count == 0 { one.2 } else { 0 };
+                worth_most -= if *count == 0 { u32::from(one.points) } else { 0 };
             }
         }
         counted = looked_at.clone();
@@ -189,20 +205,20 @@ fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Foun
         let mut kinds = 0u128;
         let mut points = 0;
         let mut most = (0, 0);
-        for (_, kind, worth, _) in weak.get(looked_at).unwrap_or_default() {
-            if kinds & (1 << kind) == 0 {
-                kinds |= 1 << kind;
-                points += worth;
-                if *worth > most.0 {
-                    most = (*worth, *kind);
+        for one in weak.get(looked_at).unwrap_or_default() {
+            if kinds & (1 << one.kind) == 0 {
+                kinds |= 1 << one.kind;
+                points += u32::from(one.points);
+                if one.points > most.0 {
+                    most = (one.points, one.kind);
                 }
             }
         }
         if points >= ENOUGH {
-            let start = weak.get(first).map_or(range.start, |weak| weak.3.start);
+            let start = weak.get(first).map_or(range.start, |weak| weak.range.start);
             found(Found {
-                rule: PATTERNS.get(most.1).map_or(0, |pattern| pattern.rule),
-                range: start..range.end.max(start),
+                rule: PATTERNS.get(usize::from(most.1)).map_or(0, |pattern| pattern.rule),
+                range: start as usize..range.end.max(start) as usize,
             });
             from = last + 1;
         }
@@ -210,8 +226,9 @@ fn add_up(weak: &[(usize, usize, u32, Range<usize>)], mut found: impl FnMut(Foun
 }
 
 /// A place for each kind of weak pattern, shouted or not.
-fn slot((_, kind, worth, _): &(usize, usize, u32, Range<usize>)) -> usize {
-    let shouted = PATTERNS.get(*kind).is_some_and(|pattern| *worth > pattern.points);
+fn slot(one: &Weak) -> usize {
+    let kind = usize::from(one.kind);
+    let shouted = PATTERNS.get(kind).is_some_and(|pattern| u32::from(one.points) > pattern.points);
     kind * 2 + usize::from(shouted)
 }
 
@@ -226,6 +243,7 @@ struct Near<'c> {
 
 impl Near<'_> {
     /// The concept at a place within reach: the distance of its word, and what it holds.
+    #[inline]
     fn get(&self, at: Option<usize>) -> Option<(usize, Concepts)> {
         let (other, held) = self.concepts.get(at.filter(|at| self.sentence.contains(at))?)?;
         Some((other.abs_diff(self.index), *held)).filter(|(distance, _)| *distance <= self.span)

@@ -151,27 +151,61 @@ concepts! {
 }
 
 /// The concepts of every word that has one: index into the words, and the set.
+#[inline(never)]
 pub(super) fn concepts(words: &Words) -> Vec<(usize, Concepts)> {
     let lexicon = &*LEXICON;
-    words
-        .list
-        .iter()
-        .enumerate()
-        .filter_map(|(index, word)| {
-            let found = lexicon.look_up(words, word);
-            (found != 0).then_some((index, found))
-        })
-        .collect()
+    let mut all = Vec::with_capacity(words.list.len());
+    // What was found for some of the last words, by the text from there on.
+    let mut known = [Known { text: [0; SEEN], own: 0, found: 0 }; KNOWN];
+    for (index, word) in words.list.iter().enumerate() {
+        let text = words.from(word).as_bytes();
+        let seen = text.first_chunk::<SEEN>().filter(|seen| seen.first().is_some_and(u8::is_ascii));
+        let found = match seen.and_then(|seen| Some((seen, known.get_mut(slot(seen))?))) {
+            None => lexicon.look_up(text, word),
+            Some((seen, known)) => {
+                if known.own != word.length() || known.text != *seen {
+                    *known = Known { text: *seen, own: word.length(), found: lexicon.look_up(text, word) };
+                }
+                known.found
+            }
+        };
+        if found != 0 {
+            all.push((index, found));
+        }
+    }
+    all
 }
+
+/// What was found for a word, which depends on nothing but its length and so much of the text from it on.
+#[derive(Clone, Copy)]
+struct Known {
+    text: [u8; SEEN],
+    own: usize,
+    found: Concepts,
+}
+
+/// Where it is kept what was found at a text.
+#[inline(always)]
+fn slot(text: &[u8; SEEN]) -> usize {
+    (head(text).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KNOWN.trailing_zeros())) as usize
+}
+
+/// Longer, by a byte at least, than the longest entry that begins with a letter of ASCII.
+const SEEN: usize = 40;
+/// For how many words; a power of two.
+const KNOWN: usize = 16;
 
 /// Entries by their first bytes, the longest first.
 struct Lexicon {
+    /// One bit for each kind of entry of two bytes.
+    pairs: u64,
     /// Hash of the first three bytes to the first of its entries and how many there are.
     slots: Vec<(u32, u32, u32)>,
     entries: Vec<Entry>,
 }
 
 struct Entry {
+    /// Its first three bytes, fewer where it is shorter.
     key: u32,
     /// Its first eight bytes, and which of them there are.
     head: u64,
@@ -195,7 +229,8 @@ impl Lexicon {
                     let folded = Words::read(&plain, 0);
                     let text: Box<str> = folded.list.first().map_or("", |first| folded.from(first)).into();
                     let mask = u64::MAX.checked_shr(64 - 8 * text.len().min(8) as u32).unwrap_or(0);
-                    Entry { key: key(&text), head: head(&text), mask, text, open, concepts: concept }
+                    let head = head(text.as_bytes());
+                    Entry { key: head as u32 & 0xff_ffff, head, mask, text, open, concepts: concept }
                 })
             })
             .filter(|entry| entry.text.len() >= 2)
@@ -215,17 +250,23 @@ impl Lexicon {
             }
             first += same.len() as u32;
         }
-        Self { slots, entries }
+        let pairs = entries.iter().filter(|entry| entry.key < 0x1_0000);
+        let pairs = pairs.fold(0, |all, entry| all | 1 << (hash(entry.key) & 63));
+        Self { pairs, slots, entries }
     }
 
     /// The longest single word decides; phrases that start here add what they mean.
-    fn look_up(&self, words: &Words, word: &Word) -> Concepts {
-        let text = words.from(word);
-        let own = words.text(word).len();
+    fn look_up(&self, text: &[u8], word: &Word) -> Concepts {
+        let own = word.length();
         let head = head(text);
+        let key = head as u32 & 0xff_ffff;
+        let mask = self.slots.len() - 1;
         let mut found = 0;
-        for key in [key(text), key(text) & 0xffff] {
-            let mask = self.slots.len() - 1;
+        for key in [key, key & 0xffff] {
+            // Few entries are of two bytes.
+            if key < 0x1_0000 && self.pairs & 1 << (hash(key) & 63) == 0 {
+                continue;
+            }
             let mut at = hash(key) as usize & mask;
             while let Some((stored, first, count)) = self.slots.get(at).filter(|slot| slot.2 != 0) {
                 if *stored == key {
@@ -234,17 +275,19 @@ impl Lexicon {
                         if head & entry.mask != entry.head {
                             continue;
                         }
+                        let length = entry.text.len();
                         // Short ones have been compared whole.
-                        let short = entry.text.len() <= size_of::<u64>();
-                        let rest = if short { text.get(entry.text.len()..) } else { text.strip_prefix(&*entry.text) };
-                        let Some(rest) = rest else { continue };
-                        if !(entry.open || word.style.ideograph || rest.is_empty() || rest.starts_with(' ')) {
+                        if length > size_of::<u64>() && !is_like(text.get(..length), entry.text.as_bytes()) {
                             continue;
                         }
-                        if entry.text.len() > own && !word.style.ideograph {
+                        let ends = text.get(length).is_none_or(|next| *next == b' ');
+                        if !(ends || entry.open || word.style.ideograph) || length > text.len() {
+                            continue;
+                        }
+                        if length > own && !word.style.ideograph {
                             found |= entry.concepts;
-                        } else if settled == 0 || settled == entry.text.len() {
-                            settled = entry.text.len();
+                        } else if settled == 0 || settled == length {
+                            settled = length;
                             found |= entry.concepts;
                         }
                     }
@@ -260,21 +303,22 @@ impl Lexicon {
     }
 }
 
+/// True for a text that is a longer entry, of which the first eight bytes have been compared.
+#[inline(always)]
+fn is_like(text: Option<&[u8]>, entry: &[u8]) -> bool {
+    text.is_some_and(|text| text.last_chunk::<8>() == entry.last_chunk() && (text.len() <= 16 || text == entry))
+}
+
 /// The first eight bytes, fewer where there are fewer: compared before anything else is.
-fn head(text: &str) -> u64 {
-    match text.as_bytes().first_chunk::<8>() {
+#[inline(always)]
+fn head(text: &[u8]) -> u64 {
+    match text.first_chunk::<8>() {
         Some(eight) => u64::from_le_bytes(*eight),
-        None => text.bytes().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(byte)),
+        None => text.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)),
     }
 }
 
-/// The first three bytes, fewer for shorter entries.
-fn key(text: &str) -> u32 {
-    let mut bytes = text.bytes();
-    let mut next = || u32::from(bytes.next().unwrap_or(0));
-    next() | next() << 8 | next() << 16
-}
-
+#[inline(always)]
 fn hash(key: u32) -> u32 {
     key.wrapping_mul(0x9e37_79b1) >> 12
 }
@@ -326,6 +370,12 @@ mod tests {
         let source = include_str!("lexicon.txt").lines().filter_map(|line| line.strip_prefix("    "));
         let entries: usize = source.map(|line| line.split_whitespace().count()).sum();
         assert_eq!(words.split_whitespace().count(), entries + words.lines().count());
+        assert!(
+            LEXICON
+                .entries
+                .iter()
+                .all(|entry| entry.text.len() < SEEN || !entry.text.starts_with(|c: char| c.is_ascii()))
+        );
         assert!(LEXICON.entries.len() + 20 > entries, "{} of {entries}", LEXICON.entries.len());
     }
 }

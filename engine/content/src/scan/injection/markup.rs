@@ -36,10 +36,11 @@ pub(super) fn look(
             }
         }
         _ if pattern < TEMPLATES.len() => found(TEMPLATE, range.clone()),
-        _ if pattern >= TEMPLATES.len() + MARKS.len() => {}
         _ => {
-            if let Some(tag) = role_tag(spoken, range, place) {
-                found(ROLE_TAG, tag);
+            if let Some(lower) = MARKS.get(pattern - TEMPLATES.len())
+                && is_role_tag(spoken, lower, range, place)
+            {
+                found(ROLE_TAG, range.clone());
             }
         }
     }
@@ -163,12 +164,14 @@ pub(super) const MARKS: &[&str] = &[
 ];
 
 /// Words that orders to a model are made of, where they stand in a text. Each byte is looked at once, however many
-/// signs stand before it.
+/// signs stand before it, and each word is counted once for each kind of window.
 pub(super) struct Spoken<'t> {
     text: &'t str,
     /// How far words were looked for.
     seen: usize,
     said: Vec<Said>,
+    /// What the last windows held: behind a tag, in a comment, in an element.
+    sweeps: [Sweep; 3],
     /// Where a comment ends next, and from where that is so.
     close: Range<usize>,
 }
@@ -177,64 +180,104 @@ pub(super) struct Spoken<'t> {
 struct Said {
     at: usize,
     end: usize,
-    word: usize,
+    word: u8,
     /// No word goes on before it, or behind it.
     starts: bool,
     ends: bool,
 }
 
+/// The kinds of windows.
+#[derive(Clone, Copy)]
+enum Behind {
+    Tag,
+    Comment,
+    Element,
+}
+
+/// The words that stand by themselves within a window that moves on.
+struct Sweep {
+    start: usize,
+    /// Which of those said are counted.
+    counted: Range<usize>,
+    counts: [u16; ADDRESSED.len() + ORDERS.len()],
+    held: Held,
+}
+
+/// A set of words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Held {
+    addressed: u32,
+    orders: u64,
+}
+
 impl<'t> Spoken<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, seen: 0, said: Vec::new(), close: 0..0 }
+        Self { text, seen: 0, said: Vec::new(), sweeps: std::array::from_fn(|_| Sweep::new()), close: 0..0 }
     }
 
-    /// The words within `window`, as bits. Its bounds cut words off: what is cut stands for itself.
-    fn within(&mut self, window: &Range<usize>) -> u128 {
-        // What begins within a word counts only where a window begins.
-        for at in self.seen.max(window.start)..window.end {
-            let letter =
-                self.text.as_bytes().get(at).is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
-            if letter && !self.is_inside(at) {
-                self.read(at);
+    /// Finds the words that begin within `window`, but for what begins within a word: that counts only where a window
+    /// begins.
+    fn read(&mut self, window: &Range<usize>) {
+        let bytes = self.text.as_bytes();
+        let from = self.seen.max(window.start);
+        if from >= window.end {
+            return;
+        }
+        let mut inside = self.is_inside(from);
+        for (at, byte) in bytes.get(from..window.end).unwrap_or_default().iter().enumerate() {
+            if !inside && byte.is_ascii_alphabetic() {
+                let at = from + at;
+                words_at(bytes, at, &mut |word, end| {
+                    // Characters of ASCII say it by themselves.
+                    let before = bytes.get(at.wrapping_sub(1)).is_none_or(u8::is_ascii)
+                        || !self.text.get(..at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
+                    let behind = match bytes.get(end) {
+                        Some(next) if !next.is_ascii() => {
+                            !self.text.get(end..).is_some_and(|after| after.starts_with(char::is_alphanumeric))
+                        }
+                        next => !next.is_some_and(u8::is_ascii_alphanumeric),
+                    };
+                    self.said.push(Said { at, end, word, starts: before, ends: behind });
+                });
+            }
+            inside = byte.is_ascii_alphanumeric();
+        }
+        self.seen = window.end;
+    }
+
+    /// The words within `window`. Its bounds cut words off: what is cut stands for itself.
+    fn within(&mut self, kind: Behind, window: &Range<usize>) -> Held {
+        self.read(window);
+        let Some(sweep) = self.sweeps.get_mut(kind as usize) else { return Held::default() };
+        // A word that begins before this ends within the window.
+        let sure = window.end.saturating_sub(LONGEST).max(window.start);
+        sweep.move_to(&self.said, window.start, sure);
+        let mut held = sweep.held;
+        let (first, next) = (sweep.counted.start, sweep.counted.end);
+        let at_start = self.said.iter().skip(first).take_while(|said| said.at == window.start);
+        let at_end = self.said.iter().skip(next).take_while(|said| said.at < window.end);
+        for said in at_start.chain(at_end) {
+            let starts = said.starts || said.at == window.start;
+            let ends = said.ends && said.end <= window.end || said.end == window.end;
+            if starts && ends {
+                held.add(said.word);
             }
         }
-        self.seen = self.seen.max(window.end);
-        let known = self.said.len();
         if self.is_inside(window.start) {
-            self.read(window.start);
+            let text = self.text.get(..window.end).unwrap_or(self.text);
+            words_at(text.as_bytes(), window.start, &mut |word, end| {
+                let next = text.get(end..).and_then(|after| after.chars().next());
+                if !next.is_some_and(char::is_alphanumeric) {
+                    held.add(word);
+                }
+            });
         }
-        let first = self.said.partition_point(|said| said.at < window.start);
-        let inside = self.said.iter().skip(first).filter(|said| said.at < window.end);
-        let whole = inside.filter(|said| {
-            said.end <= window.end && (said.starts || said.at == window.start) && (said.ends || said.end == window.end)
-        });
-        let words = whole.fold(0, |all, said| all | 1 << said.word);
-        self.said.truncate(known);
-        words
+        held
     }
 
     /// True if a word has begun before `at` and goes on there.
     fn is_inside(&self, at: usize) -> bool {
         at.checked_sub(1).and_then(|before| self.text.as_bytes().get(before)).is_some_and(u8::is_ascii_alphanumeric)
-    }
-
-    /// Notes the words that begin at `at`.
-    fn read(&mut self, at: usize) {
-        let bytes = self.text.as_bytes();
-        let begin = bytes.get(at).map_or(0, |byte| usize::from(byte & 31));
-        let mut words: u128 = BEGIN.get(begin).copied().unwrap_or(0);
-        while words != 0 {
-            let number = words.trailing_zeros() as usize;
-            words &= words - 1;
-            let Some(word) = ADDRESSED.get(number).or_else(|| ORDERS.get(number - ADDRESSED.len())) else { break };
-            let end = at + word.len();
-            if bytes.get(at..end).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes())) {
-                let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
-                let starts = edge(self.text.get(..at).and_then(|before| before.chars().next_back()));
-                let ends = edge(self.text.get(end..).and_then(|after| after.chars().next()));
-                self.said.push(Said { at, end, word: number, starts, ends });
-            }
-        }
     }
 
     /// Where the first `-->` from `from` on stands, or the end.
@@ -247,16 +290,98 @@ impl<'t> Spoken<'t> {
     }
 }
 
+impl Sweep {
+    const fn new() -> Self {
+        let held = Held { addressed: 0, orders: 0 };
+        Self { start: 0, counted: 0..0, counts: [0; ADDRESSED.len() + ORDERS.len()], held }
+    }
+
+    /// Counts what begins from `start` on and before `end`. Windows move on, so each word comes and goes once.
+    fn move_to(&mut self, said: &[Said], start: usize, end: usize) {
+        if start < self.start {
+            let first = said.partition_point(|said| said.at < start);
+            *self = Self { counted: first..first, ..Self::new() };
+        }
+        self.start = start;
+        while let Some(one) = said.get(self.counted.end).filter(|one| one.at < end) {
+            self.counted.end += 1;
+            self.count(one, 1);
+        }
+        while let Some(one) = said.get(..self.counted.end).and_then(<[Said]>::last).filter(|one| one.at >= end)
+            && !self.counted.is_empty()
+        {
+            self.counted.end -= 1;
+            self.count(one, u16::MAX);
+        }
+        while let Some(one) = said.get(self.counted.start).filter(|one| one.at < start)
+            && !self.counted.is_empty()
+        {
+            self.counted.start += 1;
+            self.count(one, u16::MAX);
+        }
+    }
+
+    /// Counts one word more, or with the greatest number one less.
+    fn count(&mut self, said: &Said, more: u16) {
+        if !(said.starts && said.ends) {
+            return;
+        }
+        let Some(count) = self.counts.get_mut(usize::from(said.word)) else { return };
+        *count = count.wrapping_add(more);
+        match *count {
+            0 => self.held.remove(said.word),
+            _ => self.held.add(said.word),
+        }
+    }
+}
+
+impl Held {
+    fn add(&mut self, word: u8) {
+        match usize::from(word).checked_sub(ADDRESSED.len()) {
+            Some(order) => self.orders |= 1 << order,
+            None => self.addressed |= 1 << word,
+        }
+    }
+
+    fn remove(&mut self, word: u8) {
+        match usize::from(word).checked_sub(ADDRESSED.len()) {
+            Some(order) => self.orders &= !(1 << order),
+            None => self.addressed &= !(1 << word),
+        }
+    }
+}
+
+/// Calls `found` with each word that begins at `at`, and where it ends.
+fn words_at(text: &[u8], at: usize, found: &mut dyn FnMut(u8, usize)) {
+    let rest = text.get(at..).unwrap_or_default();
+    let letter = rest.first().map_or(0, |byte| usize::from(byte & 31));
+    let (first, end) = BEGIN.get(letter).copied().unwrap_or((0, 0));
+    let head = match rest.first_chunk() {
+        Some(four) => u32::from_le_bytes(*four),
+        None => rest.iter().rev().fold(0, |bytes, byte| bytes << 8 | u32::from(*byte)),
+    } | FOLD;
+    for (number, mask, start) in HEADS.get(usize::from(first)..usize::from(end)).unwrap_or_default() {
+        if head & mask != *start {
+            continue;
+        }
+        let place = usize::from(*number);
+        let word = place.checked_sub(ADDRESSED.len()).map_or_else(|| ADDRESSED.get(place), |order| ORDERS.get(order));
+        if let Some(word) = word
+            && rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()))
+        {
+            found(*number, at + word.len());
+        }
+    }
+}
+
 /// An HTML or XML comment that speaks to a model.
 fn comment(spoken: &mut Spoken<'_>, start: usize) -> Option<Range<usize>> {
     let rest = bounds(spoken.text, start + 4, start + 4 + MAX_COMMENT);
     // What the end of the comment reaches beyond the limit is not seen.
     let close = spoken.close(rest.start);
     let end = if close + 3 <= rest.end { close } else { rest.end };
-    let words = spoken.within(&(rest.start..end));
-    let speaks = words & IN_COMMENTS != 0;
-    let orders = words >> ADDRESSED.len() != 0;
-    (speaks && orders).then(|| start..(end + 3).min(spoken.text.len()))
+    let words = spoken.within(Behind::Comment, &(rest.start..end));
+    (words.addressed & IN_COMMENTS != 0 && words.orders != 0).then(|| start..(end + 3).min(spoken.text.len()))
 }
 
 /// The text of an element that is not shown, if it speaks to a model.
@@ -267,9 +392,9 @@ fn unseen(spoken: &mut Spoken<'_>, range: &Range<usize>) -> Option<Range<usize>>
     let length = rest.get(start..)?.find('<').unwrap_or(rest.len() - start);
     let inside = range.end + start..range.end + start + length;
     // From the mark on: what the next mark asks for may begin there.
-    spoken.within(&(range.end..inside.end));
-    let words = spoken.within(&inside);
-    (words & TO_MODELS != 0 && words >> ADDRESSED.len() != 0).then_some(inside)
+    spoken.read(&(range.end..inside.end));
+    let words = spoken.within(Behind::Element, &inside);
+    (words.addressed & TO_MODELS != 0 && words.orders != 0).then_some(inside)
 }
 
 /// A link or image whose address holds a slot for data.
@@ -300,19 +425,20 @@ fn link(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
         .then(|| start..start + address.len())
 }
 
-/// A mark such as `[SYSTEM]`: only where it opens a turn and something is told to the model.
-fn role_tag(spoken: &mut Spoken<'_>, range: &Range<usize>, place: Place) -> Option<Range<usize>> {
+/// A mark such as `[SYSTEM]`, in small letters `lower`: only where it opens a turn and something is told to the model.
+#[inline(never)]
+fn is_role_tag(spoken: &mut Spoken<'_>, lower: &str, range: &Range<usize>, place: Place) -> bool {
     let text = spoken.text;
-    let mark = text.get(range.clone())?;
-    let lower = mark.to_ascii_lowercase();
-    let before = text.get(..range.start)?.bytes().next_back();
-    let after = slice(text, range.end, range.end + MAX_TURN);
-    let shout = mark.bytes().filter(u8::is_ascii_alphabetic).all(|byte| byte.is_ascii_uppercase());
+    let mark = text.as_bytes().get(range.clone()).unwrap_or_default();
+    let before = range.start.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+    let window = bounds(text, range.end, range.end + MAX_TURN);
+    let after = text.get(window.clone()).unwrap_or_default();
+    let shout = mark.iter().all(|byte| !byte.is_ascii_lowercase());
     let certain = matches!(
-        lower.as_str(),
+        lower,
         "(system_message" | "admin_override" | "priority_instruction" | "begin_system" | "<hidden" | "<secret"
     ) && (shout || lower.starts_with(['(', '<']))
-        || matches!(lower.as_str(), "<important" | "<instruction" | "<instructions")
+        || matches!(lower, "<important" | "<instruction" | "<instructions")
             && place.within(Place::INBOUND)
             && after.trim_start_matches(['s', 'S']).starts_with('>')
             && (shout || place.within(Place::DESCRIPTION))
@@ -321,15 +447,12 @@ fn role_tag(spoken: &mut Spoken<'_>, range: &Range<usize>, place: Place) -> Opti
         || lower == "begin system" && shout && place.within(Place::INBOUND)
         || lower == "\"tool_use_id\"" && place.within(Place::DESCRIPTION)
         || lower == "[system" && after.starts_with("][system]");
-    let mut told = |words: u32| {
-        let window = bounds(text, range.end, range.end + MAX_TURN);
-        (spoken.within(&window) >> ADDRESSED.len()).count_ones() >= words
-    };
+    let mut told = |words: u32| spoken.within(Behind::Tag, &window).orders.count_ones() >= words;
     let opens = !before
         .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'"' | b'\''));
     let bracketed = lower.starts_with(['[', '<', '{', '(']);
     let closed = after.starts_with([']', '>', ':', '}', ')', '/', ' ', '_', '-']) || lower.ends_with(':');
-    let found = certain
+    certain
         || opens
             && closed
             && match () {
@@ -344,16 +467,18 @@ fn role_tag(spoken: &mut Spoken<'_>, range: &Range<usize>, place: Place) -> Opti
                     place.within(Place::INBOUND) && told(3) && matches!(before, None | Some(b'\n'))
                 }
                 () => lower.starts_with('<') && told(2) || lower == "</system",
-            };
-    found.then(|| range.clone())
+            }
 }
 
 /// Whether what stands before `at` closes a frame that a client puts around what it did not write itself.
 fn leaves_frame(text: &str, at: usize) -> bool {
-    let before = text.get(..at).unwrap_or_default().trim_end();
-    let Some((_, tag)) = before.strip_suffix('>').and_then(|before| before.rsplit_once("</")) else { return false };
-    FRAMES.iter().any(|frame| tag.get(..frame.len()).is_some_and(|start| start.eq_ignore_ascii_case(frame)))
-        && tag.len() <= MAX_FRAME
+    let before = text.get(..at).unwrap_or_default().trim_end().as_bytes();
+    let Some(before) = before.strip_suffix(b">") else { return false };
+    // A name that goes on for longer is no frame's: nothing farther away is looked at.
+    let near = before.get(before.len().saturating_sub(MAX_FRAME + 2)..).unwrap_or_default();
+    let Some(open) = near.windows(2).rposition(|two| two == b"</") else { return false };
+    let tag = near.get(open + 2..).unwrap_or_default();
+    FRAMES.iter().any(|frame| tag.get(..frame.len()).is_some_and(|start| start.eq_ignore_ascii_case(frame.as_bytes())))
 }
 
 /// The part of `text` between two offsets, moved to the next character boundaries.
@@ -371,17 +496,67 @@ fn bounds(text: &str, from: usize, to: usize) -> Range<usize> {
     at(from)..at(to)
 }
 
-/// For each letter, by its lower five bits, the words that begin with it.
+/// For each letter, by its lower five bits, where the words that begin with it stand in [`HEADS`].
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-static BEGIN: [u128; 32] = {
-    let mut all = [0; 32];
+static BEGIN: [(u8, u8); 32] = {
+    let mut all = [(0, 0); 32];
+    let mut at = 0;
+    while at < HEADS.len() {
+        let letter = (HEADS[at].2 & 31) as usize;
+        if all[letter].1 == 0 {
+            all[letter].0 = at as u8;
+        }
+        all[letter].1 = at as u8 + 1;
+        at += 1;
+    }
+    all
+};
+
+/// The words by their first letter: number, which of four bytes there are, and these bytes.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+static HEADS: [(u8, u32, u32); ADDRESSED.len() + ORDERS.len()] = {
+    let mut all = [(0, 0, 0); ADDRESSED.len() + ORDERS.len()];
+    let mut filled = 0;
+    let mut letter = b'a';
+    while letter <= b'z' {
+        let mut number = 0;
+        while number < all.len() {
+            let word = if number < ADDRESSED.len() { ADDRESSED[number] } else { ORDERS[number - ADDRESSED.len()] };
+            let word = word.as_bytes();
+            if word[0] == letter {
+                let (mut mask, mut head) = (0, 0);
+                let mut at = 0;
+                while at < 4 && at < word.len() {
+                    mask |= 0xff << (8 * at);
+                    head |= (word[at] as u32) << (8 * at);
+                    at += 1;
+                }
+                all[filled] = (number as u8, mask, head);
+                filled += 1;
+            }
+            number += 1;
+        }
+        letter += 1;
+    }
+    all
+};
+
+/// Sets the bit that tells lower from upper case in four bytes; what collides is compared again.
+const FOLD: u32 = 0x2020_2020;
+
+/// No word is longer, in bytes.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const LONGEST: usize = {
+    let mut longest = 0;
     let mut number = 0;
     while number < ADDRESSED.len() + ORDERS.len() {
         let word = if number < ADDRESSED.len() { ADDRESSED[number] } else { ORDERS[number - ADDRESSED.len()] };
-        all[(word.as_bytes()[0] & 31) as usize] |= 1 << number;
+        if word.len() > longest {
+            longest = word.len();
+        }
         number += 1;
     }
-    all
+    longest
 };
 
 /// How names of frames begin.
@@ -415,9 +590,9 @@ const ADDRESSED: &[&str] = &[
     "guidelines",
 ];
 /// Those that make an order of a comment: all but the last.
-const IN_COMMENTS: u128 = (1 << (ADDRESSED.len() - 1)) - 1;
+const IN_COMMENTS: u32 = (1 << (ADDRESSED.len() - 1)) - 1;
 /// Those that a text which nobody sees names a model by: the first ten, "instructions" and "guidelines".
-const TO_MODELS: u128 = ((1 << 10) - 1) | (1 << 14) | (1 << 18);
+const TO_MODELS: u32 = ((1 << 10) - 1) | (1 << 14) | (1 << 18);
 
 const ORDERS: &[&str] = &[
     "ignore",
@@ -528,12 +703,13 @@ mod tests {
             let mut spoken = Spoken::new(&text);
             let mut windows = windows;
             windows.sort_unstable();
-            for (from, length) in windows {
+            for ((from, length), kind) in windows.into_iter().zip([Behind::Tag, Behind::Comment].into_iter().cycle()) {
                 let window = bounds(&text, from.min(text.len()), from + length);
                 let lower = text.get(window.clone()).unwrap().to_ascii_lowercase();
                 let words = ADDRESSED.iter().chain(ORDERS).enumerate();
-                let slow = words.filter(|(_, word)| has_word(&lower, word)).fold(0, |all, (at, _)| all | 1_u128 << at);
-                prop_assert_eq!(spoken.within(&window), slow);
+                let mut slow = Held::default();
+                words.filter(|(_, word)| has_word(&lower, word)).for_each(|(at, _)| slow.add(at as u8));
+                prop_assert_eq!(spoken.within(kind, &window), slow);
             }
         }
     }

@@ -131,13 +131,13 @@ pub fn training_features(input: &Input<'_>) -> Vec<Vec<u32>> {
 }
 
 /// Matches in order, each rule once per place; where each rule's came in order that is so already.
+#[inline(never)]
 fn settle(out: &mut Vec<Match>, first: usize, ordered: bool) {
-    let mut new = out.split_off(first);
     if ordered {
-        new.arrange_by_key(|found| (found.range.start, found.rule));
-        out.append(&mut new);
+        out.get_mut(first..).unwrap_or_default().arrange_by_key(|found| (found.range.start, found.rule));
         return;
     }
+    let mut new = out.split_off(first);
     new.arrange_by_key(|found| (found.rule, found.range.start, usize::MAX - found.range.end));
     new.dedup_by(|next, kept| {
         let same = next.rule == kept.rule && next.range.start <= kept.range.end;
@@ -158,6 +158,7 @@ struct Windows {
 
 impl Windows {
     /// A short text whole if there is a sign in it, of a long one what stands around the signs.
+    #[inline(never)]
     fn of(text: &str, mut sign: impl FnMut(&Found)) -> Self {
         let mut windows = Self::default();
         for hit in SIGNS.find(text.as_bytes(), 0..text.len()) {

@@ -2,6 +2,7 @@
 //! and pairs of concepts, in passages of a bounded number of words. What decides is not one phrase
 //! but how much of a passage speaks to a model. `training/injection` holds how it was trained.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -17,6 +18,8 @@ pub(super) struct Verdict {
     /// The log-odds of each passage, in order; the places overlap.
     passages: Vec<(f32, Range<usize>)>,
     floor: f32,
+    /// The first passage that what was asked for last overlaps.
+    first: Cell<usize>,
 }
 
 impl Verdict {
@@ -24,30 +27,35 @@ impl Verdict {
     /// has nothing of one otherwise. A short text says too little about itself to be overruled.
     pub(super) fn bears_out(&self, found: &Range<usize>) -> bool {
         // Both ends of the passages grow: those that overlap stand next to each other.
-        let first = self.passages.partition_point(|(_, range)| range.end <= found.start);
-        let overlapping =
-            self.passages.iter().skip(first).take_while(|(_, range)| range.start < found.end).map(|(score, _)| *score);
-        self.passages.len() <= 1 || overlapping.into_iter().any(|score| score >= self.floor)
+        if self.passages.len() <= 1 {
+            return true;
+        }
+        let ends = |index: usize| self.passages.get(index).map_or(usize::MAX, |(_, range)| range.end);
+        // Mostly it is the same one again.
+        let mut first = self.first.get();
+        if ends(first) <= found.start || first > 0 && ends(first - 1) > found.start {
+            first = self.passages.partition_point(|(_, range)| range.end <= found.start);
+            self.first.set(first);
+        }
+        let overlapping = self.passages.iter().skip(first).take_while(|(_, range)| range.start < found.end);
+        overlapping.into_iter().any(|(score, _)| *score >= self.floor)
     }
 }
 
 /// Judges the passages of a stretch of text.
+#[inline(never)]
 pub(super) fn judge(words: &Words, concepts: &[(usize, Concepts)], place: Place) -> Verdict {
-    let mut verdict = Verdict { injection: None, passages: Vec::new(), floor: f32::MIN };
+    let mut verdict = Verdict { injection: None, passages: Vec::new(), floor: f32::MIN, first: Cell::new(0) };
     let Some(model) = MODEL.as_ref() else { return verdict };
     verdict.floor = FLOOR;
     let mut best = model.threshold(place);
     // Passages overlap: each weight is looked up once. The sums and numbers of all features up to each word.
-    let mut upto: Vec<(i32, u32)> = Vec::with_capacity(words.list.len() + 1);
-    let mut all = (0, 0);
-    upto.push(all);
-    features(words, concepts, place, |own| {
-        all.0 += own.iter().map(|feature| model.weight(*feature)).sum::<i32>();
-        all.1 += own.len() as u32;
-        upto.push(all);
-    });
+    let mut sums =
+        Sums { model, all: (0, 0), upto: Vec::with_capacity(words.list.len() + 1), known: [((0, 0), (0, 0)); KNOWN] };
+    sums.upto.push((0, 0));
+    features(words, concepts, place, &mut sums);
     each_passage(words, |within, range| {
-        let at = |index: usize| upto.get(index).copied().unwrap_or_default();
+        let at = |index: usize| sums.upto.get(index).copied().unwrap_or_default();
         let ((before, first), (sum, last)) = (at(within.start), at(within.end));
         let score = model.score(sum - before, last - first, place);
         if score >= best {
@@ -67,16 +75,17 @@ pub(super) fn passages(
     place: Place,
     mut found: impl FnMut(&[u32], Range<usize>),
 ) {
-    let mut per_word: Vec<Vec<u32>> = Vec::with_capacity(words.list.len());
-    features(words, concepts, place, |own| per_word.push(own.to_vec()));
+    let mut all = Numbers::default();
+    features(words, concepts, place, &mut all);
     each_passage(words, |within, range| {
-        let mut passage = per_word.get(within).unwrap_or_default().concat();
+        let mut passage = all.words.get(within).unwrap_or_default().concat();
         passage.push(PLACE + u32::from(place.0));
         found(&passage, range);
     });
 }
 
 /// Calls `found` with the words and the place of each passage: [`PASSAGE`] words, every half of that.
+#[inline(never)]
 fn each_passage(words: &Words, mut found: impl FnMut(Range<usize>, Range<usize>)) {
     let count = words.list.len();
     let mut first = 0;
@@ -92,16 +101,85 @@ fn each_passage(words: &Words, mut found: impl FnMut(Range<usize>, Range<usize>)
     }
 }
 
-/// Calls `found` with the features of each word.
-fn features(words: &Words, concepts: &[(usize, Concepts)], place: Place, mut found: impl FnMut(&[u32])) {
-    let mut own: Vec<u32> = Vec::with_capacity(32);
+/// What becomes of the features of each word.
+trait Sink {
+    /// Takes a feature of the word.
+    fn push(&mut self, feature: u32);
+
+    /// Takes those of pairs of concepts, the first of a word before.
+    #[inline]
+    fn pairs(&mut self, earlier: Concepts, held: Concepts) {
+        each_bit(held, |concept| each_bit(earlier, |earlier| self.push(PAIR + earlier * 64 + concept)));
+    }
+
+    /// Goes on to the next word.
+    fn next(&mut self);
+}
+
+/// The numbers of the features, word by word.
+#[derive(Default)]
+struct Numbers {
+    own: Vec<u32>,
+    words: Vec<Vec<u32>>,
+}
+
+impl Sink for Numbers {
+    fn push(&mut self, feature: u32) {
+        self.own.push(feature);
+    }
+
+    fn next(&mut self) {
+        self.words.push(std::mem::take(&mut self.own));
+    }
+}
+
+/// The sum of the weights and the number of the features up to each word.
+struct Sums<'m> {
+    model: &'m Model,
+    all: (i32, u32),
+    upto: Vec<(i32, u32)>,
+    /// What some pairs of sets add.
+    known: [((Concepts, Concepts), (i32, u32)); KNOWN],
+}
+
+impl Sink for Sums<'_> {
+    #[inline(always)]
+    fn push(&mut self, feature: u32) {
+        self.all = (self.all.0 + self.model.weight(feature), self.all.1 + 1);
+    }
+
+    #[inline]
+    fn pairs(&mut self, earlier: Concepts, held: Concepts) {
+        let hash =
+            (earlier ^ held.rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - KNOWN.trailing_zeros());
+        let Some(known) = self.known.get_mut(hash as usize) else { return };
+        if known.0 != (earlier, held) {
+            let mut sum = (0, 0);
+            each_bit(held, |concept| {
+                each_bit(earlier, |earlier| {
+                    sum = (sum.0 + self.model.weight(PAIR + earlier * 64 + concept), sum.1 + 1);
+                });
+            });
+            *known = ((earlier, held), sum);
+        }
+        self.all = (self.all.0 + known.1.0, self.all.1 + known.1.1);
+    }
+
+    #[inline(always)]
+    fn next(&mut self) {
+        self.upto.push(self.all);
+    }
+}
+
+/// Hands the features of each word to `own`.
+#[inline(never)]
+fn features(words: &Words, concepts: &[(usize, Concepts)], place: Place, own: &mut impl Sink) {
     let mut meant = concepts.iter().peekable();
     let mut last: [(usize, Concepts, u32); 2] = [(0, 0, 0); 2];
     let mut sentence = u32::MAX;
     let mut before = 0;
     let mut before_that = 0;
     for (index, word) in words.list.iter().enumerate() {
-        own.clear();
         let text = words.text(word);
         let (name, stem) = hashes(text.as_bytes());
         own.push(bucket(name));
@@ -122,20 +200,20 @@ fn features(words: &Words, concepts: &[(usize, Concepts)], place: Place, mut fou
             own.push(STYLE + style);
         }
         if let Some((_, held)) = meant.next_if(|(at, _)| *at == index) {
-            for concept in bits(*held) {
+            each_bit(*held, |concept| {
                 own.push(CONCEPT + concept);
                 // What a user may ask for, a document may not.
                 own.push(bucket(mix(concept, u32::from(place.0))));
-                for (_, held, _) in last.iter().filter(|(at, _, of)| *of == word.sentence && index - at <= NEAR) {
-                    for earlier in bits(*held) {
-                        own.push(PAIR + earlier * 64 + concept);
-                    }
+            });
+            for (at, earlier, of) in &last {
+                if *of == word.sentence && index - at <= NEAR {
+                    own.pairs(*earlier, *held);
                 }
             }
             let [newest, _] = last;
             last = [(index, *held, word.sentence), newest];
         }
-        found(&own);
+        own.next();
     }
 }
 
@@ -181,14 +259,15 @@ impl Model {
     }
 }
 
-/// The numbers of the bits of a set, at most four.
-fn bits(mut set: Concepts) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let bit = (set != 0).then(|| set.trailing_zeros())?;
+/// Calls `found` with the numbers of the bits of a set, at most four.
+#[inline(always)]
+fn each_bit(mut set: Concepts, mut found: impl FnMut(u32)) {
+    let mut left = 4;
+    while set != 0 && left > 0 {
+        found(set.trailing_zeros());
         set &= set - 1;
-        Some(bit)
-    })
-    .take(4)
+        left -= 1;
+    }
 }
 
 /// FNV-1a, 32 bits: of a word, and of its first [`STEM`] bytes.
@@ -211,6 +290,8 @@ fn bucket(hash: u32) -> u32 {
 
 /// Below these log-odds the model is as good as certain that a passage is honest.
 const FLOOR: f32 = -3.5;
+/// How many pairs of sets of concepts it is kept what they add; a power of two.
+const KNOWN: usize = 32;
 const PASSAGE: usize = 48;
 const NEAR: usize = 8;
 /// How many bytes of a longer word are a feature of their own.

@@ -43,24 +43,40 @@ impl Words {
     /// Reads the words of `text`; `base` is added to their places.
     pub(super) fn read(text: &str, base: usize) -> Self {
         let mut words =
-            Self { folded: String::with_capacity(text.len() + 8), list: Vec::with_capacity(text.len() / 6) };
+            Self { folded: String::with_capacity(text.len() + 8), list: Vec::with_capacity(text.len() / 3 + 1) };
         let mut reader =
             Reader { word: String::new(), start: 0, end: 0, style: Flags::default(), sentence: 0, quiet: 0 };
         let mut escaped = false;
+        let bytes = text.as_bytes();
         let mut next = 0;
-        while let Some(c) = text.get(next..).and_then(|rest| rest.chars().next()) {
+        while let Some(byte) = bytes.get(next) {
             let at = next;
             // Small letters of ASCII, which stand for themselves, at once.
-            if c.is_ascii_lowercase() && !escaped {
-                let most = MAX_WORD.saturating_sub(reader.word.len()).max(1);
-                let rest = text.as_bytes().get(at..).unwrap_or_default();
-                next += rest.iter().take(most).take_while(|byte| byte.is_ascii_lowercase()).count();
-                reader.letters(text.get(at..next).unwrap_or_default(), at);
+            if byte.is_ascii_lowercase() && !escaped {
+                let most = at + MAX_WORD.saturating_sub(reader.word.len()).max(1);
+                next += 1;
+                while next < most && bytes.get(next).is_some_and(u8::is_ascii_lowercase) {
+                    next += 1;
+                }
+                let letters = text.get(at..next).unwrap_or_default();
+                if reader.word.is_empty() && next < most && bytes.get(next).is_none_or(|next| is_plain_gap(*next)) {
+                    words.plain(letters, base + at, reader.sentence);
+                    reader.quiet = 0;
+                    continue;
+                }
+                reader.letters(letters, at);
                 if reader.word.len() >= MAX_WORD {
                     reader.flush(&mut words, base);
                 }
                 continue;
             }
+            if is_plain_gap(*byte) {
+                escaped = false;
+                reader.flush(&mut words, base);
+                next += 1;
+                continue;
+            }
+            let Some(c) = text.get(next..).and_then(|rest| rest.chars().next()) else { break };
             next += c.len_utf8();
             // Text within text: `\\n` as two characters parts words too.
             let part_of_escape = std::mem::replace(&mut escaped, c == '\\') && matches!(c, 'n' | 'r' | 't');
@@ -113,13 +129,31 @@ impl Words {
     }
 
     /// The folded text from the start of a word on.
+    #[inline]
     pub(super) fn from(&self, word: &Word) -> &str {
         self.folded.get(word.folded.0 as usize..).unwrap_or_default()
     }
 
     /// The folded word.
+    #[inline]
     pub(super) fn text(&self, word: &Word) -> &str {
         self.folded.get(word.folded.0 as usize..word.folded.1 as usize).unwrap_or_default()
+    }
+
+    /// A word of small letters that stands at `at`.
+    #[inline]
+    fn plain(&mut self, word: &str, at: usize, sentence: u32) {
+        if !self.folded.is_empty() {
+            self.folded.push(' ');
+        }
+        let start = self.folded.len();
+        self.folded.push_str(word);
+        self.list.push(Word {
+            folded: (start as u32, self.folded.len() as u32),
+            range: (at as u32, (at + word.len()) as u32),
+            sentence,
+            style: Style::default(),
+        });
     }
 
     fn ideograph(&mut self, c: char, at: usize, length: usize, sentence: u32) {
@@ -169,6 +203,11 @@ impl Words {
 }
 
 impl Word {
+    /// The length of its folded form, in bytes.
+    pub(super) fn length(&self) -> usize {
+        (self.folded.1 - self.folded.0) as usize
+    }
+
     /// Where the word stands in the text.
     pub(super) fn range(&self) -> Range<usize> {
         self.range.0 as usize..self.range.1 as usize
@@ -257,6 +296,15 @@ fn is_leet(word: &str) -> bool {
         && digits * 2 <= word.len()
         && word.bytes().take(last).any(|byte| byte.is_ascii_digit())
         && word.bytes().all(|byte| !matches!(byte, b'2' | b'6' | b'8' | b'9'))
+}
+
+/// Signs of ASCII that part words and do nothing else.
+#[inline]
+fn is_plain_gap(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'"' | b'(' | b')' | b',' | b'-' | b'/' | b':' | b'<' | b'=' | b'>' | b'[' | b']' | b'_' | b'{' | b'}'
+    )
 }
 
 fn joins(rest: &str) -> bool {

@@ -16,7 +16,11 @@ pub(super) fn find(text: &str, contexts: &mut Contexts<'_>, mut found: impl FnMu
         steps += run as u64 + 1;
         at = start + run;
         let before = start.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(b' ');
-        if run > 8 || before.is_ascii_digit() || matches!(before, b'.' | b'-' | b'/' | b'_') {
+        // Behind the first part of a date stands a separator, or the letters of one.
+        let separates = bytes.get(at).is_some_and(|next| {
+            matches!(*next, b'-' | b'/' | b'.' | b',' | b' ' | b's' | b'n' | b'r' | b't' | YEAR | MONTH)
+        });
+        if run > 4 || !separates || before.is_ascii_digit() || matches!(before, b'.' | b'-' | b'/' | b'_') {
             continue;
         }
         steps += 16;
@@ -118,7 +122,7 @@ fn month_name(bytes: &[u8], at: &mut usize) -> Option<u32> {
 /// The month that the text begins with, by its first three letters.
 fn month_at(text: &[u8]) -> Option<u32> {
     let three: [u8; 3] = text.first_chunk().copied()?.map(|byte: u8| byte.to_ascii_lowercase());
-    MONTHS.iter().find(|(names, _)| names.as_bytes().chunks(3).any(|name| name == three)).map(|(_, month)| *month)
+    MONTHS.iter().find(|(names, _)| names.as_bytes().as_chunks().0.contains(&three)).map(|(_, month)| *month)
 }
 
 /// The month whose name stands before the day at `start`.
@@ -150,6 +154,10 @@ fn year_behind(bytes: &[u8], at: &mut usize) -> Option<u32> {
 fn plausible(year: u32) -> bool {
     (1900..=2035).contains(&year)
 }
+
+/// The first bytes of 年 and 月 in UTF-8.
+const YEAR: u8 = 0xe5;
+const MONTH: u8 = 0xe6;
 
 /// The first three bytes of the months' names in English, German, French, Spanish, Italian, Portuguese, Dutch.
 const MONTHS: &[(&str, u32)] = &[

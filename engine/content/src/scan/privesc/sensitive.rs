@@ -48,7 +48,7 @@ pub(super) fn check(command: &Command, name: &str, role: Role) -> Option<Rule> {
     }
     let unknown = role == Role::Unknown;
     let secret = |path: &str| {
-        let path = path.rsplit(['=', '@']).next().unwrap_or(path);
+        let path = behind(path);
         secrets(path)
             || (unknown && (path.starts_with("/etc/") || path.starts_with('.')) && listed(path))
             || (path.len() >= 9 && path.matches("../").count() >= 3 && listed(path.trim_start_matches("../")))
@@ -70,9 +70,15 @@ pub(super) fn check(command: &Command, name: &str, role: Role) -> Option<Rule> {
         || command.redirects.iter().any(|redirect| redirect.kind == b'<' && secret(&redirect.target));
     // `curl -d @/etc/passwd`, `nc host < /etc/passwd`: any account file, once it leaves.
     let sends = matches!(name, "curl" | "wget" | "nc" | "ncat" | "ftp" | "tftp" | "telnet")
-        && (command.args().any(|arg| arg.rsplit(['=', '@']).next().is_some_and(listed))
+        && (command.args().any(|arg| listed(behind(arg)))
             || command.redirects.iter().any(|redirect| listed(&redirect.target)));
     (named || sends).then_some(Rule::SensitiveFile)
+}
+
+/// What stands behind the last `=` or `@`, as in `--data=@file`.
+fn behind(arg: &str) -> &str {
+    let last = arg.bytes().rposition(|byte| matches!(byte, b'=' | b'@'));
+    arg.get(last.map_or(0, |last| last + 1)..).unwrap_or(arg)
 }
 
 /// Windows' own store of accounts, and the tools that read it out of memory or the registry.

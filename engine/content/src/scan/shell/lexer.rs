@@ -167,24 +167,15 @@ impl Parser<'_, '_> {
                         self.redirect(&mut command, depth, self.peek(0).unwrap_or(b'>'));
                     }
                     _ => {
-                        let naming = command.words.is_empty();
-                        let (words, disguised) = self.word(depth, end, naming);
-                        disguised_name |= naming && disguised;
-                        for word in words {
-                            if command.words.is_empty() {
-                                if is_keyword(&word) {
-                                    continue;
-                                }
-                                if let Some((name, value)) = assignment(&word) {
-                                    self.sink.set(name, value);
-                                    if command.assignments.len() < 64 {
-                                        command.assignments.push((name.to_owned(), value.to_owned()));
-                                    }
-                                    disguised_name = false;
-                                    continue;
-                                }
+                        if let Some(word) = self.plain() {
+                            self.take(&mut command, word, &mut disguised_name);
+                        } else {
+                            let naming = command.words.is_empty();
+                            let (words, disguised) = self.word(depth, end, naming);
+                            disguised_name |= naming && disguised;
+                            for word in words {
+                                self.take(&mut command, word, &mut disguised_name);
                             }
-                            command.words.push(word);
                         }
                     }
                 }
@@ -228,18 +219,40 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// One word, or several if an expansion splits; and whether it hides something.
-    fn word(&mut self, depth: usize, end: End, naming: bool) -> (Vec<Word>, bool) {
-        // Most words are as they are written.
+    /// Adds a word to a command: its name, an argument, or what stands before the name.
+    fn take(&mut self, command: &mut Command, word: Word, disguised_name: &mut bool) {
+        if command.words.is_empty() {
+            if is_keyword(&word) {
+                return;
+            }
+            if let Some((name, value)) = assignment(&word) {
+                self.sink.set(name, value);
+                if command.assignments.len() < 64 {
+                    command.assignments.push((name.to_owned(), value.to_owned()));
+                }
+                *disguised_name = false;
+                return;
+            }
+        }
+        command.words.push(word);
+    }
+
+    /// A word that is as it is written, as most are.
+    fn plain(&mut self) -> Option<Word> {
         let from = self.pos;
         let rest = self.bytes.get(from..).unwrap_or_default();
         let length = rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len());
-        if length > 0 && rest.get(length).is_none_or(|next| ends_word(*next)) {
-            self.pos += length;
-            self.sink.steps += length;
-            let text = self.text.get(from..self.pos).unwrap_or_default().to_owned();
-            return (vec![Word { text, span: self.span(from..self.pos), ..Word::default() }], false);
+        if length == 0 || rest.get(length).is_some_and(|next| !ends_word(*next)) {
+            return None;
         }
+        self.pos += length;
+        self.sink.steps += length;
+        let text = self.text.get(from..self.pos).unwrap_or_default().to_owned();
+        Some(Word { text, span: self.span(from..self.pos), ..Word::default() })
+    }
+
+    /// One word that is not [`plain`](Self::plain), or several if an expansion splits; and whether it hides something.
+    fn word(&mut self, depth: usize, end: End, naming: bool) -> (Vec<Word>, bool) {
         let mut b = Building {
             parts: vec![Part::default()],
             started: false,
@@ -648,6 +661,10 @@ impl Parser<'_, '_> {
             _ => {}
         }
         self.skip_blank();
+        if let Some(word) = self.plain() {
+            command.redirects.push(Redirect { kind, target: word.text });
+            return;
+        }
         let (words, _) = self.word(depth, End::Text, false);
         for (index, word) in words.into_iter().enumerate() {
             if index == 0 {
@@ -914,16 +931,27 @@ fn is_keyword(word: &Word) -> bool {
         )
 }
 
-fn ends_word(byte: u8) -> bool {
+const fn ends_word(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'|' | b'&' | b'(' | b')' | b'<' | b'>')
 }
 
+#[inline]
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii()
-        && !byte.is_ascii_control()
-        && !ends_word(byte)
-        && !matches!(byte, b'\\' | b'\'' | b'"' | b'$' | b'`' | b'{')
+    PLAIN.get(usize::from(byte)).is_some_and(|plain| *plain)
 }
+
+/// What stands for itself within a word.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+static PLAIN: [bool; 256] = {
+    let mut all = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let special = ends_word(byte) || matches!(byte, b'\\' | b'\'' | b'"' | b'$' | b'`' | b'{');
+        all[byte as usize] = !byte.is_ascii_control() && !special;
+        byte += 1;
+    }
+    all
+};
 
 fn is_invisible(char: char) -> bool {
     matches!(char, '\u{a0}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}' | '\u{3000}' | '\u{2000}'..='\u{200a}')

@@ -6,11 +6,12 @@ pub fn basename(path: &str) -> String {
     let name =
         path.get(path.bytes().rposition(|byte| matches!(byte, b'/' | b'\\')).map_or(0, |at| at + 1)..).unwrap_or(path);
     let mut name = name.to_ascii_lowercase();
-    for suffix in [".exe", ".cmd", ".bat", ".com"] {
-        if name.len() > suffix.len() && name.ends_with(suffix) {
-            name.truncate(name.len() - suffix.len());
-            break;
-        }
+    let stem = name.len().saturating_sub(4);
+    if stem > 0
+        && name.as_bytes().get(stem) == Some(&b'.')
+        && [".exe", ".cmd", ".bat", ".com"].iter().any(|suffix| name.ends_with(suffix))
+    {
+        name.truncate(stem);
     }
     name
 }

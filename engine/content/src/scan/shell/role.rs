@@ -87,6 +87,8 @@ impl Role {
 /// Lines of words, several of them. A script or a query that says so in its first word is none.
 pub(in crate::scan) fn is_document(text: &str) -> bool {
     text.len() >= MIN_DOCUMENT
+        // The last line may have no end.
+        && memchr::memchr_iter(b'\n', text.as_bytes()).take(MIN_LINES).count() >= MIN_LINES - 1
         && !text.trim_start().starts_with("#!")
         && !text
             .split_whitespace()

@@ -86,7 +86,8 @@ impl<'t> Statement<'_, 't> {
         }
         let first = self.tokens.get(start)?;
         let second = self.tokens.get(start + 1);
-        if first.kind != Kind::Word {
+        // The shortest verb is "do".
+        if first.kind != Kind::Word || first.text.len() < 2 {
             return None;
         }
         Some(match first.lower(&mut [0; KEYWORD]) {
