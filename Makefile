@@ -140,11 +140,11 @@ dev-keys: $(TOOLS)/venv.stamp ## certificates and token keys for envoy/tls-jwt.y
 .PHONY: test
 test: ## everything below, as CI runs it
 	@$(MAKE) --no-print-directory test-rust
+	@$(MAKE) --no-print-directory fuzz SECONDS=$(FUZZ_SMOKE)
 	@$(MAKE) --no-print-directory test-config
 	@$(MAKE) --no-print-directory test-e2e NATIVE_PROFILE=quick
 	@$(MAKE) --no-print-directory test-run NATIVE_PROFILE=quick
 	@$(MAKE) --no-print-directory bench ARGS=--quick NATIVE_PROFILE=quick
-	@$(MAKE) --no-print-directory fuzz SECONDS=$(FUZZ_SMOKE)
 	$(say) 'all tests passed'
 
 FUZZ_SMOKE := 2
@@ -199,7 +199,7 @@ conformance: wasm $(TOOLS)/venv.stamp $(TOOLS)/node.stamp ## the official MCP co
 .PHONY: bench
 bench: wasm cli $(TOOLS)/venv.stamp ## throughput and latency against plain Envoy, the sidecar, 15 minutes (ARGS="--help" for what can be narrowed)
 	@scripts/need.sh postgres
-	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example rules --example stages
+	@cargo build --locked --quiet --release --target wasm32-wasip1 --example yardstick --example timed --example rules --example stages
 	@PORTCULLIS_YARDSTICK=$(TARGET)/wasm32-wasip1/release/examples/yardstick.wasm PORTCULLIS_POSTGRES=$(CURDIR)/scripts/postgres.sh \
 	  cargo run --locked --quiet $(NATIVE_BUILD) -p portcullis-bench -- $(ARGS)
 	@$(if $(filter --only --help -h,$(ARGS)),,$(MAKE) --no-print-directory bench-stages ARGS='$(ARGS)')

@@ -18,6 +18,8 @@ pub struct Envoy {
     log: PathBuf,
     /// Where its listener is.
     pub address: SocketAddr,
+    /// Where its admin interface is.
+    admin: SocketAddr,
     /// From the start of the process until it said that it is ready.
     pub start: Duration,
 }
@@ -75,10 +77,10 @@ impl Launcher {
             .stderr(OpenOptions::new().append(true).open(&log)?);
         let started = Instant::now();
         let child = command.spawn()?;
-        let mut envoy = Envoy { child, log, address: upstream, start: Duration::ZERO };
-        let admin = envoy.until_ready(&admin, started)?;
+        let mut envoy = Envoy { child, log, address: upstream, admin: upstream, start: Duration::ZERO };
+        envoy.admin = envoy.until_ready(&admin, started)?;
         envoy.start = started.elapsed();
-        envoy.address = listener(admin)?;
+        envoy.address = listener(envoy.admin)?;
         Ok(envoy)
     }
 }
@@ -99,6 +101,13 @@ impl Envoy {
     /// Resident memory in bytes.
     pub fn resident(&self) -> io::Result<u64> {
         resident(self.child.id())
+    }
+
+    /// The value of a counter or gauge; 0 where it was never set.
+    pub fn metric(&self, name: &str) -> io::Result<u64> {
+        let body = get(self.admin, &format!("/stats?usedonly&filter=^{name}$"))?;
+        let text = String::from_utf8_lossy(&body);
+        Ok(text.trim().rsplit(": ").next().and_then(|value| value.parse().ok()).unwrap_or(0))
     }
 
     /// Empties the log, so that no number of runs fills the disk.

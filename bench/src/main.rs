@@ -8,6 +8,7 @@ mod samples;
 mod sidecar;
 #[cfg(test)]
 mod tests;
+mod timed;
 mod upstream;
 mod wire;
 
@@ -29,7 +30,7 @@ use sidecar::Means;
 /// Measures Envoy with Portcullis against plain Envoy.
 ///
 /// Paths come from the environment, as `make bench` sets them: ENVOY, PORTCULLIS_WASM (the filter) and
-/// PORTCULLIS_YARDSTICK (the wasm filters it is measured by); PORTCULLIS_CLI is the command line, PORTCULLIS_POSTGRES the
+/// PORTCULLIS_YARDSTICK (the wasm filters it is measured by, `timed.wasm` beside it); PORTCULLIS_CLI is the command line, PORTCULLIS_POSTGRES the
 /// script that starts a PostgreSQL.
 #[derive(Parser)]
 struct Arguments {
@@ -45,7 +46,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1.2)]
     seconds: f64,
     /// Only cases and configurations whose name holds this text (may be repeated; plain Envoy always runs); `sidecar` for those
-    /// with the sidecar
+    /// with the sidecar, `timed` for the scanners' own speed
     #[arg(long)]
     only: Vec<String>,
 }
@@ -85,11 +86,15 @@ fn measure(arguments: &Arguments) -> io::Result<()> {
     let launcher = launcher()?;
     let upstream = upstream::start()?;
     print_machine(&launcher)?;
-    let with_sidecar = arguments.only.iter().any(|text| text == "sidecar");
-    if !with_sidecar || arguments.only.len() > 1 {
+    let all = arguments.only.is_empty();
+    let asked = |part: &str| arguments.only.iter().any(|text| text == part);
+    if all || arguments.only.iter().any(|text| !PARTS.contains(&text.as_str())) {
         beside_plain(arguments, &launcher, &wasm, upstream)?;
     }
-    if with_sidecar || arguments.only.is_empty() {
+    if all || asked(TIMED) {
+        timed::speed(&launcher, &path_of("PORTCULLIS_YARDSTICK")?.with_file_name("timed.wasm"), upstream, arguments)?;
+    }
+    if all || asked(SIDECAR) {
         let (cli, postgres) = (path_of("PORTCULLIS_CLI")?, path_of("PORTCULLIS_POSTGRES")?);
         let means = Means { cli, postgres, wasm: &wasm, launcher: &launcher, upstream };
         sidecar::costs(&means, arguments.rounds, Duration::from_secs_f64(arguments.seconds))?;
@@ -264,6 +269,10 @@ fn path_of(variable: &str) -> io::Result<PathBuf> {
     }
 }
 
+/// What `--only` names besides cases and configurations.
+const PARTS: [&str; 2] = [SIDECAR, TIMED];
+const SIDECAR: &str = "sidecar";
+const TIMED: &str = "timed";
 /// Before the runs of each case.
 const WARM_UP: Duration = Duration::from_millis(1000);
 /// Workers of the Envoy whose memory is compared with one of one worker.

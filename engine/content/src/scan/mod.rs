@@ -49,6 +49,7 @@ mod pattern;
 pub mod pii;
 mod prefilter;
 pub mod privesc;
+mod rarity;
 
 mod rule;
 mod scanner;

@@ -1,24 +1,24 @@
 //! The one pass over every byte: which keywords of which rules stand where.
 //!
 //! Every keyword is stood for by its rarest six consecutive bytes, or four if it is shorter than six. The
-//! six (and four) bytes at each position of the text are folded to lower case, hashed and looked up
-//! in a bitmap of 16 KiB, which stays in the first-level cache; only where both bits of a hash are set are
-//! keywords compared. There is no state from byte to byte, so the processor overlaps the look-ups, in
+//! four bytes at each position of the text are folded to lower case, hashed and looked up in a table of 32 KiB, which stays
+//! in the nearest caches; where they may begin six or four that stand for a keyword, those are looked up, and only where
+//! they are known keywords are compared. There is no state from byte to byte, so the processor overlaps the look-ups, in
 //! WebAssembly as well, where the vector searches of `aho-corasick` do not run. Six bytes because four of an
 //! ordinary word are also part of some keyword at every tenth position of a text, and each such place
 //! costs a mispredicted branch.
 
+use super::rarity::rarity;
 use crate::sort::Arrange;
 
 /// All keywords, compiled.
 #[derive(Debug)]
 pub(super) struct Prefilter {
-    /// 1 where a window begins with four bytes of this hash.
+    /// 1 where a window begins with four bytes of this hash: a byte each, as a shift by a variable for each position
+    /// costs more under V8 than the caches that a bit each would save.
     firsts: Box<[u8; FIRSTS]>,
-    /// What their fifth bytes may be, as a set of [`fifth`]: asked only where `firsts` says yes, which is at every fifth
-    /// position, and mostly no.
-    fifths: Box<[u8; FIRSTS]>,
-    map: Box<[u32; MAP]>,
+    /// Whole windows, asked where `firsts` says yes, which is at every fifth position.
+    windows: Set,
     /// For each value of [`Window::slot`] where its entries begin; one more for the end.
     slots: Vec<u16>,
     entries: Vec<Entry>,
@@ -41,18 +41,14 @@ impl Prefilter {
     pub(super) fn new(keywords: &[String]) -> Self {
         let keywords: Vec<Box<[u8]>> =
             keywords.iter().map(|keyword| keyword.to_ascii_lowercase().into_bytes().into()).collect();
-        let (mut firsts, mut fifths, mut map) = (Box::new([0; FIRSTS]), Box::new([0; FIRSTS]), Box::new([0; MAP]));
+        let (mut firsts, mut windows) = (Box::new([0; FIRSTS]), Set::default());
         let mut all: Vec<(u16, Entry)> = Vec::with_capacity(keywords.len());
         for (index, keyword) in keywords.iter().enumerate() {
             let (Ok(index), Some((offset, bytes, window))) = (u16::try_from(index), rarest(keyword)) else { continue };
-            let at = place(bytes as u32);
-            if let (Some(first), Some(set)) = (firsts.get_mut(at), fifths.get_mut(at)) {
+            if let Some(first) = firsts.get_mut(place(bytes as u32)) {
                 *first = 1;
-                *set |= if keyword.len() >= SIX { fifth((bytes >> 32) as u8) } else { u8::MAX };
             }
-            if let Some(place) = map.get_mut(window.place()) {
-                *place |= window.bits();
-            }
+            windows.insert(window.hash());
             all.push((window.slot(), Entry { keyword: index, offset: offset as u8, tag: window.tag() }));
         }
         all.arrange_by_key(|(slot, entry)| (*slot, entry.keyword));
@@ -60,11 +56,13 @@ impl Prefilter {
         for slot in 0..=SLOTS {
             slots.push(all.partition_point(|(other, _)| usize::from(*other) < slot) as u16);
         }
-        Self { firsts, fifths, map, slots, entries: all.into_iter().map(|(_, entry)| entry).collect(), keywords }
+        Self { firsts, windows, slots, entries: all.into_iter().map(|(_, entry)| entry).collect(), keywords }
     }
 
-    /// Calls `found` for every keyword in `text`, in the order of their rarest bytes.
-    pub(super) fn scan(&self, text: &[u8], mut found: impl FnMut(Hit)) {
+    /// Appends every keyword in `text`, in the order of their rarest bytes. Never inlined: within a large function the
+    /// loop's values do not stay in registers under V8.
+    #[inline(never)]
+    pub(super) fn scan(&self, text: &[u8], hits: &mut Vec<Hit>) {
         let mut at = 0;
         let mut last = [0; BLOCK];
         while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= GRAM) {
@@ -88,8 +86,10 @@ impl Prefilter {
                 let index = starts.trailing_zeros() as usize;
                 let eight = block.get(index..).and_then(|rest| rest.first_chunk());
                 let bytes = eight.map_or(0, |eight| u64::from_le_bytes(*eight)) | FOLD;
-                if self.goes_on(bytes) {
-                    self.examine(text, at + index, bytes, &mut found);
+                for window in [Window::six(bytes), Window::four(bytes)] {
+                    if self.windows.has(window.hash()) {
+                        self.candidates(text, at + index, window, hits);
+                    }
                 }
                 starts &= starts - 1;
             }
@@ -125,31 +125,9 @@ impl Prefilter {
         u32::from(self.firsts.get(place(four)).copied().unwrap_or(0))
     }
 
-    /// True if a window may begin with the lowest five of these folded bytes, of which it may begin with four.
-    #[inline(always)]
-    fn goes_on(&self, bytes: u64) -> bool {
-        self.fifths.get(place(bytes as u32)).is_some_and(|set| set & fifth((bytes >> 32) as u8) != 0)
-    }
-
-    /// Looks closer at a position where these folded bytes stand.
-    #[inline(always)]
-    fn examine(&self, text: &[u8], at: usize, bytes: u64, found: &mut impl FnMut(Hit)) {
-        for window in [Window::six(bytes), Window::four(bytes)] {
-            if self.has(window) {
-                self.candidates(text, at, window, found);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn has(&self, window: Window) -> bool {
-        let bits = window.bits();
-        self.map.get(window.place()).copied().unwrap_or(0) & bits == bits
-    }
-
     /// Compares the keywords of a window that was seen at `at`.
     #[inline(never)]
-    fn candidates(&self, text: &[u8], at: usize, window: Window, found: &mut impl FnMut(Hit)) {
+    fn candidates(&self, text: &[u8], at: usize, window: Window, hits: &mut Vec<Hit>) {
         let slot = usize::from(window.slot());
         let (Some(first), Some(end)) = (self.slots.get(slot), self.slots.get(slot + 1)) else { return };
         for entry in self.entries.get(usize::from(*first)..usize::from(*end)).unwrap_or_default() {
@@ -162,9 +140,43 @@ impl Prefilter {
             let end = start + literal.len();
             if text.get(start..end).is_some_and(|bytes| is_like(bytes, literal) && bytes.eq_ignore_ascii_case(literal))
             {
-                found(Hit { keyword, start, end });
+                hits.push(Hit { keyword, start, end });
             }
         }
+    }
+}
+
+/// A set of hashes, of which it tells 262,144 apart.
+#[derive(Debug)]
+struct Set(Box<[u32; WORDS]>);
+
+impl Default for Set {
+    fn default() -> Self {
+        Self(Box::new([0; WORDS]))
+    }
+}
+
+impl Set {
+    fn insert(&mut self, hash: u32) {
+        if let Some(word) = self.0.get_mut(Self::word(hash)) {
+            *word |= 1 << Self::bit(hash);
+        }
+    }
+
+    /// True if the hash is in it, or one like it.
+    #[inline(always)]
+    fn has(&self, hash: u32) -> bool {
+        self.0.get(Self::word(hash)).is_some_and(|word| word >> Self::bit(hash) & 1 != 0)
+    }
+
+    #[inline(always)]
+    fn word(hash: u32) -> usize {
+        (hash >> (32 - WORDS.trailing_zeros())) as usize
+    }
+
+    #[inline(always)]
+    fn bit(hash: u32) -> u32 {
+        hash >> 14 & 31
     }
 }
 
@@ -185,16 +197,8 @@ impl Window {
         Self((bytes << 32).wrapping_mul(0xd6e8_feb8_6659_fd93))
     }
 
-    /// Which word of the map is looked at.
-    #[inline(always)]
-    fn place(self) -> usize {
-        (self.0 >> (64 - MAP.trailing_zeros())) as usize
-    }
-
-    /// Which bits of it: out of a table, as shifts by a variable are slow in WebAssembly.
-    #[inline(always)]
-    fn bits(self) -> u32 {
-        BITS.get((self.0 >> 40 & 255) as usize).copied().unwrap_or(0)
+    fn hash(self) -> u32 {
+        (self.0 >> 32) as u32
     }
 
     /// Tells the windows of one list apart.
@@ -231,30 +235,15 @@ fn place(four: u32) -> usize {
     (four.wrapping_mul(0x9e37_79b1) >> (32 - FIRSTS.trailing_zeros())) as usize
 }
 
-/// One of eight kinds of folded bytes, as a bit.
-#[inline(always)]
-fn fifth(byte: u8) -> u8 {
-    1 << ((byte ^ byte >> 3) & 7)
-}
-
-/// The window of a keyword that is least common in JSON and prose, its offset and its bytes.
+/// The window of a keyword that is rarest in JSON and prose, its offset and its bytes.
 fn rarest(keyword: &[u8]) -> Option<(usize, u64, Window)> {
-    let cost = |window: &[u8]| window.iter().map(|byte| commonness(*byte)).sum::<u32>();
     let size = if keyword.len() >= SIX { SIX } else { GRAM };
-    let (offset, window) = keyword.windows(size).take(200).enumerate().min_by_key(|(_, window)| cost(window))?;
+    // Its beginning counts twice: it is looked for at each position of a text.
+    let weight = |window: &[u8]| rarity(window) + window.get(..GRAM).map_or(0, rarity);
+    let windows = keyword.windows(size).take(200).enumerate();
+    let (offset, window) = windows.min_by_key(|(_, window)| std::cmp::Reverse(weight(window)))?;
     let bytes = window.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)) | FOLD;
     Some((offset, bytes, if size == SIX { Window::six(bytes) } else { Window::four(bytes) }))
-}
-
-/// How common a byte is in JSON and prose, roughly: the figures only rank.
-pub(super) fn commonness(byte: u8) -> u32 {
-    match byte {
-        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b' ' => 10,
-        b'l' | b'c' | b'd' | b'u' | b'm' | b'p' | b'"' => 7,
-        b'h' | b'f' | b'g' | b'b' | b'y' | b'v' | b'w' | b'0'..=b'9' | b':' | b'/' | b'.' | b',' => 5,
-        b'_' | b'-' | b'=' => 3,
-        _ => 1,
-    }
 }
 
 /// Sets the bit that tells lower from upper case in each byte; other bytes collide, which costs a
@@ -273,23 +262,8 @@ const BLOCK: usize = 72;
 /// Size of the table of beginnings; a power of two.
 const FIRSTS: usize = 1 << 15;
 
-/// Words of the map; a power of two: 32 KiB, of whose bits three thousand windows set a fortieth.
-const MAP: usize = 1 << 13;
-
-/// Two bits of a word for each of 256 values.
-#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const BITS: [u32; 256] = {
-    let mut bits = [0; 256];
-    let mut index = 0;
-    while index < 256 {
-        let first = index & 31;
-        // Another one, whatever the upper three bits are.
-        let second = (first + 1 + (index >> 5) * 4) & 31;
-        bits[index] = 1 << first | 1 << second;
-        index += 1;
-    }
-    bits
-};
+/// Words of a set; a power of two: 32 KiB, of whose bits three thousand windows set a hundredth.
+const WORDS: usize = 1 << 13;
 
 /// Into how many lists the keywords are dealt out; a power of two.
 const SLOTS: usize = 4096;
@@ -301,7 +275,8 @@ mod tests {
     fn hits(keywords: &[&str], text: &str) -> Vec<(usize, usize)> {
         let keywords: Vec<String> = keywords.iter().map(|keyword| (*keyword).to_owned()).collect();
         let mut all = Vec::new();
-        Prefilter::new(&keywords).scan(text.as_bytes(), |hit| all.push((hit.keyword, hit.start)));
+        Prefilter::new(&keywords).scan(text.as_bytes(), &mut all);
+        let mut all: Vec<(usize, usize)> = all.iter().map(|hit| (hit.keyword, hit.start)).collect();
         all.sort_unstable();
         all
     }

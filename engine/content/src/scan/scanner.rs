@@ -118,9 +118,9 @@ impl Scanners {
     #[doc(hidden)]
     #[must_use]
     pub fn count_hits(&self, text: &str) -> usize {
-        let mut count = 0;
-        self.prefilter.scan(text.as_bytes(), |_| count += 1);
-        count
+        let mut hits = Vec::new();
+        self.prefilter.scan(text.as_bytes(), &mut hits);
+        hits.len()
     }
 
     /// Scans every string and key within `value` and appends what was found, in the order of the text.
@@ -181,7 +181,7 @@ impl Scanners {
 
     fn examine_text(&self, site: &Site<'_>, text: &str, found: &mut Vec<Candidate>) -> u64 {
         let mut hits = Vec::new();
-        self.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
+        self.prefilter.scan(text.as_bytes(), &mut hits);
         self.sift(&mut hits);
         let input = Input { text, member: None, tool: site.tool, context: site.context, role: None, parsed: None };
         let look = self.look(text, site.context);
@@ -405,7 +405,7 @@ impl Examination<'_> {
                 }
             } else {
                 let mut hits = Vec::new();
-                self.scanners.prefilter.scan(layer.text.as_bytes(), |hit| hits.push(hit));
+                self.scanners.prefilter.scan(layer.text.as_bytes(), &mut hits);
                 self.scanners.sift(&mut hits);
                 let inner = Input { text: &layer.text, ..*input };
                 self.examine(&inner, &hits, self.scanners.look(inner.text, inner.context), budget, found);

@@ -91,7 +91,7 @@ fn joined<'d>(pieces: &[Piece<'d>], examination: &mut Examination<'_>, site: &Si
     pieces.iter().for_each(|piece| text.push_str(&piece.content));
     let scanners = examination.scanners;
     let mut hits = Vec::new();
-    scanners.prefilter.scan(text.as_bytes(), |hit| hits.push(hit));
+    scanners.prefilter.scan(text.as_bytes(), &mut hits);
     if hits.is_empty() {
         return Vec::new();
     }

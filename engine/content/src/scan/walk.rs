@@ -57,7 +57,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
             if first.is_key() {
                 content.push('"');
             }
-            scanners.prefilter.scan(content.as_bytes(), |hit| hits.push(hit));
+            scanners.prefilter.scan(content.as_bytes(), &mut hits);
             content.truncate(length);
             scanners.sift(&mut hits);
             walk.string(first, &content, &hits);
@@ -71,7 +71,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
             run.push(string);
         }
         let to = run.last().map_or(from, |last| last.span().end - base);
-        scanners.prefilter.scan(text.as_bytes().get(from..to).unwrap_or_default(), |hit| hits.push(hit));
+        scanners.prefilter.scan(text.as_bytes().get(from..to).unwrap_or_default(), &mut hits);
         walk.run(&run, from, &mut hits);
     }
     if walk.end_of_split() {
