@@ -57,13 +57,17 @@ fn write_lexicon(out: &Path) {
         .expect("the directory can be written to");
 }
 
-/// A word in each line.
+/// A word in each line; before a hint the number of its kind and a space.
 fn write_triggers(out: &Path) {
     println!("cargo::rerun-if-changed={TRIGGERS}");
     let text = fs::read_to_string(TRIGGERS).expect("triggers.txt can be read");
     let words = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
-        let (start, end) = (line.starts_with('_'), line.ends_with('_'));
-        format!("{}{}{}", if start { " " } else { "" }, line.trim_matches('_'), if end { " " } else { "" })
+        let (kind, word) = line
+            .split_at_checked(2)
+            .filter(|(kind, _)| kind.starts_with(|c: char| c.is_ascii_digit()))
+            .unwrap_or(("", line));
+        let (start, end) = (word.starts_with('_'), word.ends_with('_'));
+        format!("{kind}{}{}{}", if start { " " } else { "" }, word.trim_matches('_'), if end { " " } else { "" })
     });
     let lines = words.collect::<Vec<_>>().join("\n");
     fs::write(out.join("triggers.packed"), pack(&fold(lines.as_bytes()))).expect("the directory can be written to");

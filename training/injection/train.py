@@ -19,19 +19,24 @@ import subprocess
 import sys
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 from sklearn.linear_model import LogisticRegression
 
 import phrases
 import plain
+import voices
 
 PAIR, HASHED = 128, 1 << 18
 SIZE = PAIR + 64 * 64 + HASHED
 PLACES = {"request": 81, "result": 82, "description": 84}
 # Of request, result, description: set by hand after the halves were measured, see docs/scanners/injection.md.
-THRESHOLDS = (0.5, 0.0, 0.5)
+THRESHOLDS = (0.75, -0.3, 0.25)
 # Weights of at most so many steps are left out.
 SMALLEST = 2
+# In how many texts a feature has to be to count.
+COMMON = 3
+# Sources that are left out in turn, to see what the rest teaches about them.
+SOURCES = ("garak", "agentdojo", "purplellama", "pipelock", "oasb")
 LICENCES = ("MIT", "Apache-2.0", "BSD-3", "CC-BY-4.0", "Apache-2.0/CC-BY-4.0")
 # Sources or parts whose own texts stand under other terms.
 LEFT_OUT = {("notinject", "wildguard"), ("bipia", "table"), ("bipia", "code")}
@@ -73,7 +78,7 @@ def load_extra(path):
         surface = {"request": "request", "tool_description": "description"}.get(record["direction"], "result")
         attack = record["label"] == "attack"
         yield dict(label=int(attack), surface=surface, texts=[record["text"]], source=record["source"], half=half(record["id"]), mine=False, allowed=True,
-                   weight=0.8 if attack else 0.5, public=False)
+                   weight=0.8 if attack else 1.0, public=False)
 
 
 def roff(text):
@@ -108,69 +113,75 @@ def features(program, texts):
     return [[np.array(row, dtype=np.int32) for row in json.loads(line)] for line in done.stdout.splitlines()]
 
 
-def matrix(rows):
-    data, indices, starts = [], [], [0]
-    for row in rows:
-        own = row[:-1]
-        unit = 1 / np.sqrt(max(len(own), 1))
-        data.append(np.append(np.full(len(own), unit, dtype=np.float32), np.float32(1.0)))
-        indices.append(row)
-        starts.append(starts[-1] + len(own) + 1)
-    built = csr_matrix((np.concatenate(data), np.concatenate(indices), np.array(starts)), shape=(len(rows), SIZE))
-    built.sum_duplicates()
-    return built
+class Passages:
+    """All passages as one matrix, and what is known of the texts (groups) that they are of."""
+
+    def __init__(self, groups):
+        rows = [row for group in groups for row in group["rows"]]
+        self.owner = np.repeat(np.arange(len(groups)), [len(group["rows"]) for group in groups])
+        sizes = np.array([len(row) for row in rows])
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        # All features count by the root of their number, but the last, which tells the surface.
+        data = np.repeat((1 / np.sqrt(np.maximum(sizes - 1, 1))).astype(np.float32), sizes)
+        data[starts[1:] - 1] = 1.0
+        self.x = csr_matrix((data, np.concatenate(rows), starts), shape=(len(rows), SIZE))
+        self.x.sum_duplicates()
+
+        def known(name):
+            return np.array([group[name] for group in groups])
+        self.label, self.weight, self.half, self.public, self.mine, self.source, self.surface = (known(name) for name in ("label", "weight", "half", "public", "mine", "source", "surface"))
+        self.count = np.bincount(self.owner, minlength=len(groups))
+        # An attack within a document of others teaches the document: only our own are embedded at random.
+        embedded = self.public & (self.label == 1) & (self.surface != "request") & (self.count > 2)
+        self.usable = known("allowed") & (self.count > 0) & ~embedded
+        # The same passage in several attacks is the document they were put into, not the attack.
+        seen = {}
+        for number, row in zip(self.owner, rows):
+            if self.label[number] and self.count[number] > 1:
+                seen.setdefault(row.tobytes(), set()).add(number)
+        self.carrier = np.array([len(seen.get(row.tobytes(), ())) > 1 for row in rows])
+
+    def best(self, values):
+        """The greatest value of the passages of each text."""
+        best = np.full(len(self.label), -99.0)
+        np.maximum.at(best, self.owner, values)
+        return best
 
 
-def fit(groups, strength, rounds=2):
-    """Multiple-instance learning: of a long attack only the passages that look like one are taught."""
-    rows, owner = [], []
-    for number, group in enumerate(groups):
-        for row in group["rows"]:
-            rows.append(row)
-            owner.append(number)
-    x = matrix(rows)
-    owner = np.array(owner)
-    # The same passage in several attacks is the document they were put into, not the attack.
-    seen = {}
-    for number, row in zip(owner, rows):
-        if groups[number]["label"] and len(groups[number]["rows"]) > 1:
-            seen.setdefault(row.tobytes(), set()).add(number)
-    carrier = np.array([len(seen.get(row.tobytes(), ())) > 1 for row in rows])
-    labels = np.array([group["label"] for group in groups])
-    weights = np.array([group["weight"] for group in groups])
-    y = np.where(carrier, 0, labels[owner])
-    counts = np.bincount(owner, minlength=len(groups))
+def fit(data, chosen, strength, rounds=2):
+    """The weights and the bias, learned of the chosen texts. Multiple-instance learning: of a long attack only the passages that look like
+    one are taught."""
+    rows = np.flatnonzero(chosen[data.owner])
+    owner = data.owner[rows]
+    # What no three texts have in common says something about one of them, and nothing about the next.
+    held = csr_matrix((np.ones(len(rows), np.float32), (owner, np.arange(len(rows)))), shape=(len(data.label), len(rows))) @ (data.x[rows] > 0).astype(np.float32)
+    common = np.bincount(held.indices, minlength=SIZE) >= COMMON
+    x = (data.x[rows] @ diags(common.astype(np.float32))).tocsr()
+    x.eliminate_zeros()
+    y = np.where(data.carrier[rows], 0, data.label[owner])
     use = np.ones(len(rows), bool)
-    model = None
     for turn in range(rounds):
         # One benign passage weighs as much as another; an attack as much as its passages together.
-        w = weights[owner] * np.where(y == 1, 1 / np.sqrt(np.bincount(owner[use], minlength=len(groups)).clip(1))[owner], 1.0)
-        model = LogisticRegression(C=strength, max_iter=200, tol=1e-3, solver="liblinear")
-        model.fit(x[use], y[use], sample_weight=w[use])
+        share = 1 / np.sqrt(np.bincount(owner[use], minlength=len(data.label)).clip(1))
+        weight = data.weight[owner] * np.where(y == 1, share[owner], 1.0)
+        model = LogisticRegression(C=strength, max_iter=200, tol=1e-2, solver="liblinear").fit(x[use], y[use], sample_weight=weight[use])
         score = model.decision_function(x)
-        best = np.full(len(groups), -np.inf)
+        best = np.full(len(data.label), -np.inf)
         np.maximum.at(best, owner, score)
-        use = (y == 0) | (score >= np.minimum(best[owner] - 1e-6, 0.0)) | (counts[owner] == 1)
+        use = (y == 0) | (score >= np.minimum(best[owner] - 1e-6, 0.0)) | (data.count[owner] == 1)
         use &= (y == 0) | (score > best[owner] - 3.0)
-    return model
+    return model.coef_[0].astype(np.float32), float(model.intercept_[0])
 
 
-def scores(model, groups):
-    out = []
-    for group in groups:
-        out.append(float(model.decision_function(matrix(group["rows"])).max()) if group["rows"] else -99.0)
-    return np.array(out)
-
-
-def save(path, model):
-    """Eight bits a weight; the few largest are cut, the smallest, of what was seen once, are nothing: they pack better, and nothing is lost."""
-    weights = model.coef_[0]
-    scale = float(np.percentile(np.abs(weights[weights != 0]), 99.9)) / 127
-    quantised = np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
+def save(path, weights, bias):
+    """Eight bits a weight, up to the largest: those that are cut are the ones that decide. The smallest are nothing: they pack better, and
+    nothing is lost."""
+    scale = float(np.abs(weights).max()) / 127
+    quantised = np.rint(weights / scale).astype(np.int8)
     quantised[np.abs(quantised) <= SMALLEST] = 0
     with open(path, "wb") as out:
-        out.write(b"PCIM0002" + struct.pack("<5f", scale, float(model.intercept_[0]), *THRESHOLDS) + quantised.tobytes())
-    return quantised, THRESHOLDS
+        out.write(b"PCIM0002" + struct.pack("<5f", scale, bias, *THRESHOLDS) + quantised.tobytes())
+    return quantised
 
 
 def main():
@@ -182,9 +193,8 @@ def main():
     parser.add_argument("--metrics", required=True)
     parser.add_argument("--strength", type=float, default=20.0)
     parser.add_argument("--limit", type=int, default=3000)
-    parser.add_argument("--quick", action="store_true", help="only the two halves")
     parser.add_argument("--final", action="store_true", help="only the weights, without the halves and sources")
-    parser.add_argument("--half", type=int, help="train on this half of the cases only and stop: what the other half is measured with")
+    parser.add_argument("--halves", help="where to write the weights of each half of the cases, 0.bin and 1.bin behind it: what the other half is measured with")
     options = parser.parse_args()
     rng = random.Random(7)
 
@@ -192,7 +202,7 @@ def main():
     benign = list(load_benign(rng, options.limit))
     for kind, text in benign:
         surface = rng.choice(["result", "result", "result", "description", "request"])
-        groups.append(dict(label=0, surface=surface, texts=[text], source=kind, half=rng.randint(0, 1), mine=False, allowed=True, weight=0.5, public=False))
+        groups.append(dict(label=0, surface=surface, texts=[text], source=kind, half=rng.randint(0, 1), mine=False, allowed=True, weight=1.0, public=False))
     carriers = [text for _, text in benign]
     for surface, text, embed in phrases.attacks(rng):
         if embed and rng.random() < 0.6:
@@ -201,81 +211,70 @@ def main():
             before, after = carrier[at:at + rng.randint(20, 400)], carrier[at + 400:at + 400 + rng.randint(0, 400)]
             text = before + rng.choice(["\n", " ", "\n\n", " <!-- ", "\n- "]) + text + rng.choice(["\n", " ", "\n\n", " -->"]) + after
         groups.append(dict(label=1, surface=surface, texts=[text], source="own", half=rng.randint(0, 1), mine=False, allowed=True, weight=0.7, public=False))
-    for label, texts in ((1, plain.attacks(rng)), (0, plain.honest(rng))):
-        for surface, text in texts:
-            groups.append(dict(label=label, surface=surface, texts=[text], source="own-plain", half=rng.randint(0, 1), mine=False, allowed=True, weight=0.7, public=False))
+    for source, module in (("own-plain", plain), ("own-voices", voices)):
+        for label, texts in ((1, module.attacks(rng)), (0, module.honest(rng))):
+            for surface, text in texts:
+                groups.append(dict(label=label, surface=surface, texts=[text], source=source, half=rng.randint(0, 1), mine=False, allowed=True, weight=0.7 if label else 1.0, public=False))
 
     flat = [(text, group["surface"]) for group in groups for text in group["texts"]]
     rows = iter(features(options.features, flat))
     for group in groups:
         group["rows"] = [row for _ in group["texts"] for row in next(rows)]
-    # An attack within a document of others teaches the document: only our own are embedded at random.
-    usable = [group for group in groups if group["allowed"] and group["rows"]
-              and not (group["public"] and group["label"] and group["surface"] != "request" and len(group["rows"]) > 2)]
-    print("attacks without a passage", sum(1 for g in groups if g["label"] and not g["rows"]), "of", sum(g["label"] for g in groups))
-    print("groups", len(groups), "usable", len(usable), "passages", sum(len(g["rows"]) for g in usable), flush=True)
+        # Passages overlap by half: every other one of a document is all of it.
+        if not group["label"] and not group["public"] and not group["source"].startswith("own"):
+            group["rows"] = group["rows"][rng.randint(0, 1)::2]
+    data = Passages(groups)
+    attack = data.label == 1
+    print("attacks without a passage", int((attack & (data.count == 0)).sum()), "of", int(attack.sum()))
+    print("groups", len(groups), "usable", int(data.usable.sum()), "passages", int(data.usable[data.owner].sum()), flush=True)
 
-    report = {"strength": options.strength, "halves": {}, "held_out_sources": {}}
-    public = [group for group in groups if group["public"]]
-    injection = [group for group in public if group["mine"]]
+    def of_half(side):
+        return data.usable & (~data.public | (data.half == side))
 
-    def recall_at(points, labels, rate):
-        negative = np.sort(points[labels == 0])[::-1]
-        cut = negative[int(len(negative) * rate)] if len(negative) else 0
-        return float((points[labels == 1] > cut).mean()), float(cut)
-
-    if options.half is not None:
-        save(options.out, fit([g for g in usable if not g["public"] or g["half"] == options.half], options.strength))
-        return
-    final = fit(usable, options.strength)
-    quantised, thresholds = save(options.out, final)
+    report = {"strength": options.strength, "thresholds": THRESHOLDS, "halves": {}, "held_out_sources": {}}
+    quantised = save(options.out, *fit(data, data.usable, options.strength))
     report["non_zero_weights"] = int((quantised != 0).sum())
-    report["thresholds"] = thresholds
     by_source = {}
-    for group in usable:
-        key = f"{group['source']}/{'attack' if group['label'] else 'benign'}"
+    for number in np.flatnonzero(data.usable):
+        key = f"{data.source[number]}/{'attack' if attack[number] else 'benign'}"
         texts, passages = by_source.get(key, (0, 0))
-        by_source[key] = (texts + 1, passages + len(group["rows"]))
+        by_source[key] = (texts + 1, passages + int(data.count[number]))
     report["texts_and_passages"] = dict(sorted(by_source.items()))
-    if options.final:
-        json.dump(report, open(options.metrics, "w"), indent=1)
-        return
-    for side in (0, 1):
-        model = fit([g for g in usable if not g["public"] or g["half"] == side], options.strength)
-        test = [g for g in injection if g["half"] != side]
-        points, labels = scores(model, test), np.array([g["label"] for g in test])
-        other = [g for g in public if not g["mine"] and g["half"] != side]
-        others = scores(model, other)
-        entry = {}
-        for rate in (0.005, 0.01, 0.02):
-            recall, cut = recall_at(points, labels, rate)
-            entry[str(rate)] = {"recall": round(recall, 4), "threshold": round(cut, 3), "others_hit": round(float((others > cut).mean()), 5)}
-        entry["per_surface"] = {}
-        for surface in PLACES:
-            chosen = np.array([g["surface"] == surface for g in test])
-            recall, cut = recall_at(points[chosen], labels[chosen], 0.01)
-            entry["per_surface"][surface] = {"recall_at_1pct": round(recall, 4), "threshold": round(cut, 3)}
-        entry["per_source"] = {}
-        cut = entry["0.01"]["threshold"]
-        for source in sorted({g["source"] for g in test}):
-            for label in (1, 0):
-                chosen = np.array([g["source"] == source and g["label"] == label for g in test])
-                if chosen.any():
-                    entry["per_source"][f"{source}/{'attack' if label else 'benign'}"] = [int((points[chosen] > cut).sum()), int(chosen.sum())]
-        report["halves"][f"trained on half {side}"] = entry
-        print(json.dumps({k: v for k, v in entry.items() if k != "per_source"}), flush=True)
 
-    if not options.quick:
-        for source in ("garak", "agentdojo", "purplellama", "pipelock", "oasb"):
-            model = fit([g for g in usable if g["source"] != source], options.strength)
-            test = [g for g in injection if g["source"] == source]
-            points, labels = scores(model, test), np.array([g["label"] for g in test])
-            report["held_out_sources"][source] = {
-                "recall_at_0": round(float((points[labels == 1] > 0).mean()), 4), "benign_hit_at_0": round(float((points[labels == 0] > 0).mean()), 4) if (labels == 0).any() else None,
-                "recall_at_1.5": round(float((points[labels == 1] > 1.5).mean()), 4)}
+    cuts = np.array([THRESHOLDS[list(PLACES).index(surface)] for surface in data.surface])
+    injection = data.public & data.mine
+
+    def found(points, chosen):
+        return [int((points > cuts)[chosen].sum()), int(chosen.sum())]
+
+    if not options.final:
+        for side in (0, 1):
+            weights, bias = fit(data, of_half(side), options.strength)
+            if options.halves:
+                save(f"{options.halves}{side}.bin", weights, bias)
+            points = data.best(data.x @ weights + bias)
+            test = data.public & (data.half != side)
+            entry = {"attacks_found": found(points, test & attack & data.mine), "benign_hit": found(points, test & ~attack & data.mine), "benign_of_others_hit": found(points, test & ~data.mine)}
+            entry["per_surface"] = {}
+            for surface in PLACES:
+                here = test & data.mine & (data.surface == surface)
+                negative = np.sort(points[here & ~attack])[::-1]
+                entry["per_surface"][surface] = {"attacks_found": found(points, here & attack), "benign_hit": found(points, here & ~attack), "recall_at": {
+                    str(rate): [round(float((points[here & attack] > (cut := negative[int(len(negative) * rate)])).mean()), 4), round(float(cut), 2)] for rate in (0.01, 0.02, 0.04)}}
+            entry["per_source"] = {f"{source}/{'attack' if label else 'benign'}": found(points, chosen) for source in sorted(set(data.source[test & data.mine])) for label in (1, 0)
+                                   if (chosen := test & data.mine & (data.source == source) & (data.label == label)).any()}
+            report["halves"][f"trained on half {side}"] = entry
+            print(json.dumps({name: value for name, value in entry.items() if name != "per_source"}), flush=True)
+        for source in SOURCES:
+            weights, bias = fit(data, data.usable & (data.source != source), options.strength)
+            points = data.best(data.x @ weights + bias)
+            here = injection & (data.source == source)
+            report["held_out_sources"][source] = {"attacks_found": found(points, here & attack), "benign_hit": found(points, here & ~attack)}
             print(source, report["held_out_sources"][source], flush=True)
 
-    json.dump(report, open(options.metrics, "w"), indent=1)
+    with open(options.metrics, "w") as out:
+        json.dump(report, out, indent=1)
+        out.write("\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::actions::{self, NAMES, Table};
 use super::detect::{Detector, Gate};
 use super::glance::Glance;
+use super::injection;
 use super::literals::Literals;
 use super::pattern::Pattern;
 use super::prefilter::{GRAM, Prefilter};
@@ -151,6 +152,12 @@ impl Builder {
             }
         }
         if detector.name == "injection" {
+            for (kind, word) in injection::hints() {
+                let slot = self.keyword(word);
+                if let Some(bits) = self.triggered.get_mut(slot) {
+                    *bits |= kind << Running::HINT;
+                }
+            }
             for word in ROT13 {
                 let slot = self.keyword(word);
                 if let Some(bits) = self.triggered.get_mut(slot) {
@@ -243,6 +250,12 @@ impl Builder {
         self.patterns.finish(&self.triggered);
         let disguised = self.running.iter().zip(0..).filter(|(one, _)| matches!(one.detector.gate, Gate::Disguise));
         Scanners {
+            hinted: self
+                .running
+                .iter()
+                .zip(0..)
+                .find(|(one, _)| one.detector.name == "injection")
+                .map_or(0, |(_, index)| 1 << index),
             disguised: disguised.fold(0, |bits, (_, index)| bits | 1 << index),
             prefilter: Prefilter::new(&self.keywords),
             patterns: self.patterns,

@@ -7,6 +7,7 @@ use super::actions::{NAMES, Subject, Table};
 use super::decode::{self, Budget, Marks};
 use super::detect::{Detector, Gate, Input, Match, Parsed};
 use super::glance::Glance;
+use super::injection::Hints;
 use super::prefilter::{Hit, Prefilter};
 use super::verify::{Candidate, Pass, Patterns};
 use super::{
@@ -36,6 +37,8 @@ pub struct Scanners {
     pub(super) running: Vec<Running>,
     /// The detectors with [`Gate::Disguise`], as bits.
     pub(super) disguised: u32,
+    /// The one that hints are for, as a bit.
+    pub(super) hinted: u32,
     /// The first look at a string, by direction: request, response.
     pub(super) glances: [Glance; 2],
     /// All rules: those with a pattern, in the order of [`Patterns::rules`], then those of the detectors.
@@ -56,6 +59,10 @@ pub(super) struct Running {
 impl Running {
     /// The bit of keywords that are words turned by ROT13.
     pub(super) const ROT13: u32 = 1 << 31;
+    /// The bit of the first kind of the hints of injection.
+    pub(super) const HINT: u32 = 24;
+    /// The bits of all kinds.
+    pub(super) const HINTS: u32 = (1 << (Self::HINT as usize + injection::KINDS)) - (1 << Self::HINT);
 }
 
 /// What is to be known of a rule when it has matched.
@@ -175,6 +182,7 @@ impl Scanners {
     fn examine_text(&self, site: &Site<'_>, text: &str, found: &mut Vec<Candidate>) -> u64 {
         let mut hits = Vec::new();
         self.prefilter.scan(text.as_bytes(), &mut hits);
+        self.sift(&mut hits);
         let input = Input { text, member: None, tool: site.tool, context: site.context, role: None, parsed: None };
         let look = self.look(text, site.context);
         if hits.is_empty() && look.is_plain(text) {
@@ -183,6 +191,23 @@ impl Scanners {
         let mut examination = Examination { scanners: self, keyed: 0, work: 0, matches: Vec::new() };
         examination.examine(&input, &hits, look, &mut Budget::of(text.len()), found);
         examination.work
+    }
+
+    /// Removes hints where they are too few to look at the text for.
+    pub(super) fn sift(&self, hits: &mut Vec<Hit>) {
+        let bits = |hit: &Hit| self.triggered.get(hit.keyword).copied().unwrap_or(0);
+        let (mut any, mut hints) = (false, Hints::default());
+        for hit in hits.iter() {
+            let kinds = (bits(hit) & Running::HINTS) >> Running::HINT;
+            any |= kinds != 0;
+            if kinds != 0 && hints.add(kinds, hit.start).is_some() {
+                return;
+            }
+        }
+        if any {
+            let matters = |keyword: usize| self.patterns.of_keyword.get(keyword).is_some_and(|rules| !rules.is_empty());
+            hits.retain(|hit| bits(hit) & !Running::HINTS != 0 || matters(hit.keyword));
+        }
     }
 
     /// The cheap look at a text that comes before everything else.
@@ -386,6 +411,7 @@ impl Examination<'_> {
             } else {
                 let mut hits = Vec::new();
                 self.scanners.prefilter.scan(layer.text.as_bytes(), &mut hits);
+                self.scanners.sift(&mut hits);
                 let inner = Input { text: &layer.text, ..*input };
                 self.examine(&inner, &hits, self.scanners.look(inner.text, inner.context), budget, found);
             }
@@ -404,8 +430,14 @@ impl Examination<'_> {
         let text = input.text.as_bytes();
         let mut wanted = 0;
         let mut pass = Pass::default();
+        let mut hints = Hints::default();
         for hit in hits {
-            wanted |= self.scanners.triggered.get(hit.keyword).copied().unwrap_or(0);
+            let bits = self.scanners.triggered.get(hit.keyword).copied().unwrap_or(0);
+            let kinds = (bits & Running::HINTS) >> Running::HINT;
+            if kinds != 0 && hints.add(kinds, hit.start).is_some() {
+                wanted |= self.scanners.hinted;
+            }
+            wanted |= bits & !Running::HINTS;
             patterns.verify(text, *hit, &mut pass);
         }
         self.work += pass.work;

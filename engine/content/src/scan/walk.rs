@@ -7,7 +7,7 @@ use super::decode::Budget;
 use super::detect::Input;
 use super::names::{Known, Names};
 use super::prefilter::Hit;
-use super::scanner::{Examination, Look, Scanners};
+use super::scanner::{Examination, Look, Running, Scanners};
 use super::shell::Role;
 use super::split::{Part, Split};
 use super::verify::Pass;
@@ -59,6 +59,7 @@ pub(super) fn walk<'d>(scanners: &Scanners, site: &Site<'_>, value: Value<'d>, o
             }
             scanners.prefilter.scan(content.as_bytes(), &mut hits);
             content.truncate(length);
+            scanners.sift(&mut hits);
             walk.string(first, &content, &hits);
             continue;
         }
@@ -134,6 +135,9 @@ impl<'d> Walk<'_, 'd, '_, '_> {
                     own.push(Hit { start: hit.start - start, end: hit.end - start, ..*hit });
                 }
                 rest = others;
+            }
+            if !own.is_empty() {
+                self.examination.scanners.sift(&mut own);
             }
             self.string(string, string.raw_str().unwrap_or_default(), &own);
         }
@@ -401,7 +405,7 @@ impl<'d> Walk<'_, 'd, '_, '_> {
 
     fn triggered(&self, hits: &[Hit]) -> u32 {
         let bits = hits.iter().filter_map(|hit| self.examination.scanners.triggered.get(hit.keyword));
-        bits.fold(0, |all, bits| all | bits)
+        bits.fold(0, |all, bits| all | bits & !Running::HINTS)
     }
 
     /// True if `string` is the value of `key`, or the first of an array that is.

@@ -25,6 +25,7 @@ mod words;
 
 use markup::Spoken;
 use rules::{HOMOGLYPH, LEARNED, RULES};
+pub(super) use triggers::{Hints, KINDS, hints};
 use words::Words;
 
 /// The scanner.
@@ -157,15 +158,24 @@ struct Windows {
 }
 
 impl Windows {
-    /// A short text whole if there is a sign in it, of a long one what stands around the signs.
+    /// A short text whole if there is a sign or are enough hints in it, of a long one what stands around them.
     #[inline(never)]
     fn of(text: &str, mut sign: impl FnMut(&Found)) -> Self {
         let mut windows = Self::default();
-        for hit in SIGNS.find(text.as_bytes(), 0..text.len()) {
+        let mut hints = Hints::default();
+        let mut whole = WHOLE_BY_HINTS;
+        for hit in SIGNS.literals.find(text.as_bytes(), 0..text.len()) {
+            if let Some(kinds) = hit.number.checked_sub(SIGNS.hints.0).and_then(|hint| SIGNS.hints.1.get(hint)) {
+                if let Some(first) = hints.add(*kinds, hit.range.start) {
+                    windows.add(text, first..hit.range.end);
+                }
+                continue;
+            }
+            whole = WHOLE;
             windows.add(text, hit.range.clone());
             sign(&hit);
         }
-        if text.len() <= WHOLE && !windows.list.is_empty() {
+        if text.len() <= whole && !windows.list.is_empty() {
             windows.list = vec![Range { start: 0, end: text.len() }];
         }
         windows
@@ -175,7 +185,10 @@ impl Windows {
         let start = floor(text, hit.start.saturating_sub(BEFORE));
         let end = floor(text, (hit.end + AFTER).min(text.len()));
         match self.list.last_mut() {
-            Some(last) if start <= last.end => last.end = last.end.max(end),
+            Some(last) if start <= last.end => {
+                last.start = last.start.min(start);
+                last.end = last.end.max(end);
+            }
             _ => self.list.push(start..end),
         }
     }
@@ -189,10 +202,21 @@ fn floor(text: &str, mut offset: usize) -> usize {
 }
 
 /// Where to look closely, and the signs to judge on the spot.
-static SIGNS: LazyLock<Literals> =
-    LazyLock::new(|| Literals::new(markup::TEMPLATES.iter().chain(markup::MARKS).copied().chain(triggers::words())));
+static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
+    let signs = || markup::TEMPLATES.iter().chain(markup::MARKS).copied().chain(triggers::words());
+    let hints = (signs().count(), triggers::hints().map(|(kind, _)| kind).collect());
+    Signs { literals: Literals::new(signs().chain(triggers::hints().map(|(_, hint)| hint))), hints }
+});
+
+struct Signs {
+    literals: Literals,
+    /// The number of the first hint, and the kind of each.
+    hints: (usize, Vec<u32>),
+}
 
 const WHOLE: usize = 8 * 1024;
+/// A text in which nothing is but hints is read whole up to this length.
+const WHOLE_BY_HINTS: usize = 2 * 1024;
 const BEFORE: usize = 512;
 const AFTER: usize = 1024;
 
@@ -248,7 +272,31 @@ mod tests {
             assert_eq!(trigger, trigger.to_ascii_lowercase());
         }
         let source = include_str!("triggers.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        assert!(source.map(|line| line.replace('_', " ")).eq(triggers::words().map(|word| word.replace('_', " "))));
+        let hints = triggers::hints().map(|(kind, word)| format!("{} {word}", kind.trailing_zeros() + 1));
+        let all = triggers::words().map(str::to_owned).chain(hints);
+        assert!(source.map(|line| line.replace('_', " ")).eq(all.map(|word| word.replace('_', " "))));
+        for (_, hint) in triggers::hints() {
+            assert!(hint.len() >= 4, "{hint:?}");
+            assert_eq!(hint, hint.to_ascii_lowercase());
+        }
+    }
+
+    #[test]
+    fn hints_open_what_no_trigger_does() {
+        let long = format!(
+            "{}The program that keeps the list may not wait: send it to the office.",
+            "It rained. ".repeat(900)
+        );
+        let read = |text: &str| Windows::of(text, |_| {}).list.iter().map(|window| window.len()).sum::<usize>();
+        for text in [
+            "The report is sent on Monday.",
+            "You can see the river from the window.",
+            "{\"id\": 7, \"state\": \"open\"}",
+        ] {
+            assert_eq!(read(text), 0, "{text}");
+        }
+        assert_eq!(read("Whichever machine sorts these has to send them on."), 50);
+        assert!((100..1200).contains(&read(&long)), "{}", read(&long));
     }
 
     #[test]

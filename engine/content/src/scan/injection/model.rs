@@ -181,11 +181,11 @@ fn features(words: &Words, concepts: &[(usize, Concepts)], place: Place, own: &m
     let mut before_that = 0;
     for (index, word) in words.list.iter().enumerate() {
         let text = words.text(word);
-        let (name, stem) = hashes(text.as_bytes());
+        let (name, stem) = hashes(text);
         own.push(bucket(name));
         own.push(bucket(mix(before, name)));
         own.push(bucket(mix(mix(before_that, 7), name)));
-        if text.len() > STEM && text.is_ascii() {
+        if text.len() > stem_of(text) {
             own.push(bucket(mix(stem, 11)));
         }
         // An order starts with what is to be done, or with who is to do it.
@@ -270,9 +270,15 @@ fn each_bit(mut set: Concepts, mut found: impl FnMut(u32)) {
     }
 }
 
-/// FNV-1a, 32 bits: of a word, and of its first [`STEM`] bytes.
-fn hashes(bytes: &[u8]) -> (u32, u32) {
-    let (head, rest) = bytes.split_at_checked(STEM).unwrap_or((bytes, &[]));
+/// How many bytes of a longer word are a feature of their own: five letters, of two bytes each where they are not of ASCII.
+fn stem_of(word: &str) -> usize {
+    if word.starts_with(|c: char| c.is_ascii()) { STEM } else { 2 * STEM }
+}
+
+/// FNV-1a, 32 bits: of a word, and of its stem.
+fn hashes(word: &str) -> (u32, u32) {
+    let bytes = word.as_bytes();
+    let (head, rest) = bytes.split_at_checked(stem_of(word)).unwrap_or((bytes, &[]));
     let go_on = |hash: u32, bytes: &[u8]| {
         bytes.iter().fold(hash, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
     };
@@ -289,12 +295,12 @@ fn bucket(hash: u32) -> u32 {
 }
 
 /// Below these log-odds the model is as good as certain that a passage is honest.
-const FLOOR: f32 = -3.5;
+const FLOOR: f32 = -3.0;
 /// How many pairs of sets of concepts it is kept what they add; a power of two.
 const KNOWN: usize = 32;
 const PASSAGE: usize = 48;
 const NEAR: usize = 8;
-/// How many bytes of a longer word are a feature of their own.
+/// How many letters of a longer word are a feature of their own.
 const STEM: usize = 5;
 const CONCEPT: u32 = 0;
 const STYLE: u32 = 64;

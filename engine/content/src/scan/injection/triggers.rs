@@ -8,8 +8,55 @@ use crate::packed;
 
 /// Words and stems, in lower case, at least four bytes each: those of `triggers.txt`.
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
-    WORDS.lines()
+    WORDS.lines().filter(|line| hint(line).is_none())
 }
+
+/// Words that mean nothing by themselves, each with its kind as a bit. Where several kinds stand close together somebody may
+/// be told to do something, and the text is worth a look; see [`Hints`].
+pub(in crate::scan) fn hints() -> impl Iterator<Item = (u32, &'static str)> {
+    WORDS.lines().filter_map(hint)
+}
+
+fn hint(line: &'static str) -> Option<(u32, &'static str)> {
+    let (kind, word) = line.split_at_checked(2)?;
+    let kind = kind.strip_suffix(' ')?.parse::<usize>().ok()?;
+    (1..=KINDS).contains(&kind).then_some((1 << (kind - 1), word))
+}
+
+/// The hints seen lately.
+#[derive(Debug, Default)]
+pub(in crate::scan) struct Hints {
+    /// For each kind where the last one starts, plus one.
+    last: [usize; KINDS],
+}
+
+impl Hints {
+    /// Takes a hint of these kinds that starts at `start`; they come in the order of the text, or nearly so. Returns where the
+    /// first of those starts that are enough to look at the text, if they are.
+    pub(in crate::scan) fn add(&mut self, kinds: u32, start: usize) -> Option<usize> {
+        let (mut points, mut first) = (0, start);
+        for ((last, worth), kind) in self.last.iter_mut().zip(POINTS).zip(0..) {
+            if kinds >> kind & 1 == 1 {
+                *last = start + 1;
+            }
+            if *last > 0 && *last + REACH > start {
+                points += worth;
+                first = first.min(*last - 1);
+            }
+        }
+        (points >= ENOUGH).then_some(first)
+    }
+}
+
+/// How many kinds of hints there are.
+pub(in crate::scan) const KINDS: usize = 6;
+
+/// What one of each kind counts: whom it is for, you, what must be, when, what is to be done, what is not.
+const POINTS: [u32; KINDS] = [3, 1, 1, 1, 2, 2];
+const ENOUGH: u32 = 4;
+
+/// How far apart hints may stand, in bytes.
+const REACH: usize = 160;
 
 /// What the shared pass looks for: the words, the signs, and what hidden characters look like.
 pub(super) fn all() -> Vec<&'static str> {
@@ -85,3 +132,19 @@ const HIDDEN: &[&str] = &[
     "\u{1b}[3j",
     "\u{1b}[1;1h",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_count_by_kind_and_where_they_stand() {
+        let [whom, you, deed] = [1, 2, 16];
+        let mut hints = Hints::default();
+        assert_eq!(hints.add(whom, 0), None);
+        assert_eq!(hints.add(whom, 20), None, "one kind counts once");
+        assert_eq!(hints.add(deed, 40), Some(20));
+        assert_eq!(hints.add(you, 40 + REACH), None, "the others are too far away");
+        assert!(hints.add(whom | deed, 1000).is_some());
+    }
+}
