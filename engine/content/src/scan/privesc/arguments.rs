@@ -1,9 +1,11 @@
 //! Options that make a program run another, and interpreters told to start a shell.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::Rule;
 use crate::scan::shell::{Role, Script, is_shell};
+use crate::sort::Arrange;
 
 /// Command lines with such options, by structure rather than by program.
 pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
@@ -106,15 +108,23 @@ pub(super) fn check(script: &Script, index: usize, name: &str) -> Option<Rule> {
 /// A program of [`LENDERS`], used so.
 #[inline(never)]
 fn lends(command: &crate::scan::shell::Command, name: &str) -> bool {
-    LENDERS.split('|').any(|line| {
-        let mut words = line.split(' ');
-        let plain = line.len() == name.len();
-        words.next() == Some(name)
-            && command.args().any(|arg| {
-                let arg = arg.to_ascii_lowercase();
-                plain || words.clone().any(|sign| arg.contains(sign))
-            })
-    })
+    // Looked up, not looked through: a text may hold a command in every other byte.
+    static BY_NAME: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+        let mut all: Vec<_> = LENDERS.split('|').map(|line| line.split_once(' ').unwrap_or((line, ""))).collect();
+        all.arrange_by_key(|(name, _)| *name);
+        all
+    });
+    let mut args = command.args().peekable();
+    if args.peek().is_none() {
+        return false;
+    }
+    let at = BY_NAME.partition_point(|(other, _)| *other < name);
+    let Some((_, signs)) = BY_NAME.get(at).filter(|(other, _)| *other == name) else { return false };
+    signs.is_empty()
+        || args.any(|arg| {
+            let arg = arg.to_ascii_lowercase();
+            signs.split(' ').any(|sign| arg.contains(sign))
+        })
 }
 
 /// Such programs, and what stands in an argument when they are used so; nothing: whenever they have one.
