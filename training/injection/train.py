@@ -30,7 +30,7 @@ PAIR, HASHED = 128, 1 << 18
 SIZE = PAIR + 64 * 64 + HASHED
 PLACES = {"request": 81, "result": 82, "description": 84}
 # Of request, result, description: set by hand after the halves were measured, see docs/scanners/injection.md.
-THRESHOLDS = (0.75, -0.3, 0.25)
+THRESHOLDS = (0.75, 0.5, 0.25)
 # Weights of at most so many steps are left out.
 SMALLEST = 2
 # In how many texts a feature has to be to count.

@@ -93,11 +93,12 @@ fn detect(input: &Input<'_>, out: &mut Vec<Match>) {
     }
     let mut spoken = Spoken::new(text);
     let windows = Windows::of(text, |hit| markup::look(&mut spoken, hit.number, &hit.range, place, &mut add));
+    let by_hints = !windows.signed;
     for window in windows.list {
         let Some(part) = text.get(window.clone()) else { continue };
         let words = Words::read(part, window.start);
         let concepts = lexicon::concepts(&words);
-        let verdict = model::judge(&words, &concepts, place);
+        let verdict = model::judge(&words, &concepts, place, by_hints);
         grammar::run(&words, &concepts, place, |found| {
             if verdict.bears_out(&found.range) {
                 add(found.rule, found.range);
@@ -155,6 +156,8 @@ fn settle(out: &mut Vec<Match>, first: usize, ordered: bool) {
 #[derive(Default)]
 struct Windows {
     list: Vec<Range<usize>>,
+    /// A sign stands in the text: it is not for hints alone that it is read.
+    signed: bool,
 }
 
 impl Windows {
@@ -163,7 +166,6 @@ impl Windows {
     fn of(text: &str, mut sign: impl FnMut(&Found)) -> Self {
         let mut windows = Self::default();
         let mut hints = Hints::default();
-        let mut whole = WHOLE_BY_HINTS;
         for hit in SIGNS.literals.find(text.as_bytes(), 0..text.len()) {
             if let Some(kinds) = hit.number.checked_sub(SIGNS.hints.0).and_then(|hint| SIGNS.hints.1.get(hint)) {
                 if let Some(first) = hints.add(*kinds, hit.range.start) {
@@ -171,10 +173,11 @@ impl Windows {
                 }
                 continue;
             }
-            whole = WHOLE;
+            windows.signed = true;
             windows.add(text, hit.range.clone());
             sign(&hit);
         }
+        let whole = if windows.signed { WHOLE } else { WHOLE_BY_HINTS };
         if text.len() <= whole && !windows.list.is_empty() {
             windows.list = vec![Range { start: 0, end: text.len() }];
         }

@@ -42,13 +42,13 @@ impl Verdict {
     }
 }
 
-/// Judges the passages of a stretch of text.
+/// Judges the passages of a stretch of text; more strictly one that is read for hints alone, as far more of those are honest.
 #[inline(never)]
-pub(super) fn judge(words: &Words, concepts: &[(usize, Concepts)], place: Place) -> Verdict {
+pub(super) fn judge(words: &Words, concepts: &[(usize, Concepts)], place: Place, by_hints: bool) -> Verdict {
     let mut verdict = Verdict { injection: None, passages: Vec::new(), floor: f32::MIN, first: Cell::new(0) };
     let Some(model) = MODEL.as_ref() else { return verdict };
     verdict.floor = FLOOR;
-    let mut best = model.threshold(place);
+    let mut best = model.threshold(place) + if by_hints { BY_HINTS } else { 0.0 };
     // Passages overlap: each weight is looked up once. The sums and numbers of all features up to each word.
     let mut sums =
         Sums { model, all: (0, 0), upto: Vec::with_capacity(words.list.len() + 1), known: [((0, 0), (0, 0)); KNOWN] };
@@ -296,6 +296,8 @@ fn bucket(hash: u32) -> u32 {
 
 /// Below these log-odds the model is as good as certain that a passage is honest.
 const FLOOR: f32 = -3.0;
+/// By how much the log-odds of a text without a sign have to be higher.
+const BY_HINTS: f32 = 1.0;
 /// How many pairs of sets of concepts it is kept what they add; a power of two.
 const KNOWN: usize = 32;
 const PASSAGE: usize = 48;
