@@ -6,11 +6,14 @@
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use hold::Hold;
 use portcullis_engine::json::{Document, Limits};
 use portcullis_engine::scan::{self, Direction, Scanners, ScannersConfig, Surface};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, ContextType, LogLevel, MetricType};
+use proxy_wasm::types::{BufferType, ContextType, LogLevel, MetricType};
+
+mod hold;
 
 proxy_wasm::main! {{
     proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(Root { timer: None }) });
@@ -29,46 +32,12 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        self.timer.as_ref().map(|timer| Box::new(Timed { timer: Rc::clone(timer) }) as Box<dyn HttpContext>)
+        let timer = Rc::clone(self.timer.as_ref()?);
+        Some(Box::new(Hold(move |buffer, size| timer.take(buffer, size))))
     }
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
-    }
-}
-
-/// Holds headers and bodies, as a filter must that decides by them.
-struct Timed {
-    timer: Rc<Timer>,
-}
-
-impl Context for Timed {}
-
-impl HttpContext for Timed {
-    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
-        if end { Action::Continue } else { Action::Pause }
-    }
-
-    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
-        if !end {
-            return Action::Pause;
-        }
-        let context = scan::Context { direction: Direction::Request, surface: Surface::Arguments };
-        self.timer.take(self.get_http_request_body(0, size), context, &self.timer.request);
-        Action::Continue
-    }
-
-    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
-        if end { Action::Continue } else { Action::Pause }
-    }
-
-    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
-        if !end {
-            return Action::Pause;
-        }
-        let context = scan::Context { direction: Direction::Response, surface: Surface::Result };
-        self.timer.take(self.get_http_response_body(0, size), context, &self.timer.response);
-        Action::Continue
     }
 }
 
@@ -85,14 +54,18 @@ impl Timer {
     }
 
     /// Times the scan of one body and counts it. What is no JSON or has findings is said, and not counted: it is not what is measured.
-    fn take(&self, body: Option<Vec<u8>>, context: scan::Context, metrics: &Metrics) {
-        let body = body.unwrap_or_default();
+    fn take(&self, buffer: BufferType, size: usize) {
+        let (direction, surface, metrics) = match buffer {
+            BufferType::HttpRequestBody => (Direction::Request, Surface::Arguments, &self.request),
+            _ => (Direction::Response, Surface::Result, &self.response),
+        };
+        let body = hostcalls::get_buffer(buffer, 0, size).ok().flatten().unwrap_or_default();
         let Ok(document) = Document::parse(&body, &Limits::default()) else {
             return complain("a body is no JSON");
         };
         let mut found = Vec::new();
         let start = SystemTime::now();
-        self.scanners.scan_value(context, document.root(), &mut found);
+        self.scanners.scan_value(scan::Context { direction, surface }, document.root(), &mut found);
         let taken = start.elapsed().unwrap_or_default().as_nanos() as u64;
         if !found.is_empty() {
             return complain("a body has findings");
