@@ -23,6 +23,7 @@ mod string;
 mod value;
 
 pub use edit::Edits;
+pub(crate) use parse::head;
 pub use parse::{ErrorKind, Limits, ParseError};
 pub use string::raw_ranges;
 pub use string::{escape, quote, quote_into, unescape};

@@ -324,17 +324,24 @@ impl Parser<'_> {
 /// A number that is equal for equal keys and mostly not for others: of the length, the first and the last eight bytes.
 fn mark(bytes: &[u8], key: &Entry) -> u64 {
     let name = bytes.get(key.start as usize + 1..(key.end as usize).saturating_sub(1)).unwrap_or_default();
-    let four = |four: &[u8; 4]| u64::from(u32::from_le_bytes(*four));
-    let byte = |at: usize| name.get(at).map_or(0, |byte| u64::from(*byte));
-    let ends = match (name.first_chunk::<8>(), name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>())
-    {
-        (Some(first), Some(last), ..) => {
-            u64::from_le_bytes(*first).rotate_left(29).wrapping_mul(SPREAD) ^ u64::from_le_bytes(*last)
-        }
-        (_, _, Some(first), Some(last)) => four(first) | four(last) << 28,
-        _ => byte(0) | byte(1) << 8 | byte(2) << 16,
+    let ends = match name.last_chunk::<8>() {
+        Some(last) => head(name).rotate_left(29).wrapping_mul(SPREAD) ^ u64::from_le_bytes(*last),
+        None => head(name),
     };
     ends ^ (name.len() as u64) << 56
+}
+
+/// The first eight bytes of a name; of a shorter one all of them, some twice. No two names of the same length, up to
+/// eight bytes, have the same head.
+#[inline(always)]
+pub(crate) fn head(name: &[u8]) -> u64 {
+    let four = |four: Option<&[u8; 4]>| four.map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
+    let byte = |byte: Option<&u8>| byte.map_or(0, |byte| u64::from(*byte));
+    match name.first_chunk::<8>() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None if name.len() >= 4 => four(name.first_chunk()) | four(name.last_chunk()) << 32,
+        None => byte(name.first()) | byte(name.get(name.len() / 2)) << 8 | byte(name.last()) << 16,
+    }
 }
 
 /// Objects up to this many members are compared pairwise, by their marks.

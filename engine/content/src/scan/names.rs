@@ -3,6 +3,7 @@
 use super::bulk::Amount;
 use super::shell::Role;
 use super::words::Key;
+use crate::json::head;
 
 /// Some of the names without escapes seen so far, found without looking at all of them.
 pub(super) struct Names<'d> {
@@ -49,7 +50,7 @@ impl<'d> Names<'d> {
 
     /// What is known about a name.
     pub(super) fn get(&self, name: &str) -> Option<Known> {
-        let head = head(name);
+        let head = head(name.as_bytes());
         let from = set(head, name);
         let mut ways = self.slots.get(from..from + WAYS)?.iter();
         ways.find(|slot| slot.is(head, name)).and_then(|slot| slot.known)
@@ -57,7 +58,7 @@ impl<'d> Names<'d> {
 
     /// Keeps what is known about a name, in the place of another one if need be.
     pub(super) fn set(&mut self, name: &'d str, known: Known) {
-        let head = head(name);
+        let head = head(name.as_bytes());
         let from = set(head, name);
         let Some(ways) = self.slots.get_mut(from..from + WAYS) else { return };
         let own = |slot: &Slot<'_>| slot.known.is_none() || slot.is(head, name);
@@ -65,20 +66,6 @@ impl<'d> Names<'d> {
         if let Some(slot) = ways.get_mut(at) {
             *slot = Slot { head, name, known: Some(known) };
         }
-    }
-}
-
-/// The first eight bytes of a name; of a shorter one all of them, some twice. No two names of the same length, up to
-/// eight bytes, have the same head.
-#[inline(always)]
-fn head(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    let four = |four: Option<&[u8; 4]>| four.map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
-    let byte = |byte: Option<&u8>| byte.map_or(0, |byte| u64::from(*byte));
-    match bytes.first_chunk::<8>() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None if bytes.len() >= 4 => four(bytes.first_chunk()) | four(bytes.last_chunk()) << 32,
-        None => byte(bytes.first()) | byte(bytes.get(bytes.len() / 2)) << 8 | byte(bytes.last()) << 16,
     }
 }
 
