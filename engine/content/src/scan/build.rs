@@ -132,10 +132,7 @@ impl Builder {
         let schemes =
             triggers.contains(&SCHEME).then(|| ('a'..='z').chain('0'..='9').map(|end| format!("{end}{SCHEME}")));
         for trigger in schemes.into_iter().flatten() {
-            let slot = self.keyword(&trigger);
-            if let Some(bits) = self.triggered.get_mut(slot) {
-                *bits |= bit;
-            }
+            self.trigger(&trigger, bit);
         }
         for trigger in triggers.into_iter().filter(|trigger| *trigger != SCHEME) {
             if trigger.len() < GRAM {
@@ -146,23 +143,14 @@ impl Builder {
                 }
                 continue;
             }
-            let slot = self.keyword(trigger);
-            if let Some(bits) = self.triggered.get_mut(slot) {
-                *bits |= bit;
-            }
+            self.trigger(trigger, bit);
         }
         if detector.name == "injection" {
             for (kind, word) in injection::hints() {
-                let slot = self.keyword(word);
-                if let Some(bits) = self.triggered.get_mut(slot) {
-                    *bits |= kind << Running::HINT;
-                }
+                self.trigger(word, kind << Running::HINT);
             }
             for word in ROT13 {
-                let slot = self.keyword(word);
-                if let Some(bits) = self.triggered.get_mut(slot) {
-                    *bits |= Running::ROT13;
-                }
+                self.trigger(word, Running::ROT13);
             }
         }
         let first = self.heads.len();
@@ -246,16 +234,20 @@ impl Builder {
         Ok(())
     }
 
+    /// A keyword that wants what `bits` stand for.
+    fn trigger(&mut self, keyword: &str, bits: u32) {
+        let slot = self.keyword(keyword);
+        if let Some(wanted) = self.triggered.get_mut(slot) {
+            *wanted |= bits;
+        }
+    }
+
     fn finish(mut self, table: Table) -> Scanners {
         self.patterns.finish(&self.triggered);
         let disguised = self.running.iter().zip(0..).filter(|(one, _)| matches!(one.detector.gate, Gate::Disguise));
+        let hinted = self.running.iter().position(|one| one.detector.name == "injection");
         Scanners {
-            hinted: self
-                .running
-                .iter()
-                .zip(0..)
-                .find(|(one, _)| one.detector.name == "injection")
-                .map_or(0, |(_, index)| 1 << index),
+            hinted: hinted.map_or(0, |index| 1 << index),
             disguised: disguised.fold(0, |bits, (_, index)| bits | 1 << index),
             prefilter: Prefilter::new(&self.keywords),
             patterns: self.patterns,
